@@ -1,0 +1,188 @@
+"""This module is the one tree of errors that the persistence module raises.
+
+    PersistenceError
+    ├── InvalidInput             a value that the caller gave cannot be used
+    │   ├── InvalidSubject       a token, subject or pattern outside the grammar
+    │   ├── InvalidCid           text or bytes that are not a CID of our profile
+    │   ├── InvalidEvent         an event that cannot be stored, or a block that is not an event
+    │   └── InvalidState         a state that a fold cannot make or a command cannot leave
+    ├── EncodingError            bytes or values that are not strict DAG-CBOR
+    ├── NotFound
+    │   ├── StreamNotFound
+    │   ├── EventNotFound
+    │   ├── AggregateNotFound
+    │   ├── CidNotFound
+    │   └── KeyNotFound
+    ├── Conflict                 somebody else was first; read again, then decide
+    │   ├── VersionConflict
+    │   ├── RevisionConflict
+    │   ├── LeaseLost
+    │   └── PlanStale
+    ├── Unavailable              no answer that can be relied on now
+    │   ├── Unreachable
+    │   ├── WrongCredentials
+    │   ├── PermissionDenied
+    │   ├── JetStreamDisabled
+    │   ├── FeatureUnavailable   this server is too old, or the stream does not allow it
+    │   ├── AppendUnresolved     not known whether the events are stored; append the same events again
+    │   └── OutOfSpace
+    ├── ServerRefused            any other error that JetStream gives, with its own code
+    ├── ContinuityLost           a reader met a sequence out of order
+    └── ProjectionFailed         an event that a projection cannot apply
+
+A class exists where some caller acts on it. Each message is one sentence that an operator can act on.
+"""
+
+from __future__ import annotations
+
+
+class PersistenceError(Exception):
+    """Everything that the persistence module raises on purpose."""
+
+
+class InvalidInput(PersistenceError):
+    """A value that the caller gave cannot be used."""
+
+
+class InvalidSubject(InvalidInput):
+    """A token, subject or pattern is outside the grammar."""
+
+
+class InvalidCid(InvalidInput):
+    """Text or bytes are not a CID of our profile (CIDv1, dag-cbor, BLAKE3-256)."""
+
+
+class InvalidEvent(InvalidInput):
+    """An event cannot be stored, or a block is well-formed DAG-CBOR but not an event."""
+
+
+class InvalidState(InvalidInput):
+    """A fold met an event that its state does not allow, or a command is not legal now."""
+
+
+class EncodingError(PersistenceError):
+    """Bytes or values are not strict DAG-CBOR."""
+
+
+class NotFound(PersistenceError):
+    """What was asked for is not there."""
+
+
+class StreamNotFound(NotFound):
+    """The server has no stream of this name."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"There is no stream {stream} on this server; check its name in the list of streams.")
+        self.stream = stream
+
+
+class EventNotFound(NotFound):
+    """The stream holds no message at this sequence."""
+
+    def __init__(self, stream: str, sequence: int) -> None:
+        super().__init__(f"{stream} holds no message at sequence {sequence:,}; it was deleted, has expired or was never written.")
+        self.stream = stream
+        self.sequence = sequence
+
+
+class AggregateNotFound(NotFound):
+    """No event of this aggregate is stored."""
+
+
+class CidNotFound(NotFound):
+    """No stored event has this CID."""
+
+
+class KeyNotFound(NotFound):
+    """The bucket holds no such key."""
+
+
+class Conflict(PersistenceError):
+    """Somebody else was first; read again, then decide."""
+
+
+class VersionConflict(Conflict):
+    """The aggregate is not at the version that the caller expected; nothing was stored."""
+
+    def __init__(self, aggregate: object, *, expected: int, actual: int) -> None:
+        super().__init__(f"{aggregate} is at version {actual}, not {expected}; nothing was stored. Load it again and decide anew.")
+        self.aggregate = aggregate
+        self.expected = expected
+        self.actual = actual
+
+
+class RevisionConflict(Conflict):
+    """A key changed since it was read; nothing was written."""
+
+    def __init__(self, key: str, *, expected: int | None) -> None:
+        super().__init__(f"{key} is no longer at revision {expected}; nothing was written. Read it again.")
+        self.key = key
+        self.expected = expected
+
+
+class LeaseLost(Conflict):
+    """Another worker holds the lease now; stop working on its target at once."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The lease {name} is held by another worker; this one stops.")
+        self.name = name
+
+
+class PlanStale(Conflict):
+    """The world has moved since the plan was made."""
+
+
+class Unavailable(PersistenceError):
+    """No answer that can be relied on now."""
+
+
+class Unreachable(Unavailable):
+    """No NATS server answers at the address."""
+
+
+class WrongCredentials(Unavailable):
+    """The server refused the user, password, nkey, credentials or certificate."""
+
+
+class PermissionDenied(Unavailable):
+    """The NATS user may not do this; the message names the subject."""
+
+
+class JetStreamDisabled(Unavailable):
+    """The server or the account has no JetStream."""
+
+
+class FeatureUnavailable(Unavailable):
+    """This server is too old for it, or the stream's configuration does not allow it."""
+
+
+class AppendUnresolved(Unavailable):
+    """It is not known whether the events are stored. Appending the same events again is safe."""
+
+
+class OutOfSpace(Unavailable):
+    """The server has no storage left."""
+
+
+class ServerRefused(PersistenceError):
+    """JetStream refused the request, in its own words and with its own code."""
+
+    def __init__(self, description: str, *, code: int, err_code: int) -> None:
+        super().__init__(f"The server refused: {description} (code {err_code or code}).")
+        self.description = description
+        self.code = code
+        self.err_code = err_code
+
+
+class ContinuityLost(PersistenceError):
+    """A reader met a sequence out of order and could not repair it."""
+
+
+class ProjectionFailed(PersistenceError):
+    """An event cannot be applied; the projection stops at it."""
+
+    def __init__(self, projection: str, *, sequence: int, reason: str) -> None:
+        super().__init__(f"{projection} cannot apply the event at sequence {sequence:,}: {reason}")
+        self.projection = projection
+        self.sequence = sequence
+        self.reason = reason
