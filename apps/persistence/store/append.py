@@ -1,0 +1,188 @@
+"""This module is appending: the only place where events are written, exactly once, by one form of check.
+
+Each message expects that nothing is stored under `….{entity}.*.v{version}`. One event is a plain publish, two or more an atomic batch.
+Whatever is not a clear yes (a refused expectation, a lost acknowledgement, a broken link) is resolved by reading the versions back
+through the leader and comparing CIDs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..encoding import Cid, cid_of
+from ..errors import AppendUnresolved, InvalidEvent, InvalidInput, ServerRefused, Unavailable, Unreachable, VersionConflict
+from ..events import AggregateRef, Event, Head, NewEvent, StoredEvent, new_id, now
+from .api_errors import DUPLICATE_IN_BATCH, SEQUENCE_IN_PROCESS, TEMPORARILY_UNAVAILABLE, TOO_MANY_BATCHES, WRONG_LAST_SEQUENCE
+from .load import find_version, head_of
+from .message import Message
+from .publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MAX_BATCH, MESSAGE_ID, Outgoing, PubAck, store_batch, store_message
+from .store import Store
+
+RETRY_SECONDS = 15.0
+_AMBIGUOUS = frozenset({WRONG_LAST_SEQUENCE, SEQUENCE_IN_PROCESS, DUPLICATE_IN_BATCH})
+_TRY_AGAIN = TEMPORARILY_UNAVAILABLE | {TOO_MANY_BATCHES}
+_PASSING = (Unavailable, Unreachable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """An event ready to be stored."""
+
+    event: Event
+    data: bytes
+    cid: Cid
+    subject: str
+
+
+async def append(store: Store, head: Head, events: Sequence[NewEvent], *, retry_seconds: float = RETRY_SECONDS) -> list[StoredEvent]:
+    """Store `events` (1 to 1,000) after `head`, all or none, exactly once; `head` comes from `load` or `head_of`.
+
+    Raises VersionConflict if the aggregate has moved on, InvalidEvent or EncodingError for what cannot be stored, OutOfSpace, and
+    AppendUnresolved where the server stayed away for `retry_seconds`: then the same call with the same event ids and times is safe.
+    """
+    if not 1 <= len(events) <= MAX_BATCH:
+        raise InvalidInput(f"{len(events):,} events cannot be appended at once; 1 to {MAX_BATCH:,} can.")
+    return await _store(store, head, _make_blocks(store, head, events), retry_seconds)
+
+
+async def append_at(store: Store, aggregate: AggregateRef, expected_version: int, events: Sequence[NewEvent]) -> list[StoredEvent]:
+    """Like `append` for a caller that knows only the version; it is read first, so no version can be skipped. Raises VersionConflict."""
+    if expected_version == 0:
+        return await append(store, Head(aggregate=aggregate), events)
+    message = await find_version(store, aggregate, expected_version, leader=True)
+    if message is None:
+        actual = await head_of(store, aggregate)
+        raise VersionConflict(aggregate, expected=expected_version, actual=actual.version)
+    return await append(store, Head(aggregate=aggregate, version=expected_version, cid=cid_of(message.data)), events)
+
+
+def _make_blocks(store: Store, head: Head, events: Sequence[NewEvent]) -> list[_Block]:
+    blocks: list[_Block] = []
+    previous, limit = head.cid, store.connection.server.max_payload
+    for version, new in enumerate(events, start=head.version + 1):
+        event = _complete(new, head.aggregate, version, previous)
+        data = event.to_block()
+        if len(data) > limit - 1024:
+            raise InvalidEvent(
+                f"The event {event.type} of {head.aggregate} is {len(data):,} bytes, and the server takes {limit:,} with headers; "
+                "store the large part elsewhere and refer to it by its hash."
+            )
+        previous = cid_of(data)
+        blocks.append(_Block(event=event, data=data, cid=previous, subject=store.layout.subject(event)))
+    return blocks
+
+
+def _complete(new: NewEvent, aggregate: AggregateRef, version: int, previous: Cid | None) -> Event:
+    event_id = new.id or new_id()
+    return Event(
+        aggregate=aggregate,
+        version=version,
+        type=new.type,
+        schema=new.schema,
+        id=event_id,
+        time=new.time or now(),
+        actor=new.actor,
+        correlation=new.correlation or event_id,
+        causation=new.causation,
+        scope=new.scope,
+        previous=previous,
+        payload=dict(new.payload),
+        metadata=dict(new.metadata),
+    )
+
+
+async def _store(store: Store, head: Head, blocks: list[_Block], retry_seconds: float) -> list[StoredEvent]:
+    messages = [_outgoing(store, block) for block in blocks]
+    deadline = time.monotonic() + retry_seconds
+    pause = 0.02
+    while True:
+        try:
+            return _acknowledged(store, blocks, await _send(store, messages))
+        except ServerRefused as error:
+            if error.err_code not in _AMBIGUOUS | _TRY_AGAIN:
+                raise
+            cause: Exception = error
+        except Unavailable as error:
+            if not _may_be_stored(error):
+                raise
+            cause = error
+        stored = await _resolve(store, head, blocks, deadline)
+        if stored:
+            return stored
+        if time.monotonic() > deadline:
+            raise AppendUnresolved(
+                f"It is not known whether the events of {head.aggregate} are stored: {cause} Appending the same events again is safe."
+            ) from cause
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 1.0)
+
+
+def _outgoing(store: Store, block: _Block) -> Outgoing:
+    headers = {
+        MESSAGE_ID: str(block.cid),
+        EXPECTED_SEQUENCE: "0",
+        EXPECTED_SUBJECT: store.layout.at_version(block.event.aggregate, block.event.version),
+    }
+    return Outgoing(block.subject, block.data, headers)
+
+
+async def _send(store: Store, messages: list[Outgoing]) -> PubAck:
+    if len(messages) == 1:
+        return await store_message(store.connection, messages[0])
+    return await store_batch(store.connection, messages)
+
+
+def _may_be_stored(error: Unavailable) -> bool:
+    """Whether trying again or reading back can help; a missing right, missing space or missing feature is final."""
+    return type(error) in _PASSING
+
+
+def _acknowledged(store: Store, blocks: list[_Block], ack: PubAck) -> list[StoredEvent]:
+    first = ack.sequence - len(blocks) + 1
+    stored_at = now()
+    return [
+        StoredEvent(
+            event=block.event,
+            cid=block.cid,
+            stream=ack.stream,
+            subject=block.subject,
+            sequence=first + index,
+            stored_at=stored_at,
+            size=len(block.data),
+        )
+        for index, block in enumerate(blocks)
+    ]
+
+
+async def _resolve(store: Store, head: Head, blocks: list[_Block], deadline: float) -> list[StoredEvent] | None:
+    """What is stored under these versions? Ours: return it. Somebody else's: VersionConflict. Nothing: None, send again."""
+    try:
+        found = [await find_version(store, head.aggregate, block.event.version, leader=True) for block in blocks]
+    except Unavailable:
+        if time.monotonic() > deadline:
+            raise AppendUnresolved(
+                f"It is not known whether the events of {head.aggregate} are stored: the server does not answer. "
+                "Appending the same events again is safe."
+            ) from None
+        return None
+    if all(message is None for message in found):
+        return None
+    if all(message is not None and message.data == block.data for message, block in zip(found, blocks, strict=True)):
+        return [_as_stored(block, message) for block, message in zip(blocks, found, strict=True) if message]
+    actual = await head_of(store, head.aggregate, leader=True)
+    raise VersionConflict(head.aggregate, expected=head.version, actual=actual.version)
+
+
+def _as_stored(block: _Block, message: Message) -> StoredEvent:
+    return StoredEvent(
+        event=block.event,
+        cid=block.cid,
+        stream=message.stream,
+        subject=message.subject,
+        sequence=message.sequence,
+        stored_at=message.time,
+        size=len(message.data),
+    )

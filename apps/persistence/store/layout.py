@@ -1,0 +1,159 @@
+"""This module is layouts: which stream holds a kind of events, and how aggregate, event and version are read from a subject.
+
+*versioned*: `{root}.{context}.{aggregate}.{entity}.{event}.v{version}`; every event has a subject of its own, which makes one aggregate
+a single look-up and a second event of one version impossible.
+*foreign*: somebody else's subjects, described by a pattern such as `orders.{entity}.{event}`; there are no versions and no chain.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import FeatureUnavailable, InvalidInput, InvalidSubject
+from ..events import AggregateRef, Event
+from ..subjects import check_token, is_token
+
+_PLACES = frozenset({"context", "aggregate", "entity", "event"})
+_VERSION = re.compile(r"v([1-9][0-9]*)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectParts:
+    """What a subject says; `event` and `version` are None where the layout does not hold them."""
+
+    context: str
+    aggregate: str
+    entity: str
+    event: str | None
+    version: int | None
+
+    @property
+    def ref(self) -> AggregateRef:
+        """The aggregate that the subject names. Raises InvalidSubject if one of its tokens is outside our grammar."""
+        return AggregateRef(self.context, self.aggregate, self.entity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A stream and how its subjects are made.
+
+    `context`, if given, is that of every aggregate here and stands in `root` instead of in the subject. `pattern` is for foreign
+    layouts: literal tokens, `*`, and each of `{context}`, `{aggregate}`, `{entity}`, `{event}` at most once; what is not in the
+    pattern comes from `context` and `aggregate`. A pattern that ends in `>` ignores the rest.
+    """
+
+    stream: str
+    root: str = "cim.events"
+    kind: Literal["versioned", "foreign"] = "versioned"
+    context: str | None = None
+    aggregate: str | None = None
+    pattern: str | None = None
+    demo: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind == "foreign":
+            _check_pattern(self)
+
+    @property
+    def is_chained(self) -> bool:
+        """Whether events here have versions and link to each other."""
+        return self.kind == "versioned"
+
+    @property
+    def subjects(self) -> str:
+        """The pattern of all subjects of this layout."""
+        if self.pattern is not None:
+            return re.sub(r"\{\w+\}", "*", self.pattern)
+        return f"{self._prefix}.>"
+
+    def subject(self, event: Event) -> str:
+        """Where `event` belongs. Only for a versioned layout."""
+        ref = event.aggregate
+        return f"{self._aggregate(ref)}.{check_token(event.type, 'an event type')}.v{event.version}"
+
+    def parse(self, subject: str) -> SubjectParts | None:
+        """What `subject` says, or None if it is not of this layout."""
+        return self._parse_foreign(subject) if self.kind == "foreign" else self._parse_versioned(subject)
+
+    def all_of(self, ref: AggregateRef) -> str:
+        """The pattern of every event of one aggregate."""
+        if self.kind == "foreign":
+            return self._foreign_pattern(ref)
+        return f"{self._aggregate(ref)}.>"
+
+    def at_version(self, ref: AggregateRef, version: int) -> str:
+        """The pattern of one version of one aggregate, whatever the event's type. Raises FeatureUnavailable on a foreign layout."""
+        if self.kind == "foreign":
+            raise FeatureUnavailable(f"Events in {self.stream} carry no version, so version {version} of {ref} cannot be looked up.")
+        return f"{self._aggregate(ref)}.*.v{version}"
+
+    def first_of_each(self, *, context: str = "*", aggregate: str = "*") -> str:
+        """The pattern of version 1 of every aggregate of a type: one subject for each aggregate."""
+        head = self.root if self.context else f"{self.root}.{context}"
+        return f"{head if not self.context else self._prefix}.{aggregate}.*.*.v1"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.root}.{self.context}" if self.context else self.root
+
+    def _aggregate(self, ref: AggregateRef) -> str:
+        if self.context is None:
+            return f"{self.root}.{ref.context}.{ref.type}.{ref.id}"
+        if ref.context != self.context:
+            raise InvalidInput(f"{ref} does not belong in {self.stream}, which holds only the context {self.context}.")
+        return f"{self._prefix}.{ref.type}.{ref.id}"
+
+    def _parse_versioned(self, subject: str) -> SubjectParts | None:
+        if not subject.startswith(f"{self._prefix}."):
+            return None
+        tokens = subject[len(self._prefix) + 1 :].split(".")
+        if self.context:
+            tokens.insert(0, self.context)
+        if len(tokens) != 5:
+            return None
+        version = _VERSION.fullmatch(tokens[4])
+        if version is None or not all(is_token(token) for token in tokens):
+            return None
+        context, aggregate, entity, event, _ = tokens
+        return SubjectParts(context=context, aggregate=aggregate, entity=entity, event=event, version=int(version[1]))
+
+    def _parse_foreign(self, subject: str) -> SubjectParts | None:
+        wanted, given = (self.pattern or "").split("."), subject.split(".")
+        if wanted[-1] == ">" and len(given) >= len(wanted):
+            wanted.pop()
+            given = given[: len(wanted)]
+        if len(wanted) != len(given):
+            return None
+        found = {"context": self.context or "", "aggregate": self.aggregate or ""}
+        for want, token in zip(wanted, given, strict=True):
+            if want.startswith("{"):
+                found[want[1:-1]] = token
+            elif want not in ("*", token):
+                return None
+        return SubjectParts(
+            context=found["context"], aggregate=found["aggregate"], entity=found["entity"], event=found.get("event"), version=None
+        )
+
+    def _foreign_pattern(self, ref: AggregateRef) -> str:
+        values = {"context": ref.context, "aggregate": ref.type, "entity": ref.id, "event": "*"}
+        tokens = [values[token[1:-1]] if token.startswith("{") else token for token in (self.pattern or "").split(".")]
+        return ".".join(tokens)
+
+
+def _check_pattern(layout: Layout) -> None:
+    tokens = (layout.pattern or "").split(".")
+    places = [token[1:-1] for token in tokens if token.startswith("{") and token.endswith("}")]
+    unknown = set(places) - _PLACES
+    missing = {"entity"} - set(places)
+    missing |= {name for name in ("context", "aggregate") if name not in places and not getattr(layout, name)}
+    if unknown or missing or len(places) != len(set(places)):
+        raise InvalidSubject(
+            f"The layout of {layout.stream} cannot use the pattern {layout.pattern!r}: it needs {{entity}} once, and a context and an "
+            f"aggregate in the pattern or beside it{'; unknown: ' + ', '.join(sorted(unknown)) if unknown else ''}."
+        )
+
+
+EVENTS = Layout(stream="CIM-EVENTS", root="cim.events")
+CONSOLE = Layout(stream="CIM-CONSOLE", root="cim", context="console")

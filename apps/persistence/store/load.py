@@ -1,0 +1,161 @@
+"""This module is loading one aggregate: its head, its history, what it was at a version or a time. No consumer is ever created.
+
+In the versioned layout each event has its own subject, so one Direct Get returns the whole aggregate; above 1,024 events it is paged by
+lists of versions. In a foreign layout subjects repeat, and the stream is read in bounded batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..encoding import cid_of
+from ..errors import EncodingError, FeatureUnavailable, InvalidEvent
+from ..events import AggregateRef, Event, Head, StoredEvent
+from .message import Message
+from .read import TooManyMatches, get_last, last_of_each, read_batch
+from .store import Store
+
+VERSIONS_PER_REQUEST = 1000
+_FIRST_TAIL = 100
+FOREIGN_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Events of one aggregate in the order of their versions; `head` is the newest event there is among them."""
+
+    aggregate: AggregateRef
+    events: tuple[StoredEvent, ...]
+    head: Head
+
+
+async def head_of(store: Store, aggregate: AggregateRef, *, leader: bool = False) -> Head:
+    """The newest version of `aggregate` and its CID; version 0 where it does not exist."""
+    message = await get_last(store.connection, store.layout.stream, store.layout.all_of(aggregate), leader=leader)
+    if message is None:
+        return Head(aggregate=aggregate)
+    parts = store.layout.parse(message.subject)
+    if parts is None or parts.version is None:
+        raise FeatureUnavailable(f"{store.layout.stream} holds no versions, so {aggregate} has no head; its events can only be browsed.")
+    return Head(aggregate=aggregate, version=parts.version, cid=cid_of(message.data))
+
+
+async def find_version(store: Store, aggregate: AggregateRef, version: int, *, leader: bool = False) -> Message | None:
+    """The stored message of one version, or None."""
+    return await get_last(store.connection, store.layout.stream, store.layout.at_version(aggregate, version), leader=leader)
+
+
+async def load(store: Store, aggregate: AggregateRef, *, after: int = 0) -> History:
+    """All events of `aggregate` after version `after`, upcast. Of an aggregate that does not exist: no events, version 0.
+
+    Raises InvalidEvent or EncodingError at the first event that cannot be read.
+    """
+    return _history(store, aggregate, await messages_of(store, aggregate, from_version=after + 1))
+
+
+async def history(store: Store, aggregate: AggregateRef, *, from_version: int = 1, to_version: int | None = None) -> History:
+    """The events from one version to another, both included."""
+    return _history(store, aggregate, await messages_of(store, aggregate, from_version=from_version, to_version=to_version))
+
+
+async def at_version(store: Store, aggregate: AggregateRef, version: int) -> History:
+    """The aggregate as it was at `version`."""
+    return await history(store, aggregate, to_version=version)
+
+
+async def at_time(store: Store, aggregate: AggregateRef, moment: datetime) -> History:
+    """The aggregate as the server knew it at `moment`: the events stored until then."""
+    return _history(store, aggregate, [m for m in await messages_of(store, aggregate) if m.time <= moment])
+
+
+async def messages_of(store: Store, aggregate: AggregateRef, *, from_version: int = 1, to_version: int | None = None) -> list[Message]:
+    """The stored messages of an aggregate by version, nothing decoded: what verification and pages need.
+
+    In a foreign layout, versions are counted in stream order.
+    """
+    if not store.layout.is_chained:
+        found = await _all_foreign(store, aggregate)
+        return found[from_version - 1 : to_version]
+    if from_version <= 1 and to_version is None:
+        try:
+            return _in_order(store, await last_of_each(store.connection, store.layout.stream, [store.layout.all_of(aggregate)]))
+        except TooManyMatches:
+            pass
+        except FeatureUnavailable:
+            return _in_order(store, await _all_foreign(store, aggregate))
+    return await _by_versions(store, aggregate, max(1, from_version), to_version)
+
+
+def decode_event(store: Store, message: Message) -> StoredEvent:
+    """The event in a message, as it was stored (not upcast). Raises InvalidEvent or EncodingError, naming the sequence."""
+    try:
+        event = Event.from_block(message.data)
+    except (InvalidEvent, EncodingError) as error:
+        raise type(error)(f"{message.stream} sequence {message.sequence:,}: {error}") from error
+    return StoredEvent(
+        event=event,
+        cid=cid_of(message.data),
+        stream=message.stream,
+        subject=message.subject,
+        sequence=message.sequence,
+        stored_at=message.time,
+        size=len(message.data),
+    )
+
+
+def _history(store: Store, aggregate: AggregateRef, messages: list[Message]) -> History:
+    events = []
+    for message in messages:
+        stored = decode_event(store, message)
+        upcast = store.upcasters.upcast(stored.event)
+        events.append(stored if upcast is stored.event else _with_event(stored, upcast))
+    return History(aggregate=aggregate, events=tuple(events), head=events[-1].head if events else Head(aggregate=aggregate))
+
+
+def _with_event(stored: StoredEvent, event: Event) -> StoredEvent:
+    return StoredEvent(
+        event=event,
+        cid=stored.cid,
+        stream=stored.stream,
+        subject=stored.subject,
+        sequence=stored.sequence,
+        stored_at=stored.stored_at,
+        size=stored.size,
+    )
+
+
+async def _by_versions(store: Store, aggregate: AggregateRef, first: int, last: int | None) -> list[Message]:
+    """Ask for versions in lists, the first one short (a tail is usually small), until a list comes back incomplete."""
+    found: list[Message] = []
+    size = _FIRST_TAIL if last is None else VERSIONS_PER_REQUEST
+    while last is None or first <= last:
+        end = first + size - 1 if last is None else min(last, first + size - 1)
+        patterns = [store.layout.at_version(aggregate, version) for version in range(first, end + 1)]
+        page = await last_of_each(store.connection, store.layout.stream, patterns)
+        found.extend(_in_order(store, page))
+        if len(page) < len(patterns) and not await _has_more(store, aggregate, end):
+            break
+        first, size = end + 1, VERSIONS_PER_REQUEST
+    return found
+
+
+async def _has_more(store: Store, aggregate: AggregateRef, version: int) -> bool:
+    """Whether the aggregate goes on after `version`; only a chain with a hole in it does after an incomplete list."""
+    return (await head_of(store, aggregate)).version > version
+
+
+def _in_order(store: Store, messages: list[Message]) -> list[Message]:
+    versions = {message.sequence: (parts.version or 0) if (parts := store.layout.parse(message.subject)) else 0 for message in messages}
+    return sorted(messages, key=lambda message: (versions[message.sequence], message.sequence))
+
+
+async def _all_foreign(store: Store, aggregate: AggregateRef) -> list[Message]:
+    found: list[Message] = []
+    pattern, position = store.layout.all_of(aggregate), 1
+    while True:
+        batch = await read_batch(store.connection, store.layout.stream, from_sequence=position, limit=FOREIGN_BATCH, pattern=pattern)
+        found.extend(batch.messages)
+        if not batch.pending or not batch.messages:
+            return found
+        position = batch.messages[-1].sequence + 1
