@@ -1,0 +1,60 @@
+"""This module is what a projection is: a name, the events it takes, and a pure function from events and models to changed models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..encoding import Value
+from ..errors import InvalidInput
+from ..events import StoredEvent
+from ..store import check_key
+from ..subjects import check_pattern, check_token
+
+Model = dict[str, Value]
+Models = Mapping[str, Model | None]
+"""Read models by key `{model_type}.{id}`; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionDefinition:
+    """A projection that a domain declares.
+
+    For each event that matches one of `subjects` (full subject patterns of `stream`), `keys` names the models that it may read or
+    change, as `{model_type}.{id}`, and `apply` gets the event and exactly those models (None where there is none yet) and returns
+    those that changed (None deletes). Both are pure; models hold what DAG-CBOR can. An exception in either stops the projection at
+    this event, with its text as the reason; nothing is skipped silently.
+
+    `version` changes whenever `apply` would give other models. `rate_limit` is in events a second. `is_idempotent` says that applying
+    events again, in order and up to the newest, ends in the same models (so part of the stream may be replayed into them).
+    """
+
+    name: str
+    version: int
+    title: str
+    subjects: tuple[str, ...]
+    keys: Callable[[StoredEvent], Sequence[str]]
+    apply: Callable[[StoredEvent, Models], Models]
+    description: str = ""
+    stream: str = "CIM-EVENTS"
+    rate_limit: float | None = None
+    is_idempotent: bool = False
+    is_builtin: bool = False
+    demo: bool = False
+
+    def __post_init__(self) -> None:
+        check_token(self.name, "a projection's name")
+        if self.version < 1:
+            raise InvalidInput(f"Projection {self.name} has version {self.version}; versions begin at 1.")
+        for subject in self.subjects:
+            check_pattern(subject)
+
+
+def model_key(model_type: str, model_id: str) -> str:
+    """The key of a read model. Raises InvalidInput where either part cannot stand in a key."""
+    return check_key(f"{check_token(model_type, 'a model type')}.{model_id}")
+
+
+def bucket_of(name: str, build: int) -> str:
+    """The bucket that holds build `build` of projection `name`; also the name of its durable consumer."""
+    return f"cim-{name}-{build}"

@@ -1,0 +1,97 @@
+"""This module is how a domain plugs in: a package that exposes `DOMAIN`, and what all packages declare, looked up by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .encoding import Value
+from .errors import InvalidInput
+from .events import AggregateDefinition, AggregateRef, Upcaster, Upcasters
+from .projections.definition import ProjectionDefinition
+from .store import CONSOLE, EVENTS, Layout, Store
+from .subjects import check_token
+
+_Key = TypeVar("_Key")
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What arrived in CIM-COMMANDS: `id` is its UUID, `name` the last token of its subject."""
+
+    id: str
+    aggregate: AggregateRef
+    name: str
+    payload: dict[str, Value]
+    actor: str
+    correlation: str
+
+
+CommandHandler = Callable[[Store, Command], Awaitable[None]]
+"""Appends the events that the command causes. Raises InvalidInput or InvalidState to reject it for good; Unavailable to have it redelivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """Everything one package brings. `commands` maps `(context, aggregate type)` to the handler of all its commands.
+
+    `title` names it to people; `is_demo` marks all that it brings as demo data. `layouts` are further streams of its own.
+    """
+
+    name: str
+    title: str
+    aggregates: Sequence[AggregateDefinition] = ()
+    projections: Sequence[ProjectionDefinition] = ()
+    upcasters: Sequence[Upcaster] = ()
+    commands: dict[tuple[str, str], CommandHandler] = field(default_factory=dict)
+    layouts: Sequence[Layout] = ()
+    is_demo: bool = False
+
+
+class Registry:
+    """What all domains declare, by name. Raises InvalidInput where two declare the same."""
+
+    def __init__(self, domains: Iterable[Domain] = ()) -> None:
+        self.domains = tuple(domains)
+        self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
+        self.projections: dict[str, ProjectionDefinition] = {}
+        self.commands: dict[tuple[str, str], CommandHandler] = {}
+        for domain in self.domains:
+            for definition in domain.aggregates:
+                _add(self.aggregates, definition.key, definition, domain)
+            for projection in domain.projections:
+                _add(self.projections, projection.name, projection, domain)
+            for key, handler in domain.commands.items():
+                _add(self.commands, key, handler, domain)
+        self.upcasters = Upcasters(step for domain in self.domains for step in domain.upcasters)
+        self.layouts = (EVENTS, CONSOLE, *(layout for domain in self.domains for layout in domain.layouts))
+
+    def definition_of(self, aggregate: AggregateRef) -> AggregateDefinition | None:
+        """How this aggregate is folded, or None where no domain declares its type."""
+        return self.aggregates.get((aggregate.context, aggregate.type))
+
+
+def load_domains(names: Iterable[str], *, builtin: Sequence[Domain] = ()) -> Registry:
+    """Import each package and take its `DOMAIN`. Raises InvalidInput naming the package that cannot be used and why."""
+    return Registry([*builtin, *(_load(name) for name in names)])
+
+
+def _load(name: str) -> Domain:
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise InvalidInput(f"The domain package {name} cannot be imported: {error}. Check CIM_DOMAINS and that it is installed.") from error
+    domain = getattr(module, "DOMAIN", None)
+    if not isinstance(domain, Domain):
+        raise InvalidInput(f"The package {name} has no DOMAIN of type Domain; add one to its __init__.py.")
+    check_token(domain.name, "a domain's name")
+    return domain
+
+
+def _add(into: dict[_Key, _Item], key: _Key, item: _Item, domain: Domain) -> None:
+    if key in into:
+        raise InvalidInput(f"{key} is declared twice, the second time by the domain {domain.name}; rename one.")
+    into[key] = item
