@@ -45,7 +45,7 @@ class Cid:
         if type(raw) is not bytes:
             raise InvalidCid(f"A CID is made of bytes, not of {type(raw).__name__}; pass the 36 raw bytes.")
         if not is_ours(raw):
-            raise InvalidCid(f"{_shorten(raw.hex())} is no CID of ours; it must be {OUR_LENGTH} bytes beginning with {OUR_PREFIX.hex()}.")
+            raise InvalidCid(f"{_show(raw)} is no CID of ours; it must be {OUR_LENGTH} bytes beginning with {OUR_PREFIX.hex()}.")
         return cls(raw)
 
     @classmethod
@@ -87,12 +87,12 @@ def split_cid(raw: bytes) -> CidParts:
     if raw.startswith(_VERSION_0_PREFIX) and len(raw) == _VERSION_0_LENGTH:
         return CidParts(version=0, codec=DAG_PB, hash=SHA2_256, digest=raw[2:])
     if not raw.startswith(b"\x01"):
-        raise InvalidCid(f"{_shorten(raw.hex())} is not a CID; it must begin with version 1, or be 34 bytes of version 0.")
+        raise InvalidCid(f"{_show(raw)} is not a CID; it must begin with version 1, or be 34 bytes of version 0.")
     codec, offset = _read_varint(raw, 1, "codec")
     hash_code, offset = _read_varint(raw, offset, "hash")
     length, offset = _read_varint(raw, offset, "digest length")
     if len(raw) - offset != length:
-        raise InvalidCid(f"{_shorten(raw.hex())} is not a CID; it declares a digest of {length} bytes and has {len(raw) - offset}.")
+        raise InvalidCid(f"{_show(raw)} is not a CID; it declares a digest of {length} bytes and has {len(raw) - offset}.")
     return CidParts(version=1, codec=codec, hash=hash_code, digest=raw[offset:])
 
 
@@ -114,9 +114,9 @@ def _read_varint(raw: bytes, start: int, what: str) -> tuple[int, int]:
         number |= (byte & 0x7F) << (7 * position)
         if byte < 0x80:
             if byte == 0 and position > 0:
-                raise InvalidCid(f"{_shorten(raw.hex())} is not a CID; its {what} is not in the shortest form.")
+                raise InvalidCid(f"{_show(raw)} is not a CID; its {what} is not in the shortest form.")
             return number, start + position + 1
-    raise InvalidCid(f"{_shorten(raw.hex())} is not a CID; its {what} is cut off or longer than {_LONGEST_VARINT} bytes.")
+    raise InvalidCid(f"{_show(raw)} is not a CID; its {what} is cut off or longer than {_LONGEST_VARINT} bytes.")
 
 
 def _decode_base32(text: str) -> bytes:
@@ -127,6 +127,10 @@ def _decode_base32(text: str) -> bytes:
         return b32decode(text[1:].upper() + "======")
     except (binascii.Error, ValueError):
         return b""
+
+
+def _show(raw: bytes) -> str:
+    return _shorten(raw.hex()) or "Nothing"
 
 
 def _shorten(text: str) -> str:

@@ -14,7 +14,7 @@ _VERSION_0_TEXT_LENGTH = 46
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CidDescription:
-    """What a pasted CID says. A codec or hash without a name in the tables is given as its number, such as 0x3f42."""
+    """What a pasted CID says. A codec or hash without a name in the tables is given as its number, such as 0x1e93f42."""
 
     cid: Cid
     version: int

@@ -120,7 +120,7 @@ class _Reader:
     def _take(self, count: int) -> bytes:
         end = self.offset + count
         if end > len(self.block):
-            self.refuse(f"{count:,} more bytes are declared where {len(self.block) - self.offset:,} are left")
+            self.refuse(f"the block is cut short, bytes needed: {count:,}, left: {len(self.block) - self.offset:,}")
         taken = self.block[self.offset : end]
         self.offset = end
         return taken
@@ -166,7 +166,7 @@ class _Reader:
             self.refuse(f"lists and maps are nested more than {MAX_DEPTH} deep")
         left = len(self.block) - self.offset
         if length * bytes_each > left:
-            self.refuse(f"{length:,} items are declared where {left:,} bytes are left")
+            self.refuse(f"the declared number of items, {length:,}, does not fit into the bytes left: {left:,}")
         self.open.append(_Open(container=container, remaining=length))
         return container
 
