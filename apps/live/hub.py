@@ -1,0 +1,152 @@
+"""This module is the one place in a web process that fans changed fragments out to browsers. It lives on one event loop.
+
+A topic's source starts with its first browser and stops some seconds after the last has gone. Sockets talk to the hub through
+`Subscriber`s, from the hub's own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from .feed import Feed
+from .sources import source_of
+from .subscriber import INTERVAL_SECONDS, KEEPALIVE_SECONDS, STALLED_SECONDS, Subscriber
+
+LINGER_SECONDS = 10.0
+
+BAD_MESSAGE = 4400
+STALLED = 4408
+
+
+class Hub:
+    """Keeps the newest frames of every topic that somebody looks at. `open_store` gives the store that sources read."""
+
+    def __init__(self, open_store: Callable[[], Awaitable[Any]], *, linger_seconds: float = LINGER_SECONDS) -> None:
+        self._open_store = open_store
+        self._linger_seconds = linger_seconds
+        self._feeds: dict[str, Feed] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._endings: dict[str, asyncio.TimerHandle] = {}
+        self._subscribers: dict[Subscriber, asyncio.TimerHandle | None] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._link: Mapping[str, object] = {"link": "connected"}
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled; every source is a child of this call."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            on_ready()
+            while True:
+                await asyncio.sleep(KEEPALIVE_SECONDS / 4)
+                self._look_after_the_quiet()
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics whose sources run."""
+        return tuple(self._feeds)
+
+    def join(self, subscriber: Subscriber) -> None:
+        """A new browser, which looks at nothing yet."""
+        subscriber.sent_at = asyncio.get_running_loop().time() - INTERVAL_SECONDS
+        subscriber.note_link(self._link)
+        self._subscribers[subscriber] = None
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """The browser has gone."""
+        timer = self._subscribers.pop(subscriber, None)
+        if timer is not None:
+            timer.cancel()
+        self._end_unwatched(subscriber.feeds)
+
+    def look_at(self, subscriber: Subscriber, topics: Sequence[str], *, positions: dict[str, int], paused: frozenset[str]) -> None:
+        """Show the browser these topics from now on, and no others. Raises UnknownTopic."""
+        if subscriber not in self._subscribers:
+            return
+        before = subscriber.feeds
+        subscriber.look_at({topic: self._feed(topic) for topic in topics}, positions=positions, paused=paused)
+        self._end_unwatched(before)
+        self._send_soon(subscriber)
+
+    def acknowledge(self, subscriber: Subscriber, number: int) -> None:
+        """The browser shows message `number`; it may be sent the next."""
+        if not subscriber.acknowledge(number):
+            subscriber.wire.close(BAD_MESSAGE, f"Message {number} was never sent.")
+        self._send_soon(subscriber)
+
+    def pause(self, subscriber: Subscriber, topic: str) -> None:
+        """Hold a topic for this browser."""
+        subscriber.pause(topic)
+        self._send_soon(subscriber)
+
+    def resume(self, subscriber: Subscriber, topic: str) -> None:
+        """Let a topic go on for this browser."""
+        subscriber.resume(topic)
+        self._send_soon(subscriber)
+
+    def tell_link(self, link: Mapping[str, object]) -> None:
+        """Tell every browser how the connection to NATS is: `link`, `since`, `attempts`."""
+        self._link = link
+        for subscriber in self._subscribers:
+            subscriber.note_link(link)
+            self._send_soon(subscriber)
+
+    def _feed(self, topic: str) -> Feed:
+        ending = self._endings.pop(topic, None)
+        if ending is not None:
+            ending.cancel()
+        if topic not in self._feeds:
+            assert self._group is not None, "the hub runs"
+            feed = Feed(topic, source_of(topic), self._changed, self._troubled)
+            self._feeds[topic] = feed
+            self._tasks[topic] = self._group.create_task(feed.run(self._open_store), name=f"live {topic}")
+        return self._feeds[topic]
+
+    def _end_unwatched(self, feeds: Mapping[str, Feed]) -> None:
+        watched = {topic for subscriber in self._subscribers for topic in subscriber.feeds}
+        loop = asyncio.get_running_loop()
+        for topic in feeds.keys() - watched - self._endings.keys():
+            self._endings[topic] = loop.call_later(self._linger_seconds, self._end, topic)
+
+    def _end(self, topic: str) -> None:
+        del self._endings[topic]
+        del self._feeds[topic]
+        self._tasks.pop(topic).cancel()
+
+    def _changed(self, feed: Feed, ids: list[str]) -> None:
+        for subscriber in self._subscribers:
+            if feed.topic in subscriber.feeds:
+                subscriber.note_change(feed, ids)
+                self._send_soon(subscriber)
+
+    def _troubled(self, feed: Feed) -> None:
+        for subscriber in self._subscribers:
+            if feed.topic in subscriber.feeds:
+                subscriber.note_link(self._link)
+                self._send_soon(subscriber)
+
+    def _send_soon(self, subscriber: Subscriber) -> None:
+        """At once, or when the browser's next turn comes; not at all while it has a message to acknowledge."""
+        if subscriber.unacknowledged or not subscriber.lacks_something or self._subscribers.get(subscriber, True) is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = max(0.0, subscriber.sent_at + INTERVAL_SECONDS - loop.time())
+        self._subscribers[subscriber] = loop.call_later(wait, self._send, subscriber)
+
+    def _send(self, subscriber: Subscriber) -> None:
+        self._subscribers[subscriber] = None
+        subscriber.sent_at = asyncio.get_running_loop().time()
+        subscriber.wire.send(subscriber.next_message())
+
+    def _look_after_the_quiet(self) -> None:
+        """Speak to browsers that have heard nothing for long, so that they know we are here; let go of those that never answer."""
+        now = asyncio.get_running_loop().time()
+        for subscriber, timer in list(self._subscribers.items()):
+            silent = now - subscriber.sent_at
+            if subscriber.unacknowledged and silent > STALLED_SECONDS:
+                subscriber.wire.close(STALLED, "Nothing was acknowledged for a minute.")
+            elif silent > KEEPALIVE_SECONDS and not subscriber.feeds:
+                subscriber.wire.close(STALLED, "Nothing was asked for.")
+            elif silent > KEEPALIVE_SECONDS and not subscriber.unacknowledged and timer is None:
+                self._send(subscriber)

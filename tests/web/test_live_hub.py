@@ -1,0 +1,357 @@
+"""This module is the tests of the hub: sources start and stop with their browsers, and a browser is never sent more than it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from apps.live import feed as feed_module
+from apps.live import subscriber as subscriber_module
+from apps.live.frames import Fragment, Frame, Row, Rows
+from apps.live.hub import Hub
+from apps.live.sources import SOURCES, UnknownTopic, source
+from apps.live.subscriber import Subscriber, Wire
+from apps.persistence.errors import Unreachable
+
+DEADLINE_SECONDS = 5
+
+
+class Stage:
+    """A source whose frames the test puts in, one batch after the other."""
+
+    def __init__(self) -> None:
+        self.batches: asyncio.Queue[Sequence[Frame] | Exception] = asyncio.Queue()
+        self.starts = 0
+        self.running = 0
+        self.arguments: list[str] = []
+
+    async def generator(self, _store: object, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+        self.starts += 1
+        self.running += 1
+        self.arguments.append(argument)
+        try:
+            while True:
+                batch = await self.batches.get()
+                if isinstance(batch, Exception):
+                    raise batch
+                yield batch
+        finally:
+            self.running -= 1
+
+    def put(self, *frames: Frame) -> None:
+        self.batches.put_nowait(frames)
+
+
+class Page:
+    """A browser: keeps what it is sent, and acknowledges when told to."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.messages: list[str] = []
+        self.closed_with: int | None = None
+        self.subscriber = Subscriber(Wire(send=self.messages.append, close=self._close))
+        hub.join(self.subscriber)
+
+    def _close(self, code: int, _reason: str) -> None:
+        self.closed_with = code
+        self.hub.leave(self.subscriber)
+
+    def look_at(self, *topics: str, positions: dict[str, int] | None = None, paused: frozenset[str] = frozenset()) -> None:
+        self.hub.look_at(self.subscriber, topics, positions=positions or {}, paused=paused)
+
+    def acknowledge(self) -> None:
+        self.hub.acknowledge(self.subscriber, self.subscriber.number)
+
+    async def newest(self, number: int) -> dict:
+        await until(lambda: len(self.messages) >= number)
+        return json.loads(self.messages[number - 1])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110  (there is no event for what a test looks at)
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running_hub(linger_seconds: float = 10.0) -> AsyncIterator[Hub]:
+    async def open_store() -> str:
+        return "the store"
+
+    hub = Hub(open_store, linger_seconds=linger_seconds)
+    task = asyncio.ensure_future(hub.run())
+    await asyncio.sleep(0)
+    try:
+        yield hub
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    async with running_hub() as running:
+        yield running
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    source("stage", permission=None)(stage.generator)
+    yield stage
+    del SOURCES["stage"]
+
+
+def tick(number: int) -> Fragment:
+    return Fragment(id="tick", html=f'<p id="tick">{number}</p>')
+
+
+async def test_a_source_starts_with_its_first_browser_and_is_given_the_argument(hub: Hub, stage: Stage) -> None:
+    Page(hub).look_at("stage:CIM-EVENTS")
+
+    await until(lambda: stage.running == 1)
+
+    assert stage.arguments == ["CIM-EVENTS"]
+
+
+async def test_two_browsers_share_one_source(hub: Hub, stage: Stage) -> None:
+    first, second = Page(hub), Page(hub)
+    first.look_at("stage")
+    second.look_at("stage")
+    first_hello, second_hello = await first.newest(1), await second.newest(1)
+    first.acknowledge()
+    second.acknowledge()
+
+    stage.put(tick(1))
+
+    assert (await first.newest(2))["frames"] == [{"id": "tick", "html": '<p id="tick">1</p>'}]
+    assert (await second.newest(2))["frames"] == [{"id": "tick", "html": '<p id="tick">1</p>'}]
+    assert first_hello["frames"] == second_hello["frames"] == []
+    assert stage.starts == 1
+
+
+async def test_a_newcomer_gets_the_current_frame_of_every_fragment(hub: Hub, stage: Stage) -> None:
+    Page(hub).look_at("stage")
+    stage.put(tick(1), Fragment(id="tock", html="old"))
+    stage.put(Fragment(id="tock", html="new"))
+    await until(stage.batches.empty)
+    newcomer = Page(hub)
+
+    newcomer.look_at("stage")
+
+    frames = (await newcomer.newest(1))["frames"]
+    assert frames == [{"id": "tick", "html": '<p id="tick">1</p>'}, {"id": "tock", "html": "new"}]
+
+
+async def test_a_source_stops_when_its_last_browser_has_gone(stage: Stage) -> None:
+    async with running_hub(linger_seconds=0.05) as hub:
+        page = Page(hub)
+        page.look_at("stage")
+        await until(lambda: stage.running == 1)
+
+        hub.leave(page.subscriber)
+
+        await until(lambda: stage.running == 0)
+        assert hub.topics == ()
+
+
+async def test_a_browser_that_comes_back_in_time_finds_the_source_running(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await until(lambda: stage.running == 1)
+
+    hub.leave(page.subscriber)
+    Page(hub).look_at("stage")
+
+    await asyncio.sleep(0)
+    assert stage.starts == 1
+
+
+async def test_a_page_that_looks_at_something_else_lets_go_of_its_topics(stage: Stage) -> None:
+    async with running_hub(linger_seconds=0.01) as hub:
+        page = Page(hub)
+        page.look_at("stage:old")
+        await until(lambda: stage.running == 1)
+
+        page.look_at("stage:new")
+
+        await until(lambda: hub.topics == ("stage:new",))
+
+
+async def test_an_unknown_topic_is_refused(hub: Hub) -> None:
+    with pytest.raises(UnknownTopic):
+        Page(hub).look_at("nonsense")
+
+
+async def test_a_stalled_browser_costs_one_message_and_then_gets_the_newest_frame(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await page.newest(1)
+    for number in range(1000):
+        stage.put(tick(number))
+    await until(stage.batches.empty)
+    await asyncio.sleep(2 * subscriber_module.INTERVAL_SECONDS)
+    assert len(page.messages) == 1
+
+    page.acknowledge()
+
+    assert (await page.newest(2))["frames"] == [{"id": "tick", "html": '<p id="tick">999</p>'}]
+
+
+async def test_a_browser_gets_at_most_four_messages_a_second(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    loop = asyncio.get_running_loop()
+
+    started = loop.time()
+    for number in range(1, 5):
+        await page.newest(number)
+        page.acknowledge()
+        stage.put(tick(number))
+
+    assert loop.time() - started >= 3 * subscriber_module.INTERVAL_SECONDS - 0.02
+
+
+async def test_html_that_did_not_change_is_not_sent_again(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await page.newest(1)
+    page.acknowledge()
+    stage.put(tick(1))
+    await page.newest(2)
+    page.acknowledge()
+
+    stage.put(tick(1))
+
+    await asyncio.sleep(2 * subscriber_module.INTERVAL_SECONDS)
+    assert len(page.messages) == 2
+
+
+async def test_an_acknowledgement_of_a_message_never_sent_closes_the_socket(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await page.newest(1)
+
+    hub.acknowledge(page.subscriber, 99)
+
+    assert page.closed_with == 4400
+
+
+async def test_an_old_acknowledgement_gives_no_credit(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await page.newest(1)
+    page.acknowledge()
+    stage.put(tick(1))
+    await page.newest(2)
+    stage.put(tick(2))
+
+    hub.acknowledge(page.subscriber, 1)
+
+    await asyncio.sleep(2 * subscriber_module.INTERVAL_SECONDS)
+    assert len(page.messages) == 2
+
+
+async def test_a_failed_source_is_started_again_and_browsers_are_told_in_between(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await page.newest(1)
+    page.acknowledge()
+
+    stage.batches.put_nowait(Unreachable("No NATS server answers at nats://127.0.0.1:1."))
+
+    told = await page.newest(2)
+    assert told["state"]["trouble"] == {"stage": "No NATS server answers at nats://127.0.0.1:1."}
+    page.acknowledge()
+    stage.put(tick(7))
+    mended = await page.newest(3)
+    assert mended["state"]["trouble"] == {}
+    assert stage.starts == 2
+
+
+async def test_a_bug_in_a_source_is_logged_and_does_not_take_the_hub_down(hub: Hub, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    stage.batches.put_nowait(ZeroDivisionError("a bug"))
+    stage.put(tick(1))
+
+    await until(lambda: stage.starts == 2 and stage.batches.empty())
+
+    assert "the live source of stage failed" in caplog.text
+    assert hub.topics == ("stage",)
+
+
+async def test_a_source_that_returns_has_finished_and_its_last_frame_stays(hub: Hub) -> None:
+    starts = []
+
+    async def once(_store: object, _argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+        starts.append(1)
+        yield [tick(3)]
+
+    source("once", permission=None)(once)
+    Page(hub).look_at("once")
+    await asyncio.sleep(2 * feed_module.FIRST_PAUSE_SECONDS)
+    late = Page(hub)
+
+    late.look_at("once")
+
+    assert (await late.newest(1))["frames"] == [{"id": "tick", "html": '<p id="tick">3</p>'}]
+    assert starts == [1]
+    del SOURCES["once"]
+
+
+async def test_every_browser_is_told_when_nats_is_away(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage")
+    await page.newest(1)
+    page.acknowledge()
+
+    hub.tell_link({"link": "reconnecting", "since": "2026-11-21T10:40:31+00:00", "attempts": 3})
+
+    told = await page.newest(2)
+    assert told["state"]["nats"] == {"link": "reconnecting", "since": "2026-11-21T10:40:31+00:00", "attempts": 3}
+
+
+def tail(first: int, last: int) -> Rows:
+    shown = tuple(Row(sequence=sequence, html=f"<tr><td>{sequence}</td></tr>") for sequence in range(first, last + 1))
+    return Rows(id="tail", rows=shown, first=first, last=last)
+
+
+async def test_a_browser_that_comes_back_gets_the_rows_after_the_last_it_has(hub: Hub, stage: Stage) -> None:
+    Page(hub).look_at("stage")
+    stage.put(tail(1, 10))
+    await until(stage.batches.empty)
+    page = Page(hub)
+
+    page.look_at("stage", positions={"tail": 8})
+
+    frames = (await page.newest(1))["frames"]
+    assert [sequence for sequence, _ in frames[0]["rows"]] == [9, 10]
+
+
+async def test_a_paused_topic_is_held_and_counted_and_goes_on_where_it_stopped(hub: Hub, stage: Stage) -> None:
+    page = Page(hub)
+    page.look_at("stage", positions={"tail": 0})
+    await page.newest(1)
+    page.acknowledge()
+    stage.put(tail(1, 2))
+    await page.newest(2)
+    page.acknowledge()
+
+    hub.pause(page.subscriber, "stage")
+    stage.put(tail(3, 130))
+    await until(stage.batches.empty)
+    held = await page.newest(3)
+    page.acknowledge()
+    hub.resume(page.subscriber, "stage")
+    resumed = await page.newest(4)
+
+    assert held["frames"] == []
+    assert held["state"]["waiting"] == {"stage": 128}
+    assert [sequence for sequence, _ in resumed["frames"][0]["rows"]] == list(range(3, 131))
+    assert resumed["state"]["waiting"] == {}
