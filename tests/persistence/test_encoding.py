@@ -86,6 +86,15 @@ def test_a_link_and_bytes_of_the_same_content_stay_apart() -> None:
     assert decode(encode(value)) == {"link": OURS, "bytes": OURS.raw}
 
 
+def test_a_foreign_link_with_a_long_digest_stays_a_link() -> None:
+    """The fast library takes digests of more than 64 bytes for plain bytes."""
+    long = Cid(bytes.fromhex("01550041") + b"d" * 65)
+
+    block = encode({"link": long, "bytes": long.raw})
+
+    assert (decode(block), block.count(b"\xd8\x2a")) == ({"link": long, "bytes": long.raw}, 1)
+
+
 def test_encode_leaves_the_value_of_its_caller_alone() -> None:
     value: Any = {"payload": {"links": [OURS]}}
 
