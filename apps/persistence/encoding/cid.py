@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 from libipld import encode_multibase
 
-from apps.persistence.errors import InvalidCid
+from ..errors import InvalidCid
 
 DAG_CBOR = 0x71
 BLAKE3 = 0x1E

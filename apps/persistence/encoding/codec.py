@@ -20,8 +20,7 @@ from typing import Any
 
 from libipld import decode_dag_cbor, encode_dag_cbor
 
-from apps.persistence.errors import EncodingError
-
+from ..errors import EncodingError
 from .cid import OUR_LENGTH, OUR_PREFIX, Cid, is_cid
 from .exact_decoder import decode_exactly
 from .exact_encoder import LINK_TAG, encode_exactly

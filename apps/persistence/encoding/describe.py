@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.persistence.errors import InvalidCid
-
+from ..errors import InvalidCid
 from .cid import Cid, CidParts, is_ours, split_cid
 
 _LONGEST_TEXT = 1_000

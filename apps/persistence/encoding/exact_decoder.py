@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from apps.persistence.errors import EncodingError, InvalidCid
-
+from ..errors import EncodingError, InvalidCid
 from .cid import Cid, split_cid
 from .exact_encoder import BYTES, TEXT, sort_key
 from .value import MAX_DEPTH, Value, format_path

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from apps.persistence.errors import EncodingError
-
+from ..errors import EncodingError
 from .cid import Cid, is_cid
 from .value import GREATEST_ARGUMENT, MAX_DEPTH, Value, format_path
 
