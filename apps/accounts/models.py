@@ -1,0 +1,30 @@
+"""This module is what the database keeps about signing in beside Django's own people: links that work once, and failed tries."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db import models
+
+
+class SignInLink(models.Model):
+    """A link that signs in once. Only the digest of its token is kept."""
+
+    token_digest = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sign_in_links")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"sign-in link for {self.person or 'the first admin'}, until {self.expires_at:%H:%M:%S}"
+
+
+class FailedTry(models.Model):
+    """One sign-in that failed, kept for as long as it counts."""
+
+    username = models.CharField(max_length=150, db_index=True)
+    address = models.CharField(max_length=45, db_index=True)
+    at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.address} at {self.at:%H:%M:%S}"

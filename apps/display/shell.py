@@ -1,0 +1,57 @@
+"""This module is what every page's frame needs: the areas of the rail, the theme a person chose, and whether the data is demo data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+THEMES: Final = ("system", "light", "dark")
+THEME_COOKIE: Final = "cim-theme"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """One entry of the rail. `app` is the URL namespace that makes it the current one."""
+
+    app: str
+    title: str
+    icon: str
+    view: str
+    permission: str
+    key: str
+
+    @property
+    def url(self) -> str:
+        """Empty while the area has no page."""
+        try:
+            return reverse(self.view)
+        except NoReverseMatch:
+            return ""
+
+
+AREAS: Final = (
+    Area(app="overview", title="Overview", icon="layout-dashboard", view="overview:index", permission="overview.view", key="o"),
+    Area(app="streams", title="Streams", icon="layers", view="streams:index", permission="streams.view", key="s"),
+    Area(app="aggregates", title="Aggregates", icon="boxes", view="aggregates:index", permission="aggregates.view", key="a"),
+    Area(app="projections", title="Projections", icon="workflow", view="projections:index", permission="projections.view", key="p"),
+    Area(app="audit", title="Audit", icon="shield-check", view="audit:index", permission="audit.view", key="u"),
+    Area(app="runs", title="Runs", icon="list-checks", view="runs:index", permission="runs.view", key="r"),
+    Area(app="accounts", title="People", icon="users", view="accounts:people", permission="people.view", key="e"),
+)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """The context of base.html. Reads no store, so a page's frame stands when NATS does not."""
+    match = request.resolver_match
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    return {
+        "areas": AREAS,
+        "area_now": match.app_name if match else "",
+        "theme": theme if theme in THEMES else "system",
+        "themes": THEMES,
+        "is_demo": settings.CIM_DEMO,
+    }

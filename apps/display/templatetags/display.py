@@ -1,0 +1,89 @@
+"""This module is the tags and filters for what pages show: figures, times, identifiers, states, icons. Loaded in every template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import forms, template
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from .. import figures
+
+register = template.Library()
+register.filter("count", figures.count)
+register.filter("size", figures.size)
+register.filter("rate", figures.rate)
+register.filter("span", figures.span)
+
+
+@register.simple_tag
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago, with the exact moment on hover and focus; `console.js` keeps it true."""
+    if moment is None:
+        return figures.NOTHING
+    exact = f"{figures.day(moment)} {figures.clock(moment)} UTC"
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', figures.iso(moment), exact, figures.ago(moment))
+
+
+@register.simple_tag
+def at(moment: datetime | None, part: str = "") -> SafeString | str:
+    """The exact moment in UTC, or with "time" only its clock."""
+    if moment is None:
+        return figures.NOTHING
+    words = figures.clock(moment) if part == "time" else f"{figures.day(moment)} {figures.clock(moment)}"
+    return format_html('<time datetime="{0}" title="{0}">{1}</time>', figures.iso(moment), words)
+
+
+@register.simple_tag
+def cut(text: Any, length: int = 16, copy: bool = True) -> SafeString:
+    """A long identifier cut in its middle, whole in the title and by a click in the clipboard."""
+    whole = str(text)
+    shown = figures.cut(whole, length)
+    if shown == whole and not copy:
+        return format_html('<span class="identity">{}</span>', whole)
+    if not copy:
+        return format_html('<span class="identity" title="{}">{}</span>', whole, shown)
+    return format_html(
+        '<span class="identity cut"><span title="{0}">{1}</span>'
+        '<button type="button" class="copy" data-copy="{0}" title="Copy {0}">{2}<span class="for-readers">Copy {0}</span></button></span>',
+        whole,
+        shown,
+        icon("copy"),
+    )
+
+
+@register.simple_tag(name="copy")
+def copy_button(text: Any, words: str = "Copy") -> SafeString:
+    return format_html('<button type="button" class="button" data-copy="{}">{}{}</button>', str(text), icon("copy"), words)
+
+
+@register.simple_tag
+def pill(state: str, words: str = "") -> SafeString:
+    """A state as a word in its colour."""
+    shown = words or str(state).replace("_", " ").capitalize()
+    return format_html('<span class="pill" data-state="{}">{}</span>', state, shown)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A symbol of static/vendor/lucide/sprite.svg; always beside a word, so readers skip it."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("vendor/lucide/sprite.svg"), name)
+
+
+@register.simple_tag
+def spark(values: Iterable[float | None], label: str = "") -> SafeString:
+    """A small line of the latest values, oldest first; a gap where a value is None."""
+    listed = [value for value in values]
+    text = ",".join("" if value is None else f"{value:g}" for value in listed)
+    return format_html('<spark-line values="{}" role="img" aria-label="{}"></spark-line>', text, label or f"{len(listed)} samples")
+
+
+@register.simple_tag
+def fields(form: forms.BaseForm) -> SafeString:
+    """The fields of a form with their labels, help and errors."""
+    return mark_safe(render_to_string("shell/_fields.html", {"form": form}))  # noqa: S308

@@ -1,0 +1,69 @@
+"""This module is the answers to what goes wrong: a page for a person, only the notice for htmx, always with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from apps.accounts.rights import RoleNeeded
+from apps.persistence import errors as persistence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a person reads about an error: a title, one sentence with what to do, and the answer's status."""
+
+    title: str
+    sentence: str
+    status: int
+
+
+_TITLES: tuple[tuple[type[persistence.PersistenceError], str, int], ...] = (
+    (persistence.InvalidInput, "This cannot be looked up", 400),
+    (persistence.EncodingError, "This cannot be decoded", 400),
+    (persistence.NotFound, "Not found in the store", 404),
+    (persistence.Conflict, "Somebody else was first", 409),
+    (persistence.Unavailable, "NATS gives no answer", 503),
+    (persistence.ServerRefused, "The NATS server refused", 502),
+)
+
+
+def problem_of(error: persistence.PersistenceError) -> Problem:
+    for kind, title, status in _TITLES:
+        if isinstance(error, kind):
+            return Problem(title=title, sentence=str(error) or type(error).__name__, status=status)
+    return Problem(title="The store could not be read", sentence=str(error) or type(error).__name__, status=502)
+
+
+def answer(request: HttpRequest, problem: Problem, template: str = "errors/problem.html") -> HttpResponse:
+    """The whole page, or for htmx the notice alone, which goes to the place for problems at the top of the page."""
+    name = "errors/_problem.html" if getattr(request, "htmx", False) else template
+    return render(request, name, {"problem": problem}, status=problem.status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Written without the request: its Host header may be what was wrong."""
+    return HttpResponse(render_to_string("400.html"), status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    sentence = str(exception) if isinstance(exception, RoleNeeded) else "You may not do this; ask an admin of this console."
+    return answer(request, Problem(title="Not allowed", sentence=sentence, status=403), "403.html")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    sentence = f"There is no page at {request.path}. Check the address, or find what you look for above."
+    return answer(request, Problem(title="Page not found", sentence=sentence, status=404), "404.html")
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Written without the database or the person: either may be what failed."""
+    return HttpResponse(render_to_string("500.html"), status=500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    sentence = f"The form was not accepted: {reason or 'its token is missing.'} Load the page again and send it once more; cookies must be allowed."
+    return answer(request, Problem(title="Not accepted", sentence=sentence, status=403), "403.html")

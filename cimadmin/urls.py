@@ -1,0 +1,19 @@
+"""This module is the map of addresses: one prefix for each area, and the pages of errors."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.overview.urls")),
+    path("", include("apps.accounts.urls")),
+    path("", include("apps.display.urls")),
+    path("streams/", include("apps.streams.urls")),
+    path("aggregates/", include("apps.aggregates.urls")),
+    path("projections/", include("apps.projections.urls")),
+    path("audit/", include("apps.audit.urls")),
+    path("runs/", include("apps.runs.urls")),
+]
+
+handler400 = "cimadmin.errors.bad_request"
+handler403 = "cimadmin.errors.forbidden"
+handler404 = "cimadmin.errors.not_found"
+handler500 = "cimadmin.errors.failed"
