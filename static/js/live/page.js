@@ -1,0 +1,48 @@
+// After an outage, or where the set of things on a page has changed, the page fetches itself again and takes over what is new.
+import { morph } from "./morph.js";
+
+let running = null;
+let isWantedAgain = false;
+
+async function fetchPage() {
+  const response = await fetch(location.href, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
+  if (!response?.ok || new URL(response.url).pathname !== location.pathname) return false;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const [page, freshPage] = [document.getElementById("page"), fresh.getElementById("page")];
+  if (!page || !freshPage) return false;
+  morph(page, freshPage);
+  window.htmx?.process(document.getElementById("page"));
+  renewTopics(fresh);
+  return true;
+}
+
+/** What the page looks at lies outside of it, too. */
+function renewTopics(fresh) {
+  const outside = (root) => [...root.querySelectorAll("[data-live-topics]")].filter((element) => !element.closest("#page"));
+  for (const element of outside(document)) element.remove();
+  document.body.append(...outside(fresh).map((element) => document.importNode(element, true)));
+}
+
+/** Fetch the page and take it over. False if that was not possible: the server gave an error, or another page. */
+export async function refreshPage() {
+  if (running) {
+    isWantedAgain = true;
+    return running;
+  }
+  running = fetchPage();
+  const isDone = await running;
+  running = null;
+  if (!isWantedAgain) return isDone;
+  isWantedAgain = false;
+  return refreshPage();
+}
+
+const asked = new Map();
+
+/** Fetch the page once for each revision that its element `id` has not. */
+export function refreshIfStale({ id, revision }) {
+  const element = document.getElementById(id);
+  if (!element || element.dataset.liveRevision === revision || asked.get(id) === revision) return;
+  asked.set(id, revision);
+  refreshPage();
+}
