@@ -64,6 +64,11 @@ class Connection:
             domain=str(info.get("domain", "")),
         )
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the link stands at this moment."""
+        return self._state.link is Link.CONNECTED
+
     def on_change(self, listener: Callable[[ConnectionState], None]) -> None:
         """Call `listener` whenever the link changes, on the connection's loop."""
         self._listeners.append(listener)

@@ -1,0 +1,173 @@
+"""This module is the engine of runs: workers share one durable consumer on the `confirmed` and `resumed` events, and carry them out.
+
+A claim is kept alive by heartbeats and the target by a lease, so that a killed worker's run is taken up by another after seconds, from
+its last checkpoint. What ends a run is an event appended after the head that this worker has seen: if somebody cancelled or paused the
+run meanwhile, or another worker took it over, that append is refused and this worker is silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..encoding import Value
+from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanStale, Unavailable
+from ..events import NewEvent
+from ..registry import Registry
+from ..store import CONSOLE, CoreMessage, Store, append
+from .claims import Claim, Claims
+from .lease import Lease, try_hold
+from .operation import Operations, Outcome, RunInterrupted, restore_operation
+from .progress import ProgressWriter, RunProgress, ensure_runs_bucket, find_progress
+from .run import Run, RunState, load_run
+
+CONSUMER = "cim-runs"
+CLAIM_SECONDS = 10
+HEARTBEAT_SECONDS = 3.0
+TARGET_LEASE_SECONDS = 10
+BUSY_RETRY_SECONDS = 1.0
+MAX_IDLE_ATTEMPTS = 30
+"""A run that was taken up so often and never came further than the attempt before ends as failed."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What a worker needs to carry out runs. `worker` is its name on pages."""
+
+    store: Store
+    registry: Registry
+    operations: Operations
+    worker: str
+
+    async def work(self) -> None:
+        """Carry out runs, one at a time, until cancelled."""
+        await ensure_runs_bucket(self.store.connection)
+        claims = Claims(
+            connection=self.store.connection,
+            stream=CONSOLE.stream,
+            consumer=CONSUMER,
+            patterns=("cim.console.run.*.confirmed.*", "cim.console.run.*.resumed.*"),
+            claim_seconds=CLAIM_SECONDS,
+        )
+        async with claims.open() as queue:
+            while True:
+                claim = await queue.next()
+                async with _kept(claim):
+                    await self._take_up(claim)
+
+    async def _take_up(self, claim: Claim) -> None:
+        run_id = claim.message.subject.split(".")[3]
+        try:
+            run = await load_run(self.store, run_id)
+            if run is not None and run.state in (RunState.CONFIRMED, RunState.RUNNING):
+                target = f"target.{run.target.replace('/', '.')}"
+                async with try_hold(self.store.connection, target, self.worker, ttl_seconds=TARGET_LEASE_SECONDS) as lease:
+                    if lease is None:
+                        await claim.later(BUSY_RETRY_SECONDS)
+                        return
+                    await self._carry_out(run, lease, claim.deliveries)
+            await claim.done()
+        except (Unavailable, Conflict) as error:
+            log.warning("run %s is left for another try: %s", run_id, error)
+            await _give_back(claim)
+
+    async def _carry_out(self, run: Run, lease: Lease, deliveries: int) -> None:
+        before = await find_progress(self.store.connection, run.id)
+        started = NewEvent(type="started", payload={"worker": self.worker, "attempt": run.attempts + 1}, actor=self.worker)
+        head = (await append(self.store.on(CONSOLE), run.head, [started]))[-1].head
+        writer = ProgressWriter(self.store.connection, run.id, self.worker, before=before)
+        if run.attempts:
+            writer.log(f"taken up again by {self.worker}, attempt {run.attempts + 1}")
+        async with _watched(self.store, run.id, writer, lease):
+            try:
+                ending = await self._perform(run, writer, before, deliveries)
+            except RunInterrupted as interrupted:
+                log.info("run %s stops: %s", run.id, interrupted.why)
+                if interrupted.why == "lost":
+                    raise LeaseLost(run.target) from interrupted
+                return
+        await append(self.store.on(CONSOLE), head, [ending])
+
+    async def _perform(self, run: Run, writer: ProgressWriter, before: RunProgress | None, deliveries: int) -> NewEvent:
+        """Run the operation and say how it ended. Raises RunInterrupted, and Unavailable or Conflict to be tried again."""
+        if deliveries > MAX_IDLE_ATTEMPTS and (before is None or before.checkpoint is None):
+            return _failed(self.worker, f"{deliveries} attempts ended without any progress; the last workers were lost or killed.")
+        try:
+            operation = restore_operation(self.operations, run.operation, run.parameters)
+            outcome = await operation.run(self.store, self.registry, writer)
+        except (InvalidInput, PlanStale) as error:
+            return _failed(self.worker, str(error))
+        except (Unavailable, Conflict):
+            raise
+        except PersistenceError as error:
+            return _failed(self.worker, str(error))
+        except Exception as error:
+            log.exception("run %s failed", run.id)
+            return _failed(self.worker, f"{type(error).__name__}: {error}")
+        return _finished(self.worker, outcome)
+
+
+def _finished(worker: str, outcome: Outcome) -> NewEvent:
+    return NewEvent(type="finished", payload={"outcome": outcome.sentence, "figures": outcome.figures}, actor=worker)
+
+
+def _failed(worker: str, reason: str) -> NewEvent:
+    figures: dict[str, Value] = {}
+    return NewEvent(type="failed", payload={"outcome": reason, "figures": figures}, actor=worker)
+
+
+@asynccontextmanager
+async def _watched(store: Store, run_id: str, writer: ProgressWriter, lease: Lease) -> AsyncIterator[None]:
+    """Interrupt the run when an event says that it was paused or cancelled, or when the lease on its target is lost."""
+
+    def on_event(message: CoreMessage) -> None:
+        event = message.subject.split(".")[4]
+        if event in ("paused", "cancelled"):
+            writer.interrupt("paused" if event == "paused" else "cancelled")
+
+    async def watch_lease() -> None:
+        await lease.lost.wait()
+        writer.interrupt("lost")
+
+    async with store.connection.subscribe(f"cim.console.run.{run_id}.*.*", on_event), _beside(watch_lease()):
+        now = await load_run(store, run_id)
+        if now and now.state in (RunState.PAUSED, RunState.CANCELLED):
+            writer.interrupt("paused" if now.state is RunState.PAUSED else "cancelled")
+        yield
+
+
+@asynccontextmanager
+async def _kept(claim: Claim) -> AsyncIterator[None]:
+    """Say every few seconds that the claim is still being worked on."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            with suppress(Unavailable):
+                await claim.touch()
+
+    async with _beside(beat()):
+        yield
+
+
+@asynccontextmanager
+async def _beside(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have a task run while the block lasts, and no longer."""
+    task = asyncio.create_task(coroutine)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _give_back(claim: Claim) -> None:
+    """So that it is tried again soon; if even that cannot be said, the server does it by itself when the claim expires."""
+    with suppress(Unavailable):
+        await claim.later(BUSY_RETRY_SECONDS)

@@ -1,0 +1,133 @@
+"""This module is the progress of a run: a small record in KV `cim-runs` that pages read and that an interrupted run goes on from.
+
+The record is not history (that is the run's events) but the newest checkpoint; losing it costs work, never truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from ..encoding import Value, decode, encode
+from ..events import format_time, now, parse_time
+from ..store import Connection, ensure_bucket, kv_get, kv_put
+from .operation import RunInterrupted
+
+RUNS_BUCKET = "cim-runs"
+REPORT_SECONDS = 0.25
+LOG_LINES = 200
+_RATE_WINDOW_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """The newest report of a run. `rate` is per second over the last seconds; `checkpoint` is what the operation goes on from."""
+
+    run_id: str
+    done: int
+    total: int
+    rate: float
+    sequence: int | None
+    worker: str
+    updated: datetime
+    checkpoint: dict[str, Value] | None
+    log: tuple[str, ...]
+
+    @property
+    def fraction(self) -> float:
+        """How much is done, 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the present rate, or None while there is none."""
+        return (self.total - self.done) / self.rate if self.rate > 0 and self.total >= self.done else None
+
+
+async def ensure_runs_bucket(connection: Connection) -> None:
+    """Make the bucket of progress records if it is not there."""
+    await ensure_bucket(connection, RUNS_BUCKET)
+
+
+async def find_progress(connection: Connection, run_id: str) -> RunProgress | None:
+    """The newest report of a run, or None before the first."""
+    entry = await kv_get(connection, RUNS_BUCKET, run_id)
+    return read_progress(run_id, entry.value) if entry else None
+
+
+def read_progress(run_id: str, value: bytes) -> RunProgress:
+    """The report in a stored value."""
+    fields = cast("dict[str, Value]", decode(value))
+    return RunProgress(
+        run_id=run_id,
+        done=cast(int, fields["done"]),
+        total=cast(int, fields["total"]),
+        rate=cast(float, fields["rate"]),
+        sequence=cast("int | None", fields["sequence"]),
+        worker=cast(str, fields["worker"]),
+        updated=parse_time(cast(str, fields["updated"])),
+        checkpoint=cast("dict[str, Value] | None", fields["checkpoint"]),
+        log=tuple(cast("list[str]", fields["log"])),
+    )
+
+
+class ProgressWriter:
+    """What a running operation reports to (see operation.Progress). `interrupt` makes its next report raise RunInterrupted."""
+
+    def __init__(self, connection: Connection, run_id: str, worker: str, *, before: RunProgress | None) -> None:
+        self.checkpoint = before.checkpoint if before else None
+        self._connection = connection
+        self._run_id = run_id
+        self._worker = worker
+        self._log = deque(before.log if before else (), maxlen=LOG_LINES)
+        self._points: deque[tuple[float, int]] = deque()
+        self._why: Literal["paused", "cancelled", "lost"] | None = None
+        self._written_at = 0.0
+
+    def interrupt(self, why: Literal["paused", "cancelled", "lost"]) -> None:
+        """Stop the run at its next report."""
+        self._why = why
+
+    def log(self, line: str) -> None:
+        """A line for the person who watches; shown with the next report."""
+        self._log.append(f"{format_time(now())[11:19]} {line}")
+
+    async def report(
+        self, done: int, total: int, *, checkpoint: Mapping[str, Value] | None = None, sequence: int | None = None, force: bool = False
+    ) -> None:
+        """Save how far it is, at most four times a second unless forced. Raises RunInterrupted when it must stop."""
+        moment = time.monotonic()
+        if checkpoint is not None:
+            self.checkpoint = dict(checkpoint)
+        is_stopping = self._why is not None
+        if force or is_stopping or moment - self._written_at >= REPORT_SECONDS:
+            self._written_at = moment
+            await self._write(done, total, sequence, self._rate(moment, done))
+        if self._why is not None:
+            raise RunInterrupted(self._why)
+
+    def _rate(self, moment: float, done: int) -> float:
+        self._points.append((moment, done))
+        while moment - self._points[0][0] > _RATE_WINDOW_SECONDS:
+            self._points.popleft()
+        first_moment, first_done = self._points[0]
+        return (done - first_done) / (moment - first_moment) if moment > first_moment else 0.0
+
+    async def _write(self, done: int, total: int, sequence: int | None, rate: float) -> None:
+        if self._why == "lost":
+            return
+        value: dict[str, Value] = {
+            "done": done,
+            "total": total,
+            "rate": float(rate),
+            "sequence": sequence,
+            "worker": self._worker,
+            "updated": format_time(now()),
+            "checkpoint": self.checkpoint,
+            "log": list(self._log),
+        }
+        await kv_put(self._connection, RUNS_BUCKET, self._run_id, encode(value))
