@@ -54,7 +54,6 @@ class Stop(Exception):
 
 def main() -> int:
     arguments, rest = parse(sys.argv[1:])
-    os.chdir(ROOT)
     commands = {"up": up, "test": test, "bench": bench, "lint": lint}
     try:
         return commands[arguments.command](arguments, rest)
@@ -83,7 +82,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def up(_: argparse.Namespace, rest: list[str]) -> int:
     install(RUNTIME_LOCK)
-    os.execv(PYTHON, [str(PYTHON), "-m", "cimadmin.up", *rest])
+    os.execv(PYTHON, [str(PYTHON), str(ROOT / "manage.py"), "up", *rest])
 
 
 def bench(_: argparse.Namespace, rest: list[str]) -> int:

@@ -36,9 +36,10 @@ def start_child(
     *,
     output: IO[bytes] | int | None = None,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
     keep_open: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start `command` (its first part an absolute path) in a process group of its own, both outputs to `output`.
+    """Start `command` (its first part an absolute path) in `folder`, in a process group of its own, both outputs to `output`.
 
     The file descriptors in `keep_open` stay open in the child, so a lock on one of them is held until the child ends.
     """
@@ -51,6 +52,7 @@ def start_child(
             stdout=output,
             stderr=None if output is None else subprocess.STDOUT,
             env=environment,
+            cwd=folder,
             pass_fds=tuple(keep_open),
             start_new_session=True,
         )
@@ -74,3 +76,12 @@ def kill_child(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+
+
+def say_ready() -> None:
+    """Tell the process that started this one that its work has begun; without such a process it does nothing.
+
+    The starter names a file in CIM_READY_FILE and waits until it is there.
+    """
+    if path := os.environ.get("CIM_READY_FILE"):
+        Path(path).touch()
