@@ -233,6 +233,8 @@ class Connection:
             waiting.done.set_result(None)
 
     async def _on_error(self, error: Exception) -> None:
+        if self._refused is not None and self._refused.done():
+            return  # the reason is known; what closing the socket adds would hide it
         text = _words(error)
         self._state = ConnectionState(link=self._state.link, since=self._state.since, attempts=self._state.attempts + 1, last_error=text)
         if "permissions violation" in text.lower():
