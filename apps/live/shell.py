@@ -1,37 +1,43 @@
-"""This module is the live part of every page's frame: how the connection to NATS is."""
+"""This module is the live part of every page's frame: the connection to NATS, and the workers that live."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from apps.connection import connection_state, kept_store
 from apps.keeper import HOME
-from apps.persistence.errors import Unavailable
+from apps.persistence.errors import PersistenceError
+from apps.persistence.store import Connection
+from apps.persistence.work.heartbeat import list_workers
 
-from .frames import Fragment, Frame, render
+from .frames import Frame, render
 from .sources import source
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
+
+R = TypeVar("R")
 
 
 @source("shell", permission="live.view", needs_store=False)
 async def shell(_store: None, _argument: str) -> AsyncGenerator[Sequence[Frame], None]:
-    """The pills of the top bar. It runs while NATS is away, too, to say so."""
+    """The pills of the top bar. It runs while NATS is away, too, to say so; what is not known then stays empty."""
     while True:
-        yield [await _connection()]
+        round_trip_ms = await _known(Connection.round_trip_ms)
+        workers = await _known(list_workers)
+        connection = {"name": HOME, "state": connection_state().link.value, "round_trip_ms": round_trip_ms}
+        yield [
+            render("shell/_connection.html", id="connection-state", connection=connection),
+            render("shell/_workers.html", id="workers", workers_alive=None if workers is None else len(workers)),
+        ]
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _connection() -> Fragment:
-    round_trip_ms = await _round_trip_ms()
-    connection = {"name": HOME, "state": connection_state().link.value, "round_trip_ms": round_trip_ms}
-    return render("shell/_connection.html", id="connection-state", connection=connection)
-
-
-async def _round_trip_ms() -> float | None:
+async def _known(question: Callable[[Connection], Awaitable[R]]) -> R | None:
+    """The answer, or None where the server gives none."""
     try:
         store = await kept_store()
-        return await store.connection.round_trip_ms()
-    except Unavailable:
+        return await question(store.connection)
+    except PersistenceError:
         return None
