@@ -60,7 +60,8 @@ def folder(name: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImproperlyConfigured(f"{name} is {str(path)!r}, which cannot be made: {error.strerror}; name a folder this user can write to.") from error
+        refused = f"{name} is {str(path)!r}, which cannot be made: {error.strerror}; name a folder this user can write to."
+        raise ImproperlyConfigured(refused) from error
     if not os.access(path, os.W_OK):
         raise ImproperlyConfigured(f"{name} is {str(path)!r}, which this user cannot write to; change its owner or name another folder.")
     return path
@@ -74,7 +75,8 @@ def secret(name: str) -> str:
     try:
         value = Path(file_name).read_text(encoding="utf-8").strip() if file_name else text(name)
     except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE is {file_name!r}, which cannot be read: {error.strerror}; create it or correct the path.") from error
+        refused = f"{name}_FILE is {file_name!r}, which cannot be read: {error.strerror}; create it or correct the path."
+        raise ImproperlyConfigured(refused) from error
     if len(value) < 32:
         source = f"{name}_FILE" if file_name else name
         raise ImproperlyConfigured(f"{source} gives {len(value)} characters; a secret key needs at least 32.")

@@ -65,5 +65,6 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    sentence = f"The form was not accepted: {reason or 'its token is missing.'} Load the page again and send it once more; cookies must be allowed."
+    again = "Load the page again and send it once more; cookies must be allowed."
+    sentence = f"The form was not accepted: {reason or 'its token is missing.'} {again}"
     return answer(request, Problem(title="Not accepted", sentence=sentence, status=403), "403.html")

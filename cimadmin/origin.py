@@ -1,4 +1,4 @@
-"""This module is the check of a socket's origin: scheme, host and port must be ours, so no other site can open one with a person's cookies."""
+"""This module is the check of a socket's origin: scheme, host and port must be ours, or another site could use a person's cookies."""
 
 from __future__ import annotations
 

@@ -88,7 +88,6 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = CIM_DATA / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # static files are served from where they lie: nothing needs to be collected first
 WHITENOISE_AUTOREFRESH = DEBUG

@@ -6,6 +6,6 @@ import tempfile
 os.environ.setdefault("CIM_DATA", tempfile.mkdtemp(prefix="cim-tests-"))
 os.environ.setdefault("CIM_SECRET_KEY", "only-for-tests-0123456789-0123456789-0123456789")
 
-from cimadmin.settings import *  # noqa: E402, F403
+from cimadmin.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; nothing here is secret

@@ -9,15 +9,23 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from .roles import Role, allows, highest, is_permission
 
+_KEPT_AS = "_cim_role"
+
 
 def role_of(person: User | AnonymousUser) -> Role | None:
     """The highest role a person holds, remembered on the object for the length of a request."""
     if not person.is_authenticated or not person.is_active:
         return None
-    if not hasattr(person, "_cim_role"):
-        names = person.groups.values_list("name", flat=True)
-        person._cim_role = Role.ADMIN if person.is_superuser else highest(names)  # type: ignore[union-attr]
-    return person._cim_role  # type: ignore[union-attr]
+    kept = vars(person)
+    if _KEPT_AS not in kept:
+        kept[_KEPT_AS] = Role.ADMIN if person.is_superuser else highest(person.groups.values_list("name", flat=True))
+    role: Role | None = kept[_KEPT_AS]
+    return role
+
+
+def forget_role(person: User) -> None:
+    """After the role of a person changed."""
+    vars(person).pop(_KEPT_AS, None)
 
 
 class RoleBackend(ModelBackend):

@@ -18,7 +18,9 @@ ROLE_CHOICES = [(role.value, f"{role.value}: {DESCRIPTIONS[role]}") for role in 
 
 
 class SignInForm(forms.Form):
-    username = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "autofocus": True}))
+    username = forms.CharField(
+        max_length=150, widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "autofocus": True})
+    )
     password = forms.CharField(strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"}))
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -34,7 +36,8 @@ class SignInForm(forms.Form):
         address = self.request.META.get("REMOTE_ADDR", "")
         if is_throttled(username, address):
             self.is_throttled = True
-            raise ValidationError(f"Too many tries for this name or from this address. Wait {WINDOW_SECONDS // 60} minutes, or ask an admin for a sign-in link.")
+            wait = f"Wait {WINDOW_SECONDS // 60} minutes, or ask an admin for a sign-in link."
+            raise ValidationError(f"Too many tries for this name or from this address. {wait}")
         found = authenticate(self.request, username=username, password=password)
         if not isinstance(found, User):
             record_failure(username, address)

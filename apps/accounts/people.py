@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
-from .backend import role_of
+from .backend import forget_role, role_of
 from .roles import Role, highest
 
 FIRST_ADMIN = "admin"
@@ -61,7 +61,7 @@ def list_people() -> list[tuple[User, Role | None]]:
 
 def _set_group(person: User, role: Role) -> None:
     person.groups.set([Group.objects.get(name=role.value)])
-    person.__dict__.pop("_cim_role", None)
+    forget_role(person)
 
 
 def _check_other_admins(person: User) -> None:

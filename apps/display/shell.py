@@ -15,7 +15,7 @@ THEME_COOKIE: Final = "cim-theme"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """One entry of the rail. `app` is the URL namespace that makes it the current one."""
+    """One entry of the rail; every address below its own makes it the current one. `app` names its count."""
 
     app: str
     title: str
@@ -46,12 +46,19 @@ AREAS: Final = (
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context of base.html. Reads no store, so a page's frame stands when NATS does not."""
-    match = request.resolver_match
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
         "areas": AREAS,
-        "area_now": match.app_name if match else "",
+        "area_now": _area_of(request.path),
         "theme": theme if theme in THEMES else "system",
         "themes": THEMES,
         "is_demo": settings.CIM_DEMO,
     }
+
+
+def _area_of(path: str) -> str:
+    """The app of the area whose address the path starts with; the overview's is that of the console itself."""
+    for area in AREAS:
+        if area.url and (path == area.url or (area.url != AREAS[0].url and path.startswith(area.url))):
+            return area.app
+    return ""

@@ -1,5 +1,7 @@
 """This module is the migration that creates the four roles as groups; what each may do stands in `roles.py`, not in the database."""
 
+from typing import ClassVar
+
 from django.db import migrations
 
 ROLES = ("viewer", "auditor", "operator", "admin")
@@ -12,8 +14,8 @@ def create_groups(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [
+    dependencies: ClassVar = [
         ("accounts", "0001_initial"),
         ("auth", "0012_alter_user_first_name_max_length"),
     ]
-    operations = [migrations.RunPython(create_groups, migrations.RunPython.noop)]
+    operations: ClassVar = [migrations.RunPython(create_groups, migrations.RunPython.noop)]

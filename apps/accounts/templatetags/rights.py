@@ -31,7 +31,8 @@ def locked(words: str, permission: str) -> SafeString:
 @register.simple_tag
 def disabled(words: str, reason: str) -> SafeString:
     """A button that cannot be used now; the reason shows on hover and on focus, and is part of what is read out."""
-    return format_html('<button type="button" class="button" aria-disabled="true">{} <span class="reason">{}</span></button>', words, reason)
+    button = '<button type="button" class="button" aria-disabled="true">{} <span class="reason">{}</span></button>'
+    return format_html(button, words, reason)
 
 
 @register.filter

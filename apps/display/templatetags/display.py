@@ -86,4 +86,4 @@ def spark(values: Iterable[float | None], label: str = "") -> SafeString:
 @register.simple_tag
 def fields(form: forms.BaseForm) -> SafeString:
     """The fields of a form with their labels, help and errors."""
-    return mark_safe(render_to_string("shell/_fields.html", {"form": form}))  # noqa: S308
+    return mark_safe(render_to_string("shell/_fields.html", {"form": form}))
