@@ -1,0 +1,21 @@
+"""This package is the chain: verifying that the events of an aggregate, a type or a whole stream are complete, unchanged and linked."""
+
+from .marks import MARKS_BUCKET, Mark, list_marks, mark_history, read_mark, write_mark
+from .verdict import Cause, Finding, Progress, Verdict
+from .verify import verify_aggregate, verify_stream, verify_type
+
+__all__ = [
+    "MARKS_BUCKET",
+    "Cause",
+    "Finding",
+    "Mark",
+    "Progress",
+    "Verdict",
+    "list_marks",
+    "mark_history",
+    "read_mark",
+    "verify_aggregate",
+    "verify_stream",
+    "verify_type",
+    "write_mark",
+]

@@ -1,0 +1,155 @@
+"""This module is marks: up to which sequence a stream was verified, when, by whom, and whether it was intact.
+
+A mark lies in the bucket `cim-marks` under the stream's name, as a block; its last 20 states are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ..encoding import decode, encode
+from ..errors import InvalidInput, RevisionConflict, StreamNotFound
+from ..events import format_time, now, parse_time
+from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_get, kv_history, kv_put
+from .verdict import Cause, Verdict
+
+MARKS_BUCKET = "cim-marks"
+MARKS_KEPT = 20
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Everything up to `sequence` was verified; `checked` counts the messages that were. Where it is not intact, `findings` counts faults.
+
+    `first_bad_sequence` and `first_bad_cause` are None while it is intact, and where the first fault has no sequence.
+    """
+
+    stream: str
+    sequence: int
+    at: datetime
+    by: str
+    intact: bool
+    findings: int
+    first_bad_sequence: int | None
+    first_bad_cause: Cause | None
+    checked: int
+
+
+async def read_mark(connection: Connection, stream: str) -> Mark | None:
+    """The mark of a stream, or None where it was never verified."""
+    try:
+        entry = await kv_get(connection, MARKS_BUCKET, stream)
+    except StreamNotFound:
+        return None
+    return _read(entry) if entry else None
+
+
+async def list_marks(connection: Connection) -> list[Mark]:
+    """The mark of every stream that has one, by name."""
+    try:
+        entries = await kv_all(connection, MARKS_BUCKET)
+    except StreamNotFound:
+        return []
+    return sorted((_read(entry) for entry in entries), key=lambda mark: mark.stream)
+
+
+async def mark_history(connection: Connection, stream: str) -> list[Mark]:
+    """The last states of a stream's mark, newest first."""
+    try:
+        entries = await kv_history(connection, MARKS_BUCKET, stream)
+    except StreamNotFound:
+        return []
+    return [_read(entry) for entry in reversed(entries) if entry.operation == "put"]
+
+
+async def write_mark(connection: Connection, verdict: Verdict, *, by: str) -> Mark | None:
+    """Enter what a verification of a stream found, and return the stream's mark as it is now; None where it has none yet.
+
+    A verdict that begins where the mark ends moves it on. One from 1 to the stream's end replaces it, even by a lower one. A
+    mark that is not intact becomes so only by an intact verdict that begins at or before the first fault and reaches the mark's end.
+    Raises InvalidInput for a verdict of one aggregate or type, RevisionConflict if others keep changing the mark.
+    """
+    if not verdict.is_whole_stream:
+        raise InvalidInput(f"The verdict on {verdict.scope} says nothing about a whole stream; a mark needs a verification of the stream.")
+    await ensure_bucket(connection, MARKS_BUCKET, history=MARKS_KEPT)
+    for _ in range(_TRIES):
+        entry = await kv_get(connection, MARKS_BUCKET, verdict.stream, leader=True)
+        before = _read(entry) if entry else None
+        mark = _merge(before, verdict, by)
+        if mark is None or mark == before:
+            return before
+        try:
+            await kv_put(connection, MARKS_BUCKET, verdict.stream, _to_block(mark), expected_revision=entry.revision if entry else 0)
+        except RevisionConflict:
+            continue
+        return mark
+    raise RevisionConflict(verdict.stream, expected=None)
+
+
+def _merge(before: Mark | None, verdict: Verdict, by: str) -> Mark | None:
+    """The mark after a verdict, or None where there is nothing to say."""
+    fresh = _from_verdict(verdict, by)
+    if before is None:
+        if verdict.from_sequence == 1:
+            return fresh
+        return None if verdict.intact else replace(fresh, sequence=0)
+    if verdict.from_sequence == 1 and (verdict.reaches_end or verdict.to_sequence >= before.sequence):
+        return fresh
+    begins_after = verdict.from_sequence == before.sequence + 1
+    sequence = max(before.sequence, verdict.to_sequence) if verdict.from_sequence <= before.sequence + 1 else before.sequence
+    checked = before.checked + verdict.checked if begins_after else before.checked
+    if _heals(before, verdict):
+        return replace(fresh, sequence=sequence, checked=checked)
+    if verdict.intact and sequence == before.sequence:
+        return before
+    return _with_faults(replace(before, sequence=sequence, checked=checked, at=fresh.at, by=by), fresh, adds=begins_after)
+
+
+def _heals(before: Mark, verdict: Verdict) -> bool:
+    """Whether all that made the mark red was read again and found intact."""
+    if before.intact or not verdict.intact or before.first_bad_sequence is None:
+        return False
+    return verdict.from_sequence <= before.first_bad_sequence and verdict.to_sequence >= before.sequence
+
+
+def _with_faults(mark: Mark, fresh: Mark, *, adds: bool) -> Mark:
+    """`mark` with the faults of `fresh` beside its own; what was read a second time is not counted twice."""
+    findings = mark.findings + fresh.findings if adds else max(mark.findings, fresh.findings)
+    faulty = [one for one in (mark, fresh) if one.first_bad_cause is not None]
+    first = min(faulty, key=lambda one: one.first_bad_sequence or 0, default=mark)
+    return replace(
+        mark,
+        intact=mark.intact and fresh.intact,
+        findings=findings,
+        first_bad_sequence=first.first_bad_sequence,
+        first_bad_cause=first.first_bad_cause,
+    )
+
+
+def _from_verdict(verdict: Verdict, by: str) -> Mark:
+    bad = verdict.first_bad
+    return Mark(
+        stream=verdict.stream,
+        sequence=verdict.to_sequence,
+        at=now(),
+        by=by,
+        intact=verdict.intact,
+        findings=verdict.finding_count,
+        first_bad_sequence=bad.sequence if bad else None,
+        first_bad_cause=bad.cause if bad else None,
+        checked=verdict.checked,
+    )
+
+
+def _to_block(mark: Mark) -> bytes:
+    cause = mark.first_bad_cause.value if mark.first_bad_cause else None
+    return encode(asdict(mark) | {"at": format_time(mark.at), "first_bad_cause": cause})
+
+
+def _read(entry: KvEntry) -> Mark:
+    value: Any = decode(entry.value)
+    cause = value["first_bad_cause"]
+    return Mark(**(value | {"at": parse_time(value["at"]), "first_bad_cause": Cause(cause) if cause else None}))

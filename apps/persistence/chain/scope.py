@@ -1,0 +1,41 @@
+"""This module is what a verdict proves and what it does not, in sentences for the person who has to rely on it."""
+
+from __future__ import annotations
+
+from .walk import Walk
+
+_EVENTS = (
+    "The content of each of these events is exactly what its id names: not a byte was changed.",
+    "In each aggregate the versions follow one another without hole or repetition, and each event links to the one before it.",
+    "Each event lies under the subject that its content names.",
+)
+_LIMITS = (
+    "That nobody rewrote an event and everything after it: who can write to the stream can make new ids. A signed checkpoint shows that.",
+    "That the newest event of an aggregate is the real one: no later event links to it yet.",
+    "That the actor and the time are true: they are what the writer said, kept unchanged.",
+)
+
+
+def proves(walk: Walk, *, whole: str | None) -> tuple[str, ...]:
+    """What an intact verdict shows; `whole` names the sequences that were read without exception, if they were."""
+    if not walk.checked and not walk.findings.count:
+        return ("Nothing: there was no event to check.",)
+    if walk.findings.count:
+        return (f"{walk.checked:,} events were checked; all faults that this check can see are counted below.",)
+    read = (f"Every message from {whole} was read, and none is missing.",) if whole else ()
+    return (*read, *_EVENTS)
+
+
+def does_not_prove(walk: Walk, *, whole: bool, from_sequence: int) -> tuple[str, ...]:
+    """What an intact verdict leaves open."""
+    limits = list(_LIMITS)
+    if walk.unnamed:
+        limits.append(
+            f"That {walk.unnamed:,} of the events are unchanged where nothing links to them: another program wrote them without an id "
+            "of their content, which alone is no sign of tampering."
+        )
+    if not whole:
+        limits.append("That no aggregate was left out or removed as a whole: only a check of the whole stream reads every message.")
+    if from_sequence > 1:
+        limits.append(f"That what lies before sequence {from_sequence:,} is still as it was: it was not read again.")
+    return tuple(limits)
