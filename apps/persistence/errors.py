@@ -72,7 +72,7 @@ class StreamNotFound(NotFound):
     """The server has no stream of this name."""
 
     def __init__(self, stream: str) -> None:
-        super().__init__(f"There is no stream {stream} on this server; check its name in the list of streams.")
+        super().__init__(f"There is no stream {stream} on this server (code 10059); check its name in the list of streams.")
         self.stream = stream
 
 

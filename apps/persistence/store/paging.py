@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from .connection import Connection
@@ -12,6 +13,8 @@ from .streams import StreamInfo
 FIRST_WINDOW = 500
 MAX_SCANNED = 200_000
 """How far back one request looks for messages that match before it says how far it came."""
+MAX_SECONDS = 2.0
+"""And how long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,31 +40,35 @@ async def page_forward(connection: Connection, stream: StreamInfo, *, from_seque
 
 
 async def page_back(connection: Connection, stream: StreamInfo, *, before_sequence: int, limit: int, pattern: str = ">") -> StreamPage:
-    """The last `limit` messages before `before_sequence` that match `pattern`; looks down in windows that widen while they are empty."""
+    """The last `limit` messages before `before_sequence` that match `pattern`.
+
+    Looks down in windows that widen while they hold too few and are halved where one holds too many, so that it reads a few pages
+    whatever the gaps. A filter stops the search after MAX_SCANNED sequences or MAX_SECONDS.
+    """
     top = min(before_sequence - 1, stream.last_sequence)
     bottom = max(stream.first_sequence, 1)
     found: list[Message] = []
-    end, window = top, max(limit, FIRST_WINDOW if pattern != ">" else limit)
-    while end >= bottom and len(found) < limit and top - end < MAX_SCANNED:
-        start = max(bottom, end - window + 1)
-        found = await _read_window(connection, stream.name, start, end, pattern) + found
-        end, window = start - 1, window * 2
-    kept = tuple(found[-limit:])
-    scanned_from = kept[0].sequence if len(found) > limit else end + 1
-    return StreamPage(messages=kept, scanned_from=max(scanned_from, bottom), scanned_to=top, is_complete=len(kept) == limit or end < bottom)
-
-
-async def _read_window(connection: Connection, stream: str, start: int, end: int, pattern: str) -> list[Message]:
-    found: list[Message] = []
-    position = start
-    while position <= end:
-        batch = await read_batch(connection, stream, from_sequence=position, limit=min(1000, end - position + 1), pattern=pattern)
-        inside = [message for message in batch.messages if message.sequence <= end]
-        found.extend(inside)
-        if len(inside) < len(batch.messages) or not batch.pending or not batch.messages:
+    end, window, is_narrowing = top, limit if pattern == ">" else max(limit, FIRST_WINDOW), False
+    deadline = time.monotonic() + MAX_SECONDS
+    while end >= bottom and len(found) < limit:
+        if pattern != ">" and (top - end >= MAX_SCANNED or time.monotonic() > deadline):
             break
-        position = batch.messages[-1].sequence + 1
-    return found
+        start = max(bottom, end - window + 1)
+        wanted = limit - len(found)
+        inside = await _read_window(connection, stream.name, start, end, wanted, pattern)
+        is_narrowing = is_narrowing or len(inside) > wanted
+        if len(inside) <= wanted:
+            found = inside + found
+            end = start - 1
+        window = max(limit - len(found), -(-window // 2)) if is_narrowing else window * 2
+    scanned_from = found[0].sequence if len(found) == limit else end + 1
+    return StreamPage(messages=tuple(found), scanned_from=scanned_from, scanned_to=top, is_complete=len(found) == limit or end < bottom)
+
+
+async def _read_window(connection: Connection, stream: str, start: int, end: int, wanted: int, pattern: str) -> list[Message]:
+    """What matches between `start` and `end`: everything, or one more than `wanted` where there is more."""
+    batch = await read_batch(connection, stream, from_sequence=start, limit=min(wanted + 1, end - start + 1), pattern=pattern)
+    return [message for message in batch.messages if message.sequence <= end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
