@@ -153,7 +153,7 @@ def install(lock: str) -> None:
     print(f"Installing the packages of {lock} into .venv (once; about a minute) ...", flush=True)
     for old in VENV.glob(".*.sha256"):
         old.unlink()
-    options = ["--require-hashes", "--quiet", "--disable-pip-version-check", "--no-input"]
+    options = ["--require-hashes", "-qq", "--disable-pip-version-check", "--no-input"]
     if run([PYTHON, "-m", "pip", "install", *options, "-r", lock]):
         raise Stop(f"pip could not install {lock} (its reason is above). Check the network or your package index, then run the same again.")
     stamp.write_text(digest)

@@ -23,6 +23,7 @@ import fcntl
 import http.client
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -35,7 +36,7 @@ from pathlib import Path
 from typing import TextIO
 
 from apps.persistence.errors import PersistenceError
-from apps.persistence.store.embedded import EmbeddedServer, User
+from apps.persistence.store.embedded import EmbeddedServer, User, write_private
 from apps.persistence.store.settings import ConnectionSettings
 
 from .supervisor import Program, Supervisor, say
@@ -77,10 +78,12 @@ def run(options: argparse.Namespace, lock: TextIO, stopping: threading.Event) ->
             say("Starting nats-server ...")
             server.start()
         environments = environment_of_each(options, home)
-        migrate(environments["worker"])
+        write_environment(options.data / "environment", environments["command"])
+        link = prepare(environments["web"])
         start_programs(supervisor, environments, options, port)
         if not stopping.is_set():
-            welcome(options, port, server, environments["web"])
+            where = f"{server.url} (embedded; every write is synced to disk)" if server else options.nats
+            welcome(options, f"http://{HOST}:{port}", link, where)
         supervisor.keep_running()
     say("Stopped. The data is kept.")
     return 0
@@ -138,11 +141,11 @@ def ended_by_signals(supervisor: Supervisor) -> Iterator[None]:
 
 
 def environment_of_each(options: argparse.Namespace, home: ConnectionSettings | EmbeddedServer) -> dict[str, dict[str, str]]:
-    """The environment of the web process, the worker and the demo."""
+    """The environment of the web process, the worker, the demo, and of commands that a person types."""
     shared = {name: value for name, value in os.environ.items() if not name.startswith("CIM_NATS_")}
     shared |= {"CIM_DATA": str(options.data), "CIM_SECRET_KEY_FILE": str(secret_key_file(options.data)), "PYTHONUNBUFFERED": "1"}
     shared |= {"CIM_DEMO": "1"} if options.demo else {}
-    users: dict[str, User] = {"web": "web", "worker": "worker", "demo": "worker"}
+    users: dict[str, User] = {"web": "web", "worker": "worker", "demo": "worker", "command": "admin"}
     environments = {}
     for name, user in users.items():
         settings = home.settings(user) if isinstance(home, EmbeddedServer) else home
@@ -173,20 +176,23 @@ def variables_of(settings: ConnectionSettings) -> dict[str, str]:
 def secret_key_file(data: Path) -> Path:
     path = data / "secret-key"
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(64))
+        write_private(path, secrets.token_urlsafe(64))
     return path
 
 
-def migrate(environment: Mapping[str, str]) -> None:
-    """Bring the SQL database up to date. Raises CannotStart with Django's own words."""
-    done = manage(environment, "migrate", "--verbosity", "0", "--no-input")
+def write_environment(path: Path, environment: Mapping[str, str]) -> None:
+    """Keep the CIM_* variables for `manage.py`, which reads this file where CIM_DATA is its folder; a shell can read it too."""
+    own = {name: value for name, value in sorted(environment.items()) if name.startswith("CIM_") and name != "CIM_READY_FILE"}
+    write_private(path, "".join(f"{name}={shlex.quote(value)}\n" for name, value in own.items()))
+
+
+def prepare(environment: Mapping[str, str]) -> str:
+    """Bring the SQL database up to date; the path of a sign-in link. Raises CannotStart with Django's own words."""
+    command = [sys.executable, "-m", "cimadmin.prepare"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise CannotStart(f"The SQL database could not be brought up to date:\n{done.stderr or done.stdout}")
-
-
-def manage(environment: Mapping[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*MANAGE, *command], env=environment, cwd=ROOT, capture_output=True, text=True)
+        raise CannotStart(f"The SQL database could not be brought up to date:\n{done.stderr.strip()}")
+    return done.stdout.strip().splitlines()[-1]
 
 
 def start_programs(supervisor: Supervisor, environments: Mapping[str, Mapping[str, str]], options: argparse.Namespace, port: int) -> None:
@@ -197,7 +203,6 @@ def start_programs(supervisor: Supervisor, environments: Mapping[str, Mapping[st
     late = supervisor.wait_until_ready("worker", seconds=WORKER_SECONDS)
     if options.demo and not supervisor.stopping.is_set():
         supervisor.start(managed("demo", environments, "demo", "--rate", f"{options.demo_rate:g}"))
-        late += supervisor.wait_until_ready("demo", seconds=WORKER_SECONDS)
     if supervisor.wait_until_ready("web", seconds=WEB_SECONDS) and not supervisor.stopping.is_set():
         raise CannotStart(f"The web process did not answer on port {port} within {WEB_SECONDS} s; its own lines above say why.")
     for name in late:
@@ -222,21 +227,18 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def welcome(options: argparse.Namespace, port: int, server: EmbeddedServer | None, environment: Mapping[str, str]) -> None:
+def welcome(options: argparse.Namespace, address: str, link: str, nats: str) -> None:
     """Print where the console is and how to get in."""
-    address = f"http://{HOST}:{port}"
-    link = manage(environment, "sign_in_link")
-    path = link.stdout.strip().splitlines()[-1] if link.returncode == 0 else ""
-    where = f"{server.url} (embedded; every write is synced to disk)" if server else environment["CIM_NATS_URL"]
     demo = f"{options.demo_rate:g} events a second, marked as demo data (--no-demo leaves it out)" if options.demo else "none"
-    say(f"""
+    text = f"""
 The console is ready.
 
   Address  {address}/
-  Sign in  {address + path + "  (works once)" if path else f"no link could be made: {link.stderr.strip()}"}
-  NATS     {where}
+  Sign in  {address}{link}  (works once)
+  NATS     {nats}
   Demo     {demo}
   Data     {options.data}
 
 Ctrl-C stops everything.
-""", source="")
+"""
+    say(text, source="")

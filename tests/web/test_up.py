@@ -64,9 +64,9 @@ def test_printed_link_signs_in(console: Console) -> None:
 
 
 def test_files_with_secrets_are_readable_by_their_owner_alone(console: Console) -> None:
-    modes = [(console.data / name).stat().st_mode & 0o777 for name in ("", "secret-key", "nats/passwords.json")]
+    modes = [(console.data / name).stat().st_mode & 0o777 for name in ("", "secret-key", "environment", "nats/passwords.json")]
 
-    assert modes == [0o700, 0o600, 0o600]
+    assert modes == [0o700, 0o600, 0o600, 0o600]
 
 
 def test_web_process_has_the_restricted_nats_user(console: Console) -> None:
@@ -74,6 +74,14 @@ def test_web_process_has_the_restricted_nats_user(console: Console) -> None:
 
     assert web.environ()["CIM_NATS_USER"] == "web"
     assert web.environ()["CIM_NATS_INBOX_PREFIX"] == "_INBOX_web"
+
+
+def test_commands_find_the_environment_of_the_running_console(console: Console) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "sign_in_link"]
+
+    done = subprocess.run(command, env=ENVIRONMENT | {"CIM_DATA": str(console.data)}, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.startswith("/sign-in/"), done.stderr
 
 
 def test_second_up_on_the_same_data_is_refused(console: Console) -> None:

@@ -142,7 +142,7 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         for folder in (self.data_dir, self.data_dir / "jetstream", self.data_dir / "ports"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(self.data_dir / "server.conf", self._config())
+        write_private(self.data_dir / "server.conf", self._config())
 
     def _take(self, lock: int) -> None:
         """Lock the data directory. The lock goes on to the server, and is free again when that has ended."""
@@ -181,7 +181,7 @@ class EmbeddedServer:
     def _passwords(self) -> dict[str, str]:
         path = self.data_dir / "passwords.json"
         if not path.exists():
-            _write_private(path, json.dumps({user: secrets.token_urlsafe(24) for user in USERS}, indent=2))
+            write_private(path, json.dumps({user: secrets.token_urlsafe(24) for user in USERS}, indent=2))
         passwords: dict[str, str] = json.loads(path.read_text())
         return passwords
 
@@ -239,12 +239,14 @@ def _storage_limit(store: Path) -> int:
     return stored + shutil.disk_usage(store).free * 4 // 5
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
