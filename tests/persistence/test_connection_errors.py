@@ -53,6 +53,12 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+async def wait_for(wanted: Link, links: asyncio.Queue[Link]) -> None:
+    async with asyncio.timeout(10):
+        while await links.get() is not wanted:
+            pass
+
+
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
     with pytest.raises(Unreachable, match=r"No NATS server answers at nats://127.0.0.1:\d+ .*Check the address"):
         async with open_connection(ConnectionSettings(url=f"nats://127.0.0.1:{free_port()}")):
@@ -113,23 +119,17 @@ async def test_the_embedded_server_is_durable_and_complete(nats_server: Embedded
 
 async def test_the_link_is_restored_after_the_server_was_killed(own_nats_server: EmbeddedServer) -> None:
     async with open_connection(own_nats_server.settings()) as connection:
-        seen: list[Link] = []
-        connection.on_change(lambda state: seen.append(state.link))
+        links: asyncio.Queue[Link] = asyncio.Queue()
+        connection.on_change(lambda state: links.put_nowait(state.link))
 
         await asyncio.to_thread(own_nats_server.kill)
-        async with asyncio.timeout(10):
-            while connection.is_connected:
-                await asyncio.sleep(0.01)
+        await wait_for(Link.RECONNECTING, links)
         with pytest.raises(Unreachable, match="is being restored"):
             await connection.publish("anything")
         await asyncio.to_thread(own_nats_server.start)
-        async with asyncio.timeout(10):
-            while not connection.is_connected:
-                await asyncio.sleep(0.01)
+        await wait_for(Link.CONNECTED, links)
 
         assert await connection.round_trip_ms() > 0
-        assert seen[0] is Link.RECONNECTING
-        assert seen[-1] is Link.CONNECTED
 
 
 async def test_a_message_that_is_too_large_names_both_sizes(nats_server: EmbeddedServer) -> None:
