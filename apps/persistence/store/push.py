@@ -70,8 +70,8 @@ class StreamReader:
         if self._subscription is None or self._is_broken:
             await self._restart()
             return
-        while self._owed:
-            await self._connection.publish(self._owed.pop())
+        if not await self._answer_flow_control():
+            return
         self._wake.clear()
         if self._buffer or self._is_broken or self._is_last_seen:
             return
@@ -80,6 +80,15 @@ class StreamReader:
                 await self._wake.wait()
         except TimeoutError:
             self._is_broken = True
+
+    async def _answer_flow_control(self) -> bool:
+        """Tell the server that it may send more; False where the link is broken."""
+        try:
+            while self._owed:
+                await self._connection.publish(self._owed.pop())
+        except Unavailable:
+            self._is_broken = True
+        return not self._is_broken
 
     async def _restart(self) -> None:
         """Make a new consumer that begins after the last message handed out."""
