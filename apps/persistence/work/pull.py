@@ -21,7 +21,6 @@ from ..store import Connection
 
 PULL_SECONDS = 5.0
 LOOK_SECONDS = 1.0
-NO_CONSUMER = frozenset({"404", "503"})
 _PLAIN_ACK_TOKENS = 9  # $JS.ACK.stream.consumer.delivered.sseq.cseq.time.pending; with a domain two more stand before the stream
 
 
@@ -140,15 +139,15 @@ class PullConsumer:
             return
 
     def _on_message(self, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        is_current = subject.rpartition(b".")[2] == str(self._pull).encode()
+        """A message comes under the subject it is stored at, a status under the inbox of its pull."""
         if headers and headers[8:9] == b" ":
-            self._on_status(headers[9:12].decode("ascii", "replace"), is_current)
+            self._on_status(headers[9:12].decode("ascii", "replace"), subject.rpartition(b".")[2].decode())
             return
         tokens = reply.split(b".")
         start = 4 if len(tokens) == _PLAIN_ACK_TOKENS else 6
         self._buffer.append(
             Delivery(
-                subject=_stored_subject(subject, headers),
+                subject=subject.decode(),
                 data=data,
                 raw_headers=headers or b"",
                 reply=reply.decode(),
@@ -156,18 +155,16 @@ class PullConsumer:
                 sequence=int(tokens[start + 1]),
             )
         )
-        self._owed -= is_current
+        self._owed -= 1
         self._wake.set()
 
-    def _on_status(self, status: str, is_current: bool) -> None:
-        """The pull has ended: its time is over (408), or the consumer is gone or changed (404, 409, 503)."""
-        if not is_current:
-            return
-        self._owed = 0
-        self._has_consumer = status == "408"
-        if status in NO_CONSUMER:
-            self._deadline = 0.0
-        self._wake.set()
+    def _on_status(self, status: str, pull: str) -> None:
+        """The pull has ended: its time is over (408), or the consumer is gone or changed (404, 409, 503): then look again in a moment."""
+        if pull == str(self._pull):
+            self._owed = 0
+            self._has_consumer = status == "408"
+            if self._has_consumer:
+                self._wake.set()
 
 
 @asynccontextmanager
