@@ -1,0 +1,28 @@
+"""This package is the domain that comes with the console: an order example, declared as data like any domain of a user's own.
+
+`DOMAIN` is all that the console knows of it. Orders (`sales.order`) are placed by customers (`people.customer`) for products in stock
+(`stock.product`). Everything here is marked as demo data.
+"""
+
+from apps.persistence.registry import Domain
+from apps.persistence.work.decide import handler_of
+
+from .customers import CUSTOMER, decide_customer
+from .demo.tampered import TAMPERED
+from .orders import ORDER, decide_order
+from .products import PRODUCT, decide_product
+from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
+
+DOMAIN = Domain(
+    name="example",
+    title="Order example",
+    aggregates=(ORDER, CUSTOMER, PRODUCT),
+    projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT),
+    commands={
+        ORDER.key: handler_of(ORDER, decide_order),
+        CUSTOMER.key: handler_of(CUSTOMER, decide_customer),
+        PRODUCT.key: handler_of(PRODUCT, decide_product),
+    },
+    layouts=(TAMPERED,),
+    is_demo=True,
+)

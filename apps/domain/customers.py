@@ -1,0 +1,99 @@
+"""This module is the customer: registered, reached under an address that may change, and at some time no longer a customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.persistence.errors import InvalidState
+from apps.persistence.events import AggregateDefinition, Event, NewEvent, State
+
+from .fields import Fields
+from .rules import deciding, folding, rule
+from .stored import text
+from .values import EmailAddress, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """Someone becomes a customer."""
+
+    name: Text
+    email: EmailAddress
+
+
+def _parse_register(fields: Fields) -> Register:
+    return Register(name=fields.line("name"), email=_parse_email(fields))
+
+
+def _parse_email(fields: Fields) -> EmailAddress:
+    return EmailAddress(fields.text("email"))
+
+
+def register(state: State, command: Register) -> list[NewEvent]:
+    """Raises InvalidState for one who is registered."""
+    if state:
+        raise InvalidState("The customer is registered already; give a new one another id.")
+    return [NewEvent(type="registered", payload={"name": command.name.text, "email": command.email.text})]
+
+
+def change_email(state: State, email: EmailAddress) -> list[NewEvent]:
+    """Nothing happens if it is the address they have. Raises InvalidState unless they are active."""
+    _check_active(state)
+    if state["email"] == email.text:
+        return []
+    return [NewEvent(type="email_changed", payload={"email": email.text, "before": state["email"]})]
+
+
+def deactivate(state: State, reason: Text) -> list[NewEvent]:
+    """Raises InvalidState unless they are active."""
+    _check_active(state)
+    return [NewEvent(type="deactivated", payload={"reason": reason.text})]
+
+
+def _check_active(state: State) -> None:
+    if not state:
+        raise InvalidState("There is no such customer; register them first.")
+    if not state["is_active"]:
+        raise InvalidState("The customer was deactivated and cannot be changed any more.")
+
+
+def _named(event: Event) -> State:
+    return {"name": text(event.payload, "name"), "email": text(event.payload, "email")}
+
+
+def _summarise(event: Event) -> str:
+    said = event.payload
+    match event.type:
+        case "registered":
+            return f"{text(said, 'name')}, {text(said, 'email')}"
+        case "email_changed":
+            return f"{text(said, 'before')} → {text(said, 'email')}"
+        case "deactivated":
+            return text(said, "reason")
+    return ""
+
+
+CUSTOMER = AggregateDefinition(
+    context="people",
+    type="customer",
+    title="Customer",
+    apply=folding(
+        "customer",
+        {
+            "registered": lambda state, event: {**_named(event), "is_active": True},
+            "email_changed": lambda state, event: {**state, "email": text(event.payload, "email")},
+            "deactivated": lambda state, event: {**state, "is_active": False},
+        },
+    ),
+    summarise=_summarise,
+    demo=True,
+)
+
+decide_customer = deciding(
+    "customer",
+    {
+        "register": rule(_parse_register, register),
+        "change_email": rule(_parse_email, change_email),
+        "deactivate": rule(lambda fields: fields.line("reason"), deactivate),
+    },
+)
