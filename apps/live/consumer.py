@@ -11,31 +11,29 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
 
 from apps import connection
 
-from .hub import BAD_MESSAGE, Hub
+from .crossing import crossing_to_here
 from .messages import MESSAGE_BYTES, Ack, BadMessage, ForgedTopics, Message, Open, Pause, Resume, parse, read_topics
-from .process import current_hub
-from .rights import Standing, read_standing
+from .process import LivePath, live_path
+from .rights import NOT_ALLOWED, SIGNED_OUT, TRY_AGAIN, Claim, Refusal, judge, read_standing
 from .sources import UnknownTopic, source_of
 from .subscriber import Subscriber, Wire
 
-SIGNED_OUT = 4401
-NOT_ALLOWED = 4403
+BAD_MESSAGE = 4400
 TOO_MUCH = 4429
 TOO_LARGE = 1009
-TRY_AGAIN = 1011
 
 SOCKETS_PER_PERSON = 20
 MESSAGES_PER_SECOND = 20.0
 MESSAGES_AT_ONCE = 40.0
-RIGHTS_SECONDS = 3.0
 
-SEE_LIVE = "live.view"
+SEE_LIVE = frozenset({"live.view"})
 
 _open_sockets: Counter[object] = Counter()
 
@@ -45,51 +43,45 @@ logger = logging.getLogger(__name__)
 class LiveConsumer(AsyncWebsocketConsumer):
     """One socket, whose origin has been checked and whose cookies have been read on the way here.
 
-    Rights are read when it opens, when it says what it looks at, and every RIGHTS_SECONDS; a message from between is judged by the
-    last reading.
+    Rights are read when it opens, when it says what it looks at, and every few seconds by the watch; a message from between is judged
+    by the last reading.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._outgoing: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
-        self._session_key: str | None = None
-        self._standing: Standing | None = None
-        self._needed: frozenset[str] = frozenset({SEE_LIVE})
-        self._hub: Hub | None = None
+        self._outgoing: asyncio.Queue[object] = asyncio.Queue()
+        self._claim: Claim | None = None
+        self._path: LivePath | None = None
         self._subscriber: Subscriber | None = None
         self._is_closing = False
         self._allowance = MESSAGES_AT_ONCE
         self._allowed_at = 0.0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """As Channels does it, without its channel layer, and without a visit to the database's thread for every message."""
+        self.scope, self.base_send = scope, send
         async with asyncio.TaskGroup() as group:
-            duties = [group.create_task(self._send_outgoing()), group.create_task(self._watch_rights())]
+            sender = group.create_task(self._send_outgoing())
             try:
-                await super().__call__(scope, receive, send)
+                while True:
+                    message = await receive()
+                    await getattr(self, message["type"].replace(".", "_"))(message)
+            except StopConsumer:
+                pass
             finally:
-                for duty in duties:
-                    duty.cancel()
+                sender.cancel()
                 self._leave()
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """As Channels does it, but without a visit to the database's thread for every message."""
-        await getattr(self, message["type"].replace(".", "_"))(message)
 
     # -- from the browser ------------------------------------------------------------------------------------------------------------
 
     async def connect(self) -> None:
-        self._session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         await self.accept()
-        if not await self._check_rights():
-            return
-        self._hub = await sync_to_async(current_hub, thread_sensitive=False)()
-        assert self._standing is not None
-        if _open_sockets[self._standing.user_id] >= SOCKETS_PER_PERSON:
-            await self._end(TOO_MUCH, f"You have {SOCKETS_PER_PERSON} live pages open; close some.")
-            return
-        self._subscriber = Subscriber(self._wire())
-        _open_sockets[self._standing.user_id] += 1
-        connection.on_loop(self._hub.join, self._subscriber)
+        session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        if not session_key:
+            await self._end(SIGNED_OUT, "You are signed out.")
+        elif await self._stands_on(Claim(session_key=session_key, permissions=SEE_LIVE)):
+            self._path = await sync_to_async(live_path, thread_sensitive=False)()
+            await self._join(self._path)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self._is_closing or self._subscriber is None:
@@ -101,59 +93,65 @@ class LiveConsumer(AsyncWebsocketConsumer):
         elif text_data is None:
             await self._end(BAD_MESSAGE, "Only text is understood here.")
         else:
-            await self._obey(text_data)
+            await self._obey(text_data, self._subscriber)
 
-    async def _obey(self, text: str) -> None:
+    async def _join(self, path: LivePath) -> None:
+        assert self._claim is not None
+        if _open_sockets[self._claim.user_id] >= SOCKETS_PER_PERSON:
+            await self._end(TOO_MUCH, f"You have {SOCKETS_PER_PERSON} live pages open; close some.")
+            return
+        _open_sockets[self._claim.user_id] += 1
+        self._subscriber = Subscriber(self._wire())
+        connection.on_loop(path.hub.join, self._subscriber)
+        connection.on_loop(path.watch.hold, self._subscriber.wire, self._claim)
+
+    async def _obey(self, text: str, subscriber: Subscriber) -> None:
         try:
-            await self._act(parse(text))
+            await self._act(parse(text), subscriber)
         except (BadMessage, UnknownTopic) as error:
             await self._end(BAD_MESSAGE, str(error))
         except ForgedTopics as error:
             await self._end(NOT_ALLOWED, str(error))
 
-    async def _act(self, message: Message) -> None:
+    async def _act(self, message: Message, subscriber: Subscriber) -> None:
+        assert self._path is not None
         match message:
             case Open():
-                await self._look_at(message)
-            case Ack():
-                self._tell_hub(Hub.acknowledge, message.number)
+                await self._look_at(message, subscriber, self._path)
+            case Ack() if not subscriber.acknowledge(message.number):
+                raise BadMessage(f"Message {message.number} was never sent.")
             case Pause():
-                self._tell_hub(Hub.pause, message.topic)
+                connection.on_loop(self._path.hub.pause, subscriber, message.topic)
             case Resume():
-                self._tell_hub(Hub.resume, message.topic)
+                connection.on_loop(self._path.hub.resume, subscriber, message.topic)
 
-    async def _look_at(self, message: Open) -> None:
-        assert self._standing is not None
-        topics = read_topics(self._standing.user_id, message.signed)
-        needed = {source_of(topic).permission for topic in topics}
-        self._needed = frozenset({SEE_LIVE, *(permission for permission in needed if permission is not None)})
-        if await self._check_rights():
-            self._tell_hub(Hub.look_at, topics, positions=message.positions, paused=message.paused)
+    async def _look_at(self, message: Open, subscriber: Subscriber, path: LivePath) -> None:
+        assert self._claim is not None
+        topics = read_topics(self._claim.user_id, message.signed)
+        needed = frozenset(permission for topic in topics if (permission := source_of(topic).permission) is not None)
+        claim = Claim(session_key=self._claim.session_key, permissions=SEE_LIVE | needed, user_id=self._claim.user_id)
+        if await self._stands_on(claim):
+            look: Callable[[], None] = partial(path.hub.look_at, subscriber, topics, positions=message.positions, paused=message.paused)
+            connection.on_loop(path.watch.hold, subscriber.wire, claim)
+            connection.on_loop(look)
 
     # -- rights ----------------------------------------------------------------------------------------------------------------------
 
-    async def _check_rights(self) -> bool:
-        """Read the person's standing anew; the socket is closed where it no longer suffices."""
+    async def _stands_on(self, claim: Claim) -> bool:
+        """Take up a claim that the database bears at this moment; the socket is closed where it does not."""
         try:
-            standing = await database_sync_to_async(read_standing)(self._session_key, self._needed)
+            standing = await database_sync_to_async(read_standing)(claim.session_key, claim.permissions)
         except DatabaseError as error:
-            logger.warning("live: rights cannot be read, the socket is closed: %s", error)
+            logger.warning("live: rights cannot be read, so the socket is closed: %s", error)
             await self._end(TRY_AGAIN, "Your rights cannot be read at the moment.")
             return False
-        if standing is None or (self._standing is not None and standing.user_id != self._standing.user_id):
-            await self._end(SIGNED_OUT, "You are signed out.")
+        refusal = judge(claim, standing)
+        if refusal is not None:
+            await self._end(refusal.code, refusal.reason)
             return False
-        if missing := self._needed - standing.permissions:
-            await self._end(NOT_ALLOWED, f"This needs the right {min(missing)}; ask an admin for it.")
-            return False
-        self._standing = standing
+        assert standing is not None, "a claim is never borne by nobody"
+        self._claim = Claim(session_key=claim.session_key, permissions=claim.permissions, user_id=standing.user_id)
         return True
-
-    async def _watch_rights(self) -> None:
-        while True:
-            await asyncio.sleep(RIGHTS_SECONDS)
-            if self._subscriber is not None and not self._is_closing:
-                await self._check_rights()
 
     def _is_within_rate(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -164,23 +162,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
     # -- to the browser --------------------------------------------------------------------------------------------------------------
 
     def _wire(self) -> Wire:
-        socket_loop = asyncio.get_running_loop()
-
-        def put(item: str | tuple[int, str]) -> None:
-            if not socket_loop.is_closed():
-                socket_loop.call_soon_threadsafe(self._outgoing.put_nowait, item)
-
-        return Wire(send=put, close=lambda code, reason: put((code, reason)))
+        crossing = crossing_to_here()
+        return Wire(
+            send=lambda text: crossing.put(self._outgoing, text),
+            close=lambda code, reason: crossing.put(self._outgoing, Refusal(code=code, reason=reason)),
+        )
 
     async def _send_outgoing(self) -> None:
         while True:
             item = await self._outgoing.get()
-            if self._is_closing:
-                continue
-            if isinstance(item, str):
+            if isinstance(item, Refusal):
+                await self._end(item.code, item.reason)
+            elif isinstance(item, str) and not self._is_closing:
                 await self.send(text_data=item)
-            else:
-                await self._end(*item)
 
     async def _end(self, code: int, reason: str) -> None:
         if not self._is_closing:
@@ -190,10 +184,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     def _leave(self) -> None:
         subscriber, self._subscriber = self._subscriber, None
-        if subscriber is not None and self._hub is not None and self._standing is not None:
-            _open_sockets[self._standing.user_id] -= 1
-            connection.on_loop(self._hub.leave, subscriber)
-
-    def _tell_hub(self, act: Callable[..., None], *args: Any, **named: Any) -> None:
-        if self._hub is not None and self._subscriber is not None:
-            connection.on_loop(partial(act, self._hub, self._subscriber, *args, **named))
+        if subscriber is not None and self._path is not None and self._claim is not None:
+            _open_sockets[self._claim.user_id] -= 1
+            connection.on_loop(self._path.hub.leave, subscriber)
+            connection.on_loop(self._path.watch.let_go, subscriber.wire)

@@ -15,8 +15,8 @@ from .sources import source_of
 from .subscriber import INTERVAL_SECONDS, KEEPALIVE_SECONDS, STALLED_SECONDS, Subscriber
 
 LINGER_SECONDS = 10.0
+TURN_SECONDS = 0.05
 
-BAD_MESSAGE = 4400
 STALLED = 4408
 
 
@@ -29,18 +29,21 @@ class Hub:
         self._feeds: dict[str, Feed] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._endings: dict[str, asyncio.TimerHandle] = {}
-        self._subscribers: dict[Subscriber, asyncio.TimerHandle | None] = {}
+        self._subscribers: set[Subscriber] = set()
         self._group: asyncio.TaskGroup | None = None
         self._link: Mapping[str, object] = {"link": "connected"}
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until cancelled; every source is a child of this call."""
+        """Serve until cancelled; every source is a child of this call.
+
+        Browsers are served in common turns: what has changed between two of them crosses to the sockets' loop in one step.
+        """
         async with asyncio.TaskGroup() as group:
             self._group = group
             on_ready()
             while True:
-                await asyncio.sleep(KEEPALIVE_SECONDS / 4)
-                self._look_after_the_quiet()
+                await asyncio.sleep(TURN_SECONDS)
+                self._give_turns()
 
     @property
     def topics(self) -> Sequence[str]:
@@ -51,13 +54,11 @@ class Hub:
         """A new browser, which looks at nothing yet."""
         subscriber.sent_at = asyncio.get_running_loop().time() - INTERVAL_SECONDS
         subscriber.note_link(self._link)
-        self._subscribers[subscriber] = None
+        self._subscribers.add(subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
         """The browser has gone."""
-        timer = self._subscribers.pop(subscriber, None)
-        if timer is not None:
-            timer.cancel()
+        self._subscribers.discard(subscriber)
         self._end_unwatched(subscriber.feeds)
 
     def look_at(self, subscriber: Subscriber, topics: Sequence[str], *, positions: dict[str, int], paused: frozenset[str]) -> None:
@@ -67,30 +68,23 @@ class Hub:
         before = subscriber.feeds
         subscriber.look_at({topic: self._feed(topic) for topic in topics}, positions=positions, paused=paused)
         self._end_unwatched(before)
-        self._send_soon(subscriber)
-
-    def acknowledge(self, subscriber: Subscriber, number: int) -> None:
-        """The browser shows message `number`; it may be sent the next."""
-        if not subscriber.acknowledge(number):
-            subscriber.wire.close(BAD_MESSAGE, f"Message {number} was never sent.")
-        self._send_soon(subscriber)
+        self._give_turn_at_once(subscriber)
 
     def pause(self, subscriber: Subscriber, topic: str) -> None:
         """Hold a topic for this browser."""
         subscriber.pause(topic)
-        self._send_soon(subscriber)
+        self._give_turn_at_once(subscriber)
 
     def resume(self, subscriber: Subscriber, topic: str) -> None:
         """Let a topic go on for this browser."""
         subscriber.resume(topic)
-        self._send_soon(subscriber)
+        self._give_turn_at_once(subscriber)
 
     def tell_link(self, link: Mapping[str, object]) -> None:
         """Tell every browser how the connection to NATS is: `link`, `since`, `attempts`."""
         self._link = link
         for subscriber in self._subscribers:
             subscriber.note_link(link)
-            self._send_soon(subscriber)
 
     def _feed(self, topic: str) -> Feed:
         ending = self._endings.pop(topic, None)
@@ -118,35 +112,31 @@ class Hub:
         for subscriber in self._subscribers:
             if feed.topic in subscriber.feeds:
                 subscriber.note_change(feed, ids)
-                self._send_soon(subscriber)
 
     def _troubled(self, feed: Feed) -> None:
         for subscriber in self._subscribers:
             if feed.topic in subscriber.feeds:
                 subscriber.note_link(self._link)
-                self._send_soon(subscriber)
 
-    def _send_soon(self, subscriber: Subscriber) -> None:
-        """At once, or when the browser's next turn comes; not at all while it has a message to acknowledge."""
-        if subscriber.unacknowledged or not subscriber.lacks_something or self._subscribers.get(subscriber, True) is not None:
-            return
-        loop = asyncio.get_running_loop()
-        wait = max(0.0, subscriber.sent_at + INTERVAL_SECONDS - loop.time())
-        self._subscribers[subscriber] = loop.call_later(wait, self._send, subscriber)
-
-    def _send(self, subscriber: Subscriber) -> None:
-        self._subscribers[subscriber] = None
-        subscriber.sent_at = asyncio.get_running_loop().time()
-        subscriber.wire.send(subscriber.next_message())
-
-    def _look_after_the_quiet(self) -> None:
-        """Speak to browsers that have heard nothing for long, so that they know we are here; let go of those that never answer."""
+    def _give_turns(self) -> None:
         now = asyncio.get_running_loop().time()
-        for subscriber, timer in list(self._subscribers.items()):
-            silent = now - subscriber.sent_at
-            if subscriber.unacknowledged and silent > STALLED_SECONDS:
+        for subscriber in list(self._subscribers):
+            self._give_turn(subscriber, now)
+
+    def _give_turn(self, subscriber: Subscriber, now: float) -> None:
+        """What the browser lacks, or a word that we are here; one that never answers, or never asks, is let go."""
+        silent = now - subscriber.sent_at
+        if subscriber.owes_acknowledgement:
+            if silent > STALLED_SECONDS:
                 subscriber.wire.close(STALLED, "Nothing was acknowledged for a minute.")
-            elif silent > KEEPALIVE_SECONDS and not subscriber.feeds:
+        elif not subscriber.feeds:
+            if silent > KEEPALIVE_SECONDS:
                 subscriber.wire.close(STALLED, "Nothing was asked for.")
-            elif silent > KEEPALIVE_SECONDS and not subscriber.unacknowledged and timer is None:
-                self._send(subscriber)
+        elif silent >= INTERVAL_SECONDS and (subscriber.lacks_something or silent > KEEPALIVE_SECONDS):
+            subscriber.sent_at = now
+            subscriber.wire.send(subscriber.next_message())
+
+    def _give_turn_at_once(self, subscriber: Subscriber) -> None:
+        """A person who does something need not wait for the common turn."""
+        if subscriber in self._subscribers:
+            self._give_turn(subscriber, asyncio.get_running_loop().time())

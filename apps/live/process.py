@@ -1,45 +1,58 @@
-"""This module is the hub of this process, on the console's loop, told of every change of the home connection."""
+"""This module is the live path of this process: its hub and its watch over rights, on the console's loop, started at their first use."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import dataclass
 
 from apps import connection
 from apps.keeper import HOME
 from apps.persistence.store.link import ConnectionState
 
 from .hub import Hub
+from .rights import RightsWatch
 
-HUB_START_SECONDS = 5.0
+START_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePath:
+    """Both are used on `loop` alone, through `connection.on_loop`."""
+
+    loop: asyncio.AbstractEventLoop
+    hub: Hub
+    watch: RightsWatch
+
 
 _lock = threading.Lock()
-_current: tuple[asyncio.AbstractEventLoop, Hub] | None = None
+_current: LivePath | None = None
 
 
-def current_hub() -> Hub:
-    """The hub that runs on the console's loop, started at its first use. Waits for the start, so not for an event loop to call."""
+def live_path() -> LivePath:
+    """The live path that runs on the console's loop. Waits for the start of that loop, so not for an event loop to call."""
     global _current
     with _lock:
         loop = connection.loop()
-        if _current is None or _current[0] is not loop:
-            _current = (loop, _start())
-        return _current[1]
+        if _current is None or _current.loop is not loop:
+            _current = _start(loop)
+        return _current
 
 
-def _start() -> Hub:
-    hub = Hub(connection.kept_store)
+def _start(loop: asyncio.AbstractEventLoop) -> LivePath:
+    path = LivePath(loop=loop, hub=Hub(connection.kept_store), watch=RightsWatch())
     ready = threading.Event()
-    connection.start(lambda: hub.run(ready.set))
-    ready.wait(HUB_START_SECONDS)
+    connection.start(lambda: path.hub.run(ready.set))
+    connection.start(path.watch.run)
+    ready.wait(START_SECONDS)
 
     def tell(name: str, state: ConnectionState) -> None:
         if name == HOME:
-            hub.tell_link(_words(state))
+            path.hub.tell_link(_words(state))
 
     connection.on_change(tell)
     connection.on_loop(tell, HOME, connection.connection_state())
-    return hub
+    return path
 
 
 def _words(state: ConnectionState) -> dict[str, object]:

@@ -25,7 +25,7 @@ from django.urls import include, path
 
 from apps import connection
 from apps.live.frames import Fragment, Frame, Refresh, Row, Rows
-from apps.live.process import current_hub
+from apps.live.process import live_path
 from apps.live.sources import source
 
 EVENTS_PER_SECOND = 1000
@@ -97,7 +97,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 def drop(_request: HttpRequest) -> HttpResponse:
     """Close every socket, as a proxy that restarts would."""
-    hub = current_hub()
+    hub = live_path().hub
     connection.on_loop(lambda: [subscriber.wire.close(1012, "restart") for subscriber in list(hub._subscribers)])
     return HttpResponse("dropped")
 

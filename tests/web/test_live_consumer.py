@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.sessions import CookieMiddleware
 from channels.testing import WebsocketCommunicator
-from django.conf import settings
+from django.conf import LazySettings, settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
@@ -257,3 +257,11 @@ async def test_an_open_socket_closes_within_five_seconds_when_rights_end(
     await sync_to_async(revoke)(viewer, session_key)
 
     assert await socket.close_code() == REVOCATIONS[revoke]
+
+
+async def test_a_socket_closes_when_rights_can_no_longer_be_read(socket: Socket, viewer: User, settings: LazySettings) -> None:
+    await socket.open(sign_topics(viewer.pk, ("clock",)))
+
+    settings.SESSION_ENGINE = "no.such.engine"
+
+    assert await socket.close_code() == 1011
