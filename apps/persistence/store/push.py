@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from nats.aio.subscription import Subscription
 
-from ..errors import ContinuityLost, NotFound, Unavailable
+from ..errors import ContinuityLost, NotFound, ServerRefused, Unavailable
 from .client import parse_headers
 from .connection import Connection
 from .message import Message
@@ -138,8 +138,8 @@ class StreamReader:
             consumer, self._consumer = self._consumer, ""
             try:
                 await self._connection.api(f"CONSUMER.DELETE.{self._stream}.{consumer}", stream=self._stream, timeout=2)
-            except (Unavailable, NotFound):
-                return
+            except (Unavailable, NotFound, ServerRefused):
+                return  # a restarted server has already forgotten it
 
     def _on_message(self, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         if headers and headers[8:9] == b" ":
