@@ -28,6 +28,7 @@ COMMANDS_ROOT = "cim.commands"
 NOTICES_ROOT = "cim.live.commands"
 CONSUMER = "cim-commands"
 AT_ONCE = 8
+ACK_WAIT_SECONDS = 20.0
 TRIES_AFTER_CONFLICT = 5
 MAX_RETRY_SECONDS = 60.0
 RECONNECT_SECONDS = 0.5
@@ -106,14 +107,15 @@ def read_command(subject: str, data: bytes) -> Command:
     return command
 
 
-async def consume_commands(store: Store, registry: Registry, stop: asyncio.Event) -> None:
+async def consume_commands(store: Store, registry: Registry, stop: asyncio.Event, *, ack_wait_seconds: float = ACK_WAIT_SECONDS) -> None:
     """Carry out commands until `stop` is set (within a second) or this is cancelled. Any number of workers share the queue.
 
     Commands for one aggregate that a worker holds are carried out in their order; a sender that needs an order across workers waits
     for the event before it sends the next. An accepted command stays in the queue until it is done or refused: a worker that is killed
-    leaves it to the next one, and a handler that fails is called again, later and later, for as long as it takes.
+    leaves it to another one after `ack_wait_seconds`, and a handler that fails is called again, later and later, for as long as it takes.
     """
-    async with open_pull(store.connection, PullSettings(stream=COMMANDS_STREAM, durable=CONSUMER)) as queue:
+    settings = PullSettings(stream=COMMANDS_STREAM, durable=CONSUMER, ack_wait_seconds=ack_wait_seconds)
+    async with open_pull(store.connection, settings) as queue:
         worker = _Worker(store=store, registry=registry, queue=queue)
         while not stop.is_set():
             try:

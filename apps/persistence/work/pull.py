@@ -42,8 +42,8 @@ class PullSettings:
 
     stream: str
     durable: str
+    ack_wait_seconds: float
     batch_size: int = 32
-    ack_wait_seconds: float = 20.0
     max_unsettled: int = 10_000
 
 
