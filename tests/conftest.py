@@ -10,7 +10,7 @@ import pytest
 
 from apps.persistence.store.embedded import EmbeddedServer
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from .fixtures import FIXTURES
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +29,10 @@ def own_nats_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="session")
 def fixtures_dir() -> Path:
-    """The folder of other people's test vectors: `CIM_FIXTURES`, else `shared/fixtures` beside the repository.
-
-    Without them the test is skipped, or fails where CIM_REQUIRE_FIXTURES=1 says that they must be there.
-    """
-    folder = Path(os.environ.get("CIM_FIXTURES") or REPOSITORY.parent / "shared" / "fixtures")
-    if folder.is_dir():
-        return folder
-    reason = f"There are no test vectors in {folder}; set CIM_FIXTURES to the folder that holds them."
+    """The folder of other people's test vectors. Without it the test is skipped, or fails where CIM_REQUIRE_FIXTURES=1 asks for it."""
+    if FIXTURES.is_dir():
+        return FIXTURES
+    reason = f"There are no test vectors in {FIXTURES}; set CIM_FIXTURES to the folder that holds them."
     if os.environ.get("CIM_REQUIRE_FIXTURES") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

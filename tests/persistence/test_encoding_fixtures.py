@@ -12,8 +12,8 @@ from apps.persistence.encoding import cid_of, decode, encode
 from apps.persistence.encoding.exact_decoder import decode_exactly
 from apps.persistence.encoding.exact_encoder import encode_exactly
 from apps.persistence.errors import EncodingError
+from tests.fixtures import FIXTURES
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 VALID = sorted((FIXTURES / "dag-cbor" / "valid").glob("*/*.dag-cbor"))
 INVALID = [
     pytest.param(bytes.fromhex(case["hex"]), id=case["name"])
@@ -21,7 +21,7 @@ INVALID = [
     for case in json.loads(file.read_text())
 ]
 
-pytestmark = pytest.mark.skipif(not FIXTURES.is_dir(), reason="the published fixtures are not at ../shared/fixtures")
+pytestmark = pytest.mark.usefixtures("fixtures_dir")
 
 
 def make_blake3_input(length: int) -> bytes:
