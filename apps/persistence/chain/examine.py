@@ -24,9 +24,9 @@ from ..store.publish import MESSAGE_ID
 _FIELDS = frozenset(Event.__dataclass_fields__)
 _SCOPES = frozenset(scope.value for scope in Scope)
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_NAMES_AND_TIME = re.compile(rf"{_UUID} {_UUID} {_UUID} [1-9]\d{{3}}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{{6}}Z", re.ASCII)
 _TOKEN = "[A-Za-z0-9_-]{1,128}"
-_NAME = re.compile(rf"{_TOKEN}\.{_TOKEN}\.{_TOKEN}\.{_TOKEN}", re.ASCII)
+_TIME = r"[1-9]\d{3}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z"
+_TEXTS = re.compile(rf"{_TOKEN}\.{_TOKEN}\.{_TOKEN} {_TOKEN} {_UUID} {_UUID} {_UUID} {_TIME}", re.ASCII)
 _ID_LINE = f"{MESSAGE_ID}: ".encode()
 _SOME_CID = cid_of(b"")
 
@@ -129,16 +129,15 @@ def _quick_place(value: Any) -> Place | None:
     try:
         if value.keys() != _FIELDS:
             return None
-        aggregate, version, event_type, identity = value["aggregate"], value["version"], value["type"], value["id"]
-        if len(aggregate) != 3 or type(version) is not int or not 1 <= version <= MAX_VERSION:
+        aggregate, version, event_type = value["aggregate"], value["version"], value["type"]
+        identity, time = value["id"], value["time"]
+        if len(aggregate) != 3 or type(version) is not int or not 1 <= version <= MAX_VERSION or not _has_plain_fields(value):
             return None
         key = ".".join((aggregate["context"], aggregate["type"], aggregate["id"]))
-        if not _NAME.fullmatch(".".join((key, event_type))) or not _has_plain_fields(value):
-            return None
         causation = identity if value["causation"] is None else value["causation"]
-        if not _NAMES_AND_TIME.fullmatch(" ".join((identity, value["correlation"], causation, value["time"]))):
+        if not _TEXTS.fullmatch(" ".join((key, event_type, identity, value["correlation"], causation, time))):
             return None
-        datetime.fromisoformat(value["time"])
+        datetime.fromisoformat(time)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return Place(key, version, event_type)

@@ -33,6 +33,7 @@ class Walk:
         self._examiner = Examiner(layout)
         self._tips = tips
         self._holes = Holes(self.findings, self.gaps, gaps_from=gaps_from)
+        self._strays: dict[tuple[str, int], bytes] = {}
         self._knows_start = knows_start
         self._watches_gaps = gaps_from is not None
 
@@ -112,17 +113,25 @@ class Walk:
             self._link(item)
 
     def _misplaced(self, item: Seen) -> None:
-        """The chain that its content names goes on with it if it fits there; else it stands in the place of what its subject names."""
+        """It stands in the place of what its subject names, where that is due; else the chain that its content names goes on with it."""
         finding = self.findings.add(words.describe_misplaced(item))
-        tip = self._tips.get(item.place.key)
-        is_next = tip.version + 1 == item.place.version and item.previous in tip.choices if tip else self._is_first(item)
-        if is_next:
+        own, here = item.place, item.subject_place
+        is_elsewhere = here is not None and (here.key, here.version) != (own.key, own.version)
+        if is_elsewhere and here is not None and self._is_due(here):
+            if finding != NO_FINDING:
+                self._strays[own.key, own.version] = item.cid
+            self._occupy(item, here, finding, b"", is_open=True)
+        elif self._is_due(own, item.previous):
             self._advance(item, finding)
         else:
-            self._occupy(item, item.subject_place, finding, b"", is_open=True)
+            self._occupy(item, here, finding, b"", is_open=True)
 
-    def _is_first(self, item: Seen) -> bool:
-        return item.place.version == 1 and self._knows_start
+    def _is_due(self, place: Place, link: bytes | None = None) -> bool:
+        """Whether this is the next version of its aggregate, and the one with this link if one is given."""
+        tip = self._tips.get(place.key)
+        if tip is None:
+            return place.version == 1 and self._knows_start
+        return place.version == tip.version + 1 and (link is None or link in tip.choices)
 
     def _occupy(self, item: Seen | Unreadable, place: Place | None, finding: int, cids: bytes, *, is_open: bool) -> None:
         """Go on behind an event that was found wrong, so that its neighbours are not blamed for it."""
@@ -190,6 +199,8 @@ class Walk:
         known = tip.version if tip else 0 if self._knows_start else max(0, place.version - 2)
         if place.version > known + 1:
             missing = Range(known + 1, place.version - 1)
+            if missing.size == 1 and self._strays.get((place.key, missing.first)) == link:
+                return
             self._holes.add(place.key, missing, after=tip.sequence if tip else 0, before=sequence, link=link)
 
     def _advance(self, item: Seen, finding: int) -> None:
