@@ -17,6 +17,7 @@ from ..errors import InvalidEvent, InvalidInput
 from ..subjects import check_token
 from .aggregate import AggregateRef, Head
 from .identity import check_uuid, format_time, parse_time
+from .well_formed import find_aggregate, find_time, is_well_formed
 
 MAX_VERSION = 2**63 - 1
 _FIELDS = frozenset(
@@ -46,6 +47,9 @@ class Scope(StrEnum):
     LEAF = "leaf"
     CLUSTER = "cluster"
     SUPER_CLUSTER = "super_cluster"
+
+
+_SCOPES: dict[str, Scope] = {scope.value: scope for scope in Scope}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,9 @@ class Event:
         value = decode(block)
         if not isinstance(value, dict) or value.keys() != _FIELDS:
             raise InvalidEvent(_describe_fields(value))
+        quickly = _read_quickly(value)
+        if quickly is not None:
+            return quickly
         try:
             event = _from_fields(value)
             _check(event)
@@ -138,6 +145,31 @@ class StoredEvent:
     def head(self) -> Head:
         """The head of the aggregate if this is its newest event."""
         return Head(aggregate=self.event.aggregate, version=self.event.version, cid=self.cid)
+
+
+def _read_quickly(value: dict[str, Value]) -> Event | None:
+    """The event, or None where the slow checks must decide."""
+    aggregate = find_aggregate(value)
+    if aggregate is None or not is_well_formed(value):
+        return None
+    time, scope = find_time(cast(str, value["time"])), _SCOPES.get(cast(str, value["scope"]))
+    if time is None or scope is None:
+        return None
+    return Event(
+        aggregate=aggregate,
+        version=cast(int, value["version"]),
+        type=cast(str, value["type"]),
+        schema=cast(int, value["schema"]),
+        id=cast(str, value["id"]),
+        time=time,
+        actor=cast(str, value["actor"]),
+        correlation=cast(str, value["correlation"]),
+        causation=cast("str | None", value["causation"]),
+        scope=scope,
+        previous=cast("Cid | None", value["previous"]),
+        payload=cast("dict[str, Value]", value["payload"]),
+        metadata=cast("dict[str, Value]", value["metadata"]),
+    )
 
 
 def _from_fields(value: dict[str, Value]) -> Event:
