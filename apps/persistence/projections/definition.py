@@ -17,6 +17,16 @@ Models = Mapping[str, Model | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a projection writes that has no bucket of its own: model `key` becomes the message `{prefix}.{key}` of `stream`, as it is,
+    without metadata around it. All builds share these messages, so `apply` must leave what is newer than its event as it is.
+    """
+
+    stream: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionDefinition:
     """A projection that a domain declares.
 
@@ -27,6 +37,7 @@ class ProjectionDefinition:
 
     `version` changes whenever `apply` would give other models. `rate_limit` is in events a second. `is_idempotent` says that applying
     events again, in order and up to the newest, ends in the same models (so part of the stream may be replayed into them).
+    `target` is for built-in projections whose models are messages of a stream instead of keys of a bucket.
     """
 
     name: str
@@ -41,6 +52,7 @@ class ProjectionDefinition:
     is_idempotent: bool = False
     is_builtin: bool = False
     demo: bool = False
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         check_token(self.name, "a projection's name")

@@ -1,0 +1,163 @@
+"""This module is the record of a projection: which builds there are, which one serves readers, whether it is paused, where it failed.
+
+It is one key of the bucket `cim-projections`; `control` reads and changes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from ..encoding import Value, decode, encode
+from ..errors import InvalidInput
+from ..events import format_time, parse_time
+from ..store import KvEntry
+
+
+class Wanted(StrEnum):
+    """What an operator wants of a projection."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The event that stopped a build, and why. `attempts` counts how often it was tried; `since` is when it first failed."""
+
+    sequence: int
+    subject: str
+    event_type: str
+    aggregate: str
+    reason: str
+    since: datetime
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """An event that an operator chose to leave out, with the note that says why."""
+
+    sequence: int
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One set of models. Not `completed` until it has once reached the head; `failure` stops it. `last_failure` is what a retry cleared."""
+
+    number: int
+    version: int
+    started: datetime
+    completed: datetime | None = None
+    failure: Failure | None = None
+    last_failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionRecord:
+    """A projection as all workers and pages see it. `serving` is the number of the build that readers use.
+
+    `last_build` is the highest number ever used. `revision` is the record's own, for compare-and-swap.
+    """
+
+    name: str
+    created: datetime
+    serving: int
+    builds: tuple[Build, ...]
+    last_build: int
+    wanted: Wanted = Wanted.RUNNING
+    switched_at: datetime | None = None
+    skips: tuple[Skip, ...] = ()
+    revision: int = 0
+
+    @property
+    def serving_build(self) -> Build:
+        """The build that readers use."""
+        return self.build(self.serving)
+
+    @property
+    def rebuilding(self) -> Build | None:
+        """The newest build that is still being filled beside the one that serves."""
+        beside = [build for build in self.builds if build.completed is None and build.number != self.serving]
+        return beside[-1] if beside else None
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the serving build stopped, if it did."""
+        return self.serving_build.failure
+
+    def build(self, number: int) -> Build:
+        """One build. Raises InvalidInput where it was dropped or never begun."""
+        for build in self.builds:
+            if build.number == number:
+                return build
+        raise InvalidInput(f"{self.name} has no build {number}; it has {', '.join(str(build.number) for build in self.builds)}.")
+
+    def with_build(self, changed: Build) -> ProjectionRecord:
+        """The record with this build in the place of the one with its number, or added."""
+        others = tuple(build for build in self.builds if build.number != changed.number)
+        builds = tuple(sorted((*others, changed), key=lambda build: build.number))
+        return replace(self, builds=builds, last_build=max(self.last_build, changed.number))
+
+
+def to_bytes(record: ProjectionRecord) -> bytes:
+    """The value that is stored for a record; its name and revision are the entry's."""
+    value = _plain(record)
+    del value["name"], value["revision"]
+    return encode(value)
+
+
+def to_record(entry: KvEntry) -> ProjectionRecord:
+    """The record in an entry of the bucket."""
+    given = cast("dict[str, Value]", decode(entry.value))
+    return ProjectionRecord(
+        name=entry.key,
+        created=parse_time(cast(str, given["created"])),
+        serving=cast(int, given["serving"]),
+        builds=tuple(_to_build(build) for build in cast("list[dict[str, Value]]", given["builds"])),
+        last_build=cast(int, given["last_build"]),
+        wanted=Wanted(cast(str, given["wanted"])),
+        switched_at=_to_time(given["switched_at"]),
+        skips=tuple(_to_skip(skip) for skip in cast("list[dict[str, Value]]", given["skips"])),
+        revision=entry.revision,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return format_time(value)
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def _to_build(given: dict[str, Value]) -> Build:
+    return Build(
+        number=cast(int, given["number"]),
+        version=cast(int, given["version"]),
+        started=parse_time(cast(str, given["started"])),
+        completed=_to_time(given["completed"]),
+        failure=_to_failure(given["failure"]),
+        last_failure=_to_failure(given["last_failure"]),
+    )
+
+
+def _to_failure(given: Value) -> Failure | None:
+    if not isinstance(given, dict):
+        return None
+    return Failure(**{**cast("dict[str, Any]", given), "since": parse_time(cast(str, given["since"]))})
+
+
+def _to_skip(given: dict[str, Value]) -> Skip:
+    return Skip(**{**cast("dict[str, Any]", given), "at": parse_time(cast(str, given["at"]))})
+
+
+def _to_time(given: Value) -> datetime | None:
+    return parse_time(given) if isinstance(given, str) else None
