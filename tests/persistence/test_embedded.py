@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -96,13 +97,18 @@ async def test_web_user_may_not_publish_to(web: Connection, subject: str) -> Non
 
 async def test_web_user_may_not_listen_to_the_answers_of_others(web: Connection, nats_server: EmbeddedServer) -> None:
     heard: list[str] = []
+    last = asyncio.Event()
 
     async with (
         web.subscribe("_INBOX.>", lambda message: heard.append(message.subject)),
+        web.subscribe("cim.live.last", lambda _: last.set()),
         open_connection(nats_server.settings("worker")) as worker,
     ):
+        await web.api("INFO")  # by now the server has both subscriptions
         await worker.api("INFO")
-        await web.round_trip_ms()
+        await worker.publish("cim.live.last")
+        async with asyncio.timeout(5):
+            await last.wait()
 
     assert heard == []
 
