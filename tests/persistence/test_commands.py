@@ -1,51 +1,21 @@
-"""Commands through the work queue, end to end on a real server: stored, carried out once, refused with a reason, never lost."""
+"""Commands through the work queue, end to end on a real server: stored, carried out once, refused with a reason."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from apps.persistence.encoding import Value, encode
-from apps.persistence.errors import InvalidState, Unavailable, VersionConflict
-from apps.persistence.events import AggregateDefinition, AggregateRef, Event, NewEvent, State, new_id
-from apps.persistence.registry import Command, CommandHandler, Domain, Registry
-from apps.persistence.store import COMMANDS_STREAM, History, Outgoing, Store, ensure_home, get_stream, load, open_store, store_message
+from apps.persistence.encoding import encode
+from apps.persistence.errors import Unavailable
+from apps.persistence.events import AggregateRef, new_id
+from apps.persistence.registry import Command
+from apps.persistence.store import COMMANDS_STREAM, Outgoing, Store, ensure_home, get_stream, load, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
-from apps.persistence.work.commands import Accepted, Rejected, consume_commands, notice_subject, read_notice, send_command
-from apps.persistence.work.decide import handler_of
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SECONDS = 15
-
-
-def add(state: State, command: Command) -> list[NewEvent]:
-    if command.payload["number"] == 13:
-        raise InvalidState("13 is not counted here.")
-    return [NewEvent(type="added", payload=command.payload)]
-
-
-def apply(state: State, event: Event) -> State:
-    return {**state, "newest": event.payload["number"]}
-
-
-COUNTER = AggregateDefinition(context="shop", type="counter", title="Counter", apply=apply)
-count = handler_of(COUNTER, add)
-
-
-def registry_with(handler: CommandHandler) -> Registry:
-    return Registry([Domain(name="shop", title="Shop", aggregates=[COUNTER], commands={COUNTER.key: handler})])
-
-
-def new_command(number: Value = 1, *, to: AggregateRef | None = None, name: str = "add") -> Command:
-    ref = to or AggregateRef("shop", "counter", new_id())
-    return Command(id=new_id(), aggregate=ref, name=name, payload={"number": number}, actor="ada", correlation=new_id())
+from apps.persistence.work.commands import Accepted, Rejected, send_command
+from tests.persistence.commanding import events_of, new_command, queue_is_empty, refusal_of, working
 
 
 @pytest.fixture
@@ -62,50 +32,6 @@ async def own_store(own_nats_server: EmbeddedServer) -> AsyncIterator[Store]:
     async with open_store(own_nats_server.settings("worker")) as opened:
         await ensure_home(opened.connection)
         yield opened
-
-
-@asynccontextmanager
-async def working(store: Store, handler: CommandHandler = count) -> AsyncIterator[None]:
-    """A worker that runs for as long as the block lasts."""
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(consume_commands(store, registry_with(handler), stop, ack_wait_seconds=1))
-        try:
-            yield
-        finally:
-            stop.set()
-
-
-async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while True:
-            if await is_so():
-                return
-            await asyncio.sleep(0.02)
-
-
-async def events_of(store: Store, ref: AggregateRef, *, at_least: int = 1) -> History:
-    async def are_there() -> bool:
-        return len((await load(store, ref)).events) >= at_least
-
-    await until(are_there)
-    return await load(store, ref)
-
-
-async def queue_is_empty(store: Store) -> None:
-    async def is_empty() -> bool:
-        return (await get_stream(store.connection, COMMANDS_STREAM)).messages == 0
-
-    await until(is_empty)
-
-
-async def refusal_of(store: Store, command: Command, send: Callable[[], Awaitable[object]]) -> Rejected:
-    """What is said of `command` after `send`."""
-    notices: asyncio.Queue[bytes] = asyncio.Queue()
-    async with store.connection.subscribe(notice_subject(command.id), lambda message: notices.put_nowait(message.data)):
-        await send()
-        async with asyncio.timeout(SECONDS):
-            return read_notice(await notices.get())
 
 
 # -- sending ---------------------------------------------------------------------------------------------------------------------------
@@ -290,97 +216,3 @@ async def test_body_that_names_another_command_than_its_subject_is_refused(store
         rejected = await refusal_of(store, command, lambda: store_message(store.connection, forged))
 
     assert rejected.reason == "The command's body says 'empty_the_till' and its subject 'add'; they must agree."
-
-
-# -- losing nothing ----------------------------------------------------------------------------------------------------------------
-
-
-async def test_handler_that_loses_a_race_is_called_again_at_once(store: Store) -> None:
-    command = new_command()
-    races = iter([True, True, False])
-
-    async def racing(store: Store, command: Command) -> None:
-        if next(races):
-            raise VersionConflict(command.aggregate, expected=0, actual=1)
-        await count(store, command)
-
-    async with working(store, racing):
-        await send_command(store.connection, command)
-        history = await events_of(store, command.aggregate)
-
-    assert history.head.version == 1
-
-
-async def test_handler_that_fails_is_called_again_later(store: Store) -> None:
-    command = new_command()
-    failures = iter([RuntimeError("a bug"), Unavailable("no disk"), None])
-
-    async def failing(store: Store, command: Command) -> None:
-        if (failure := next(failures)) is not None:
-            raise failure
-        await count(store, command)
-
-    async with working(store, failing):
-        await send_command(store.connection, command)
-        history = await events_of(store, command.aggregate)
-
-    assert history.events[0].event.causation == command.id
-
-
-async def test_worker_goes_on_after_the_server_was_killed(own_store: Store, own_nats_server: EmbeddedServer) -> None:
-    command = new_command()
-
-    async with working(own_store):
-        own_nats_server.kill()
-        own_nats_server.start()
-        async with open_store(own_nats_server.settings("web")) as web:
-            await send_command(web.connection, command)
-        history = await events_of_restored(own_store, command.aggregate)
-
-    assert history.head.version == 1
-
-
-async def events_of_restored(store: Store, ref: AggregateRef) -> History:
-    """As `events_of`, over a link that is still being restored."""
-
-    async def are_there() -> bool:
-        try:
-            return bool((await load(store, ref)).events)
-        except Unavailable:
-            return False
-
-    await until(are_there)
-    return await load(store, ref)
-
-
-async def test_command_of_a_worker_that_was_killed_is_carried_out_by_another(own_store: Store, own_nats_server: EmbeddedServer) -> None:
-    command = new_command(7)
-    arguments = (str(Path(__file__).with_name("stuck_worker.py")), own_nats_server.url, own_nats_server.password("worker"))
-    stuck = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY, env={"PYTHONPATH": str(REPOSITORY)}
-    )
-    assert stuck.stdout is not None
-    await send_command(own_store.connection, command)
-    async with asyncio.timeout(SECONDS):
-        held = await stuck.stdout.readline()
-
-    stuck.kill()
-    await stuck.wait()
-    async with working(own_store):
-        history = await events_of(own_store, command.aggregate)
-
-    assert held.decode().strip() == f"holding {command.id}"
-    assert [stored.event.payload for stored in history.events] == [{"number": 7}]
-
-
-async def test_consumer_that_somebody_deleted_is_made_again(own_store: Store) -> None:
-    command = new_command()
-
-    async with working(own_store):
-        await send_command(own_store.connection, new_command())
-        await queue_is_empty(own_store)
-        await own_store.connection.api(f"CONSUMER.DELETE.{COMMANDS_STREAM}.cim-commands")
-        await send_command(own_store.connection, command)
-        history = await events_of(own_store, command.aggregate)
-
-    assert history.head.version == 1

@@ -36,6 +36,7 @@ class Life:
         self._world = World()
         self._looked_at = 0.0
         self._is_held_up = False
+        self._has_recalled = False
 
     async def live(self, stop: asyncio.Event, *, count: int | None = None) -> None:
         """Until `stop` is set, `count` commands are sent, or the store holds enough. Goes on by itself after an outage."""
@@ -44,7 +45,6 @@ class Life:
             connection.subscribe(f"{EVENTS.root}.sales.order.>", self._world.on_event),
             connection.subscribe(f"{NOTICES_ROOT}.*", self._on_notice),
         ):
-            await self._world.recall(self._store)
             while not stop.is_set() and not self.limit_reached and (count is None or self.sent < count):
                 began = time.monotonic()
                 try:
@@ -57,6 +57,9 @@ class Life:
     async def _tick(self) -> None:
         if await self._must_wait():
             return
+        if not self._has_recalled:
+            await self._world.recall(self._store)
+            self._has_recalled = True
         step, correlation = self._choose()
         command = step.to_command(correlation)
         self._world.note_sent(step, command.id)

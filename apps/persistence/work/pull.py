@@ -38,12 +38,16 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullSettings:
-    """Which durable consumer, on which stream. At most `batch_size` messages are in this worker's hands at once."""
+    """Which durable consumer, on which stream; `patterns` narrow it to some subjects.
+
+    At most `batch_size` messages are in this worker's hands at once.
+    """
 
     stream: str
     durable: str
-    ack_wait_seconds: float
+    patterns: tuple[str, ...] = ()
     batch_size: int = 32
+    ack_wait_seconds: float = 20.0
     max_unsettled: int = 10_000
 
 
@@ -75,6 +79,10 @@ class PullConsumer:
     async def settle(self, delivery: Delivery) -> None:
         """It is done; the message leaves the queue."""
         await self._connection.publish(delivery.reply, b"+ACK")
+
+    async def touch(self, delivery: Delivery) -> None:
+        """Say that it is still being worked on, before `ack_wait_seconds` are over."""
+        await self._connection.publish(delivery.reply, b"+WPI")
 
     async def refuse(self, delivery: Delivery, reason: str) -> None:
         """It can never be done; the message leaves the queue, and the server's advisory carries the reason."""
@@ -116,7 +124,7 @@ class PullConsumer:
 
     async def _ensure_consumer(self) -> None:
         settings = self._settings
-        config = {
+        config: dict[str, object] = {
             "durable_name": settings.durable,
             "name": settings.durable,
             "ack_policy": "explicit",
@@ -124,6 +132,8 @@ class PullConsumer:
             "max_deliver": -1,
             "max_ack_pending": settings.max_unsettled,
         }
+        if settings.patterns:
+            config["filter_subjects"] = list(settings.patterns)
         body = {"stream_name": settings.stream, "config": config}
         await self._connection.api(f"CONSUMER.CREATE.{settings.stream}.{settings.durable}", body, stream=settings.stream)
         self._has_consumer = True
