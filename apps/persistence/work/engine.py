@@ -19,13 +19,14 @@ from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanSt
 from ..events import NewEvent
 from ..registry import Registry
 from ..store import CONSOLE, CoreMessage, Store, append
-from .claims import Claim, Claims
 from .lease import Lease, try_hold
 from .operation import Operations, Outcome, RunInterrupted, restore_operation
 from .progress import ProgressWriter, RunProgress, ensure_runs_bucket, find_progress
+from .pull import Delivery, PullConsumer, PullSettings, open_pull
 from .run import Run, RunState, load_run
 
 CONSUMER = "cim-runs"
+WORK_ITEMS = ("cim.console.run.*.confirmed.*", "cim.console.run.*.resumed.*")
 CLAIM_SECONDS = 10
 HEARTBEAT_SECONDS = 3.0
 TARGET_LEASE_SECONDS = 10
@@ -45,37 +46,45 @@ class Engine:
     operations: Operations
     worker: str
 
-    async def work(self) -> None:
-        """Carry out runs, one at a time, until cancelled."""
+    async def work(self, stop: asyncio.Event) -> None:
+        """Carry out runs, one at a time, until `stop` is set (looked at between runs) or this is cancelled."""
         await ensure_runs_bucket(self.store.connection)
-        claims = Claims(
-            connection=self.store.connection,
-            stream=CONSOLE.stream,
-            consumer=CONSUMER,
-            patterns=("cim.console.run.*.confirmed.*", "cim.console.run.*.resumed.*"),
-            claim_seconds=CLAIM_SECONDS,
-        )
-        async with claims.open() as queue:
-            while True:
-                claim = await queue.next()
-                async with _kept(claim):
-                    await self._take_up(claim)
+        settings = PullSettings(stream=CONSOLE.stream, durable=CONSUMER, patterns=WORK_ITEMS, batch_size=1, ack_wait_seconds=CLAIM_SECONDS)
+        async with open_pull(self.store.connection, settings) as queue:
+            while not stop.is_set():
+                try:
+                    deliveries = await queue.take()
+                except PersistenceError as error:
+                    log.warning("runs cannot be taken: %s", error)
+                    await asyncio.sleep(BUSY_RETRY_SECONDS)
+                    continue
+                for delivery in deliveries:
+                    await self._take_up(queue, delivery)
 
-    async def _take_up(self, claim: Claim) -> None:
-        run_id = claim.message.subject.split(".")[3]
+    async def _take_up(self, queue: PullConsumer, delivery: Delivery) -> None:
+        run_id = delivery.subject.split(".")[3]
         try:
-            run = await load_run(self.store, run_id)
-            if run is not None and run.state in (RunState.CONFIRMED, RunState.RUNNING):
-                target = f"target.{run.target.replace('/', '.')}"
-                async with try_hold(self.store.connection, target, self.worker, ttl_seconds=TARGET_LEASE_SECONDS) as lease:
-                    if lease is None:
-                        await claim.later(BUSY_RETRY_SECONDS)
-                        return
-                    await self._carry_out(run, lease, claim.deliveries)
-            await claim.done()
+            async with _kept(queue, delivery):
+                is_done = await self._work_on(run_id, delivery.attempt)
+            if is_done:
+                await queue.settle(delivery)
+                return
         except (Unavailable, Conflict) as error:
             log.warning("run %s is left for another try: %s", run_id, error)
-            await _give_back(claim)
+        with suppress(Unavailable):  # if even that cannot be said, the server does it by itself when the claim expires
+            await queue.put_back(delivery, delay_seconds=BUSY_RETRY_SECONDS)
+
+    async def _work_on(self, run_id: str, attempt: int) -> bool:
+        """Bring the run to its end, or to where it was told to stop; False where its target is busy."""
+        run = await load_run(self.store, run_id)
+        if run is None or run.state not in (RunState.CONFIRMED, RunState.RUNNING):
+            return True
+        target = f"target.{run.target.replace('/', '.')}"
+        async with try_hold(self.store.connection, target, self.worker, ttl_seconds=TARGET_LEASE_SECONDS) as lease:
+            if lease is None:
+                return False
+            await self._carry_out(run, lease, attempt)
+        return True
 
     async def _carry_out(self, run: Run, lease: Lease, deliveries: int) -> None:
         before = await find_progress(self.store.connection, run.id)
@@ -143,14 +152,14 @@ async def _watched(store: Store, run_id: str, writer: ProgressWriter, lease: Lea
 
 
 @asynccontextmanager
-async def _kept(claim: Claim) -> AsyncIterator[None]:
-    """Say every few seconds that the claim is still being worked on."""
+async def _kept(queue: PullConsumer, delivery: Delivery) -> AsyncIterator[None]:
+    """Say every few seconds that the work item is still in hand."""
 
     async def beat() -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             with suppress(Unavailable):
-                await claim.touch()
+                await queue.touch(delivery)
 
     async with _beside(beat()):
         yield
@@ -165,9 +174,3 @@ async def _beside(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait({task})
-
-
-async def _give_back(claim: Claim) -> None:
-    """So that it is tried again soon; if even that cannot be said, the server does it by itself when the claim expires."""
-    with suppress(Unavailable):
-        await claim.later(BUSY_RETRY_SECONDS)
