@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..encoding import Value
@@ -45,6 +45,11 @@ class Engine:
     registry: Registry
     operations: Operations
     worker: str
+    in_hand: set[str] = field(default_factory=set)
+
+    def doing(self) -> tuple[str, ...]:
+        """What is in hand at this moment, in words."""
+        return tuple(sorted(self.in_hand))
 
     async def work(self, stop: asyncio.Event) -> None:
         """Carry out runs, one at a time, until `stop` is set (looked at between runs) or this is cancelled."""
@@ -83,14 +88,18 @@ class Engine:
         async with try_hold(self.store.connection, target, self.worker, ttl_seconds=TARGET_LEASE_SECONDS) as lease:
             if lease is None:
                 return False
-            await self._carry_out(run, lease, attempt)
+            self.in_hand.add(run.summary)
+            try:
+                await self._carry_out(run, lease, attempt)
+            finally:
+                self.in_hand.discard(run.summary)
         return True
 
     async def _carry_out(self, run: Run, lease: Lease, deliveries: int) -> None:
         before = await find_progress(self.store.connection, run.id)
         started = NewEvent(type="started", payload={"worker": self.worker, "attempt": run.attempts + 1}, actor=self.worker)
         head = (await append(self.store.on(CONSOLE), run.head, [started]))[-1].head
-        writer = ProgressWriter(self.store.connection, run.id, self.worker, before=before)
+        writer = ProgressWriter(self.store.connection, run, self.worker, before=before)
         if run.attempts:
             writer.log(f"taken up again by {self.worker}, attempt {run.attempts + 1}")
         async with _watched(self.store, run.id, writer, lease):

@@ -16,6 +16,7 @@ from ..encoding import Value, decode, encode
 from ..events import format_time, now, parse_time
 from ..store import Connection, ensure_bucket, kv_get, kv_put
 from .operation import RunInterrupted
+from .run import Run
 
 RUNS_BUCKET = "cim-runs"
 REPORT_SECONDS = 0.25
@@ -78,10 +79,11 @@ def read_progress(run_id: str, value: bytes) -> RunProgress:
 class ProgressWriter:
     """What a running operation reports to (see operation.Progress). `interrupt` makes its next report raise RunInterrupted."""
 
-    def __init__(self, connection: Connection, run_id: str, worker: str, *, before: RunProgress | None) -> None:
+    def __init__(self, connection: Connection, run: Run, worker: str, *, before: RunProgress | None) -> None:
+        self.requested_by = run.requested_by
         self.checkpoint = before.checkpoint if before else None
         self._connection = connection
-        self._run_id = run_id
+        self._run_id = run.id
         self._worker = worker
         self._log = deque(before.log if before else (), maxlen=LOG_LINES)
         self._points: deque[tuple[float, int]] = deque()

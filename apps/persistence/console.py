@@ -1,0 +1,20 @@
+"""This module is what the console itself declares, beside the domains of CIM_DOMAINS: runs, their list, and the operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .operations import OPERATIONS
+from .projections import ProjectionDefinition
+from .registry import Domain, Registry, load_domains
+from .work.run import RUN_DEFINITION
+from .work.run_commands import RunCommands
+from .work.run_index import RUNS
+
+
+def load_registry(domains: Iterable[str], *, projections: Sequence[ProjectionDefinition] = ()) -> Registry:
+    """All that the console and the packages `domains` declare. Raises InvalidInput naming the package that cannot be used and why."""
+    console = Domain(name="console", title="Console", aggregates=[RUN_DEFINITION], projections=[RUNS, *projections])
+    registry = load_domains(domains, builtin=[console])
+    registry.commands[RUN_DEFINITION.key] = RunCommands(OPERATIONS, registry)
+    return registry

@@ -1,0 +1,115 @@
+"""This module is the verification of a stream: every chain in it, from the last mark or from the beginning, ending in a new mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..chain import Progress as ChainProgress
+from ..chain import Verdict, read_mark, verify_stream, write_mark
+from ..encoding import Value
+from ..errors import InvalidInput
+from ..registry import Registry
+from ..store import Store, get_stream
+from ..work.operation import Change, Outcome, Plan, Progress
+from ..work.rates import measured_rate
+
+FINDINGS_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Verifies every event of a stream: its bytes, its CID, its place and its link to the event before."""
+
+    title: ClassVar[str] = "Verify a stream"
+    permission: ClassVar[str] = "operations.verify"
+
+    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified."})
+    full: bool = field(default=False, metadata={"help": "Read everything again, not only what came after the last mark."})
+
+    @property
+    def target(self) -> str:
+        """One verification at a time for each stream."""
+        return f"stream/{self.stream}"
+
+    async def plan(self, store: Store, registry: Registry) -> Plan:
+        """How much would be read. Raises InvalidInput for a stream without chains, StreamNotFound."""
+        chained = _chained(store, registry, self.stream)
+        info = await get_stream(chained.connection, self.stream)
+        mark = await read_mark(chained, self.stream)
+        first = 1 if self.full or mark is None else mark.sequence + 1
+        events = max(0, info.last_sequence - first + 1)
+        rate, source = await measured_rate(store.connection, "verify", self.target)
+        return Plan(
+            summary=f"Verify {self.stream} from sequence {first:,}",
+            saw={"created": str(info.created)},
+            changes=(
+                Change(
+                    what="Verified to",
+                    now="nothing yet" if mark is None else f"{mark.sequence:,}, by {mark.by}",
+                    after=f"{info.last_sequence:,} or later, if all is intact",
+                ),
+                Change(what="Events to read", now="0", after=f"{events:,}"),
+            ),
+            counts=((self.stream, events),),
+            notes=("Reads only; what is found is written down as the stream's mark and in the run's receipt.",),
+            undo="Nothing is changed, so there is nothing to undo.",
+            seconds=events / rate if rate else None,
+            rate_source=source,
+        )
+
+    async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        """Read, check, and enter the mark. An interrupted verification begins again."""
+        chained = _chained(store, registry, self.stream)
+        mark = await read_mark(chained, self.stream)
+        first = 1 if self.full or mark is None else mark.sequence + 1
+
+        async def on_progress(at: ChainProgress) -> None:
+            await progress.report(at.checked, at.to_sequence - at.from_sequence + 1, sequence=at.sequence)
+
+        verdict = await verify_stream(chained, from_sequence=first, mark=mark, on_progress=on_progress)
+        await write_mark(chained, verdict, by=progress.requested_by)
+        for finding in verdict.findings[:FINDINGS_KEPT]:
+            progress.log(finding.explanation)
+        await progress.report(verdict.checked, verdict.checked, sequence=verdict.to_sequence, force=True)
+        return Outcome(sentence=_sentence(verdict), figures=_figures(verdict))
+
+
+def _chained(store: Store, registry: Registry, stream: str) -> Store:
+    found = [layout for layout in registry.layouts if layout.stream == stream and layout.is_chained]
+    if not found:
+        known = ", ".join(layout.stream for layout in registry.layouts if layout.is_chained)
+        raise InvalidInput(f"{stream} holds no chains that this console knows of; those with chains are {known}.")
+    return store.on(found[0])
+
+
+def _sentence(verdict: Verdict) -> str:
+    span = f"{verdict.checked:,} events, sequence {verdict.from_sequence:,} to {verdict.to_sequence:,}"
+    if verdict.intact:
+        return f"Intact: {span}."
+    first = verdict.first_bad
+    where = f", the first at sequence {first.sequence:,}" if first and first.sequence else ""
+    return f"{verdict.finding_count:,} findings in {span}{where}."
+
+
+def _figures(verdict: Verdict) -> dict[str, Value]:
+    findings: list[Value] = [
+        {
+            "cause": finding.cause.value,
+            "aggregate": str(finding.aggregate or ""),
+            "version": finding.version,
+            "sequence": finding.sequence,
+            "expected": finding.expected,
+            "found": finding.found,
+            "explanation": finding.explanation,
+        }
+        for finding in verdict.findings[:FINDINGS_KEPT]
+    ]
+    return {
+        "events": verdict.checked,
+        "seconds": float(verdict.seconds),
+        "findings": verdict.finding_count,
+        "list": findings,
+        "proves": list(verdict.proves),
+        "does_not_prove": list(verdict.does_not_prove),
+    }

@@ -1,0 +1,42 @@
+"""This module is a worker: one process of any number, on any machine, that carries out commands, projections and runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from .operations import OPERATIONS
+from .projections import run_all
+from .registry import Registry
+from .store import Store, ensure_home
+from .work.commands import consume_commands
+from .work.engine import Engine
+from .work.heartbeat import beating, this_worker
+from .work.lease import hold
+
+log = logging.getLogger(__name__)
+
+
+async def work(store: Store, registry: Registry, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Work until `stop` is set. Makes the console's own streams where they are missing. Raises Unavailable if the server is not there."""
+    await ensure_home(store.connection)
+    informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
+    worker = this_worker()
+    name = f"{worker.host}-{worker.pid}"
+    engine = Engine(store=informed, registry=registry, operations=OPERATIONS, worker=name)
+    async with beating(store.connection, worker, engine.doing), asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(consume_commands(informed, registry, stop), name="commands"),
+            group.create_task(engine.work(stop), name="runs"),
+            group.create_task(
+                run_all(informed, registry.projections.values(), lambda lease: hold(store.connection, lease, name), stop),
+                name="projections",
+            ),
+        ]
+        on_ready()
+        log.info("worker %s is at work: %d projections", name, len(registry.projections))
+        await stop.wait()
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,39 @@
+"""This module is `manage.py worker`: it carries out commands, projections and runs on the home connection until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.persistence.errors import PersistenceError
+from apps.persistence.store import ConnectionSettings, open_store
+from apps.persistence.store.child import say_ready
+from apps.persistence.worker import work
+from apps.registry import registry
+
+
+class Command(BaseCommand):
+    help = "Carry out commands, projections and runs, until told to end. Any number of workers may run, on any machines."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            asyncio.run(_work())
+        except* PersistenceError as group:
+            raise CommandError(str(_first(group))) from group
+
+
+async def _work() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_store(ConnectionSettings(name="home", **settings.CIM_HOME)) as store:
+        await work(store, registry(), stop, on_ready=say_ready)
+
+
+def _first(group: BaseExceptionGroup[PersistenceError]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
