@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import EventNotFound, FeatureUnavailable, ServerRefused
+from ..errors import EventNotFound, FeatureUnavailable, PermissionDenied, ServerRefused
 from ..events import format_time
 from .api_errors import NO_MESSAGE
 from .client import parse_headers
 from .connection import Connection
 from .link import Reply
 from .message import Message, from_direct, nanoseconds
+from .streams import get_stream
 
 MAX_MATCHES = 1024
 """A `multi_last` request is refused (413) when more subjects than this match."""
@@ -129,7 +130,7 @@ async def _direct(connection: Connection, stream: str, body: dict[str, Any], *, 
     replies = await connection.request_many(subject, json.dumps(body).encode(), last, timeout=READ_SECONDS)
     status = replies[-1].status
     if status == "503":
-        connection.without_direct_get[stream] = time.monotonic() + _DIRECT_GET_MEMORY_SECONDS
+        await _note_silence(connection, stream)
         return None
     if status == "413":
         raise TooManyMatches(f"More than {MAX_MATCHES:,} subjects of {stream} match; narrow the filter.")
@@ -137,6 +138,16 @@ async def _direct(connection: Connection, stream: str, body: dict[str, Any], *, 
         description = parse_headers(replies[-1].raw_headers).get("Description", "bad request")
         raise ServerRefused(f"Direct Get of {stream}: {description}", code=int(status), err_code=0)
     return replies
+
+
+async def _note_silence(connection: Connection, stream: str) -> None:
+    """Nobody answered a Direct Get. Remember that for a while if the stream forbids it. Raises StreamNotFound where it is missing."""
+    try:
+        is_forbidden = not (await get_stream(connection, stream)).allows_direct
+    except PermissionDenied:
+        is_forbidden = True
+    if is_forbidden:
+        connection.without_direct_get[stream] = time.monotonic() + _DIRECT_GET_MEMORY_SECONDS
 
 
 def _always(reply: Reply) -> bool:
