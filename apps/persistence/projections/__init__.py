@@ -1,0 +1,62 @@
+"""This package is projections: events folded into read models, exactly once, by one worker at a time; their lag, and building anew."""
+
+from .compare import Comparison, compare_builds
+from .control import (
+    RECORDS_BUCKET,
+    change_record,
+    ensure_record,
+    find_record,
+    list_records,
+    pause,
+    read_record,
+    resume,
+    serving_bucket,
+    skip_failed,
+)
+from .definition import Model, Models, ProjectionDefinition, Target, bucket_of, model_key
+from .models import Position, place_of, read_position
+from .rebuild import Rebuilt, build_beside, drop_build, switch
+from .record import Build, Failure, ProjectionRecord, Skip, Wanted, to_record
+from .runner import EventRefused, Orders, Progress, run_projection
+from .supervisor import HeldLease, HoldLease, run_all
+
+__all__ = [
+    "RECORDS_BUCKET",
+    "Build",
+    "Comparison",
+    "EventRefused",
+    "Failure",
+    "HeldLease",
+    "HoldLease",
+    "Model",
+    "Models",
+    "Orders",
+    "Position",
+    "Progress",
+    "ProjectionDefinition",
+    "ProjectionRecord",
+    "Rebuilt",
+    "Skip",
+    "Target",
+    "Wanted",
+    "bucket_of",
+    "build_beside",
+    "change_record",
+    "compare_builds",
+    "drop_build",
+    "ensure_record",
+    "find_record",
+    "list_records",
+    "model_key",
+    "pause",
+    "place_of",
+    "read_position",
+    "read_record",
+    "resume",
+    "run_all",
+    "run_projection",
+    "serving_bucket",
+    "skip_failed",
+    "switch",
+    "to_record",
+]

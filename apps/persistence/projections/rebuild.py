@@ -66,7 +66,8 @@ async def switch(connection: Connection, name: str, *, from_build: int, to_build
         build = record.build(to_build)
         if build.completed is None or build.failure is not None:
             raise InvalidInput(f"Build {to_build} of {name} {'failed' if build.failure else 'has not reached the newest event yet'}.")
-        return replace(record, serving=to_build, switched_at=now())
+        left = record.serving_build
+        return replace(record.with_build(replace(left, completed=left.completed or now())), serving=to_build, switched_at=now())
 
     return await change_record(connection, name, change)
 
