@@ -1,7 +1,8 @@
 """This package is the event: its block, its place in an aggregate, and how aggregates are folded from events."""
 
-from .aggregate import AggregateDefinition, AggregateRef, Head, State, fold
+from .aggregate import AggregateRef, Head
 from .block import Event, NewEvent, Scope, StoredEvent
+from .definition import AggregateDefinition, State, fold
 from .identity import format_time, new_id, now, parse_time
 from .upcast import Upcaster, Upcasters
 

@@ -1,0 +1,47 @@
+"""This module is an aggregate type as a domain declares it: how its state is folded from its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..encoding import Value
+from ..subjects import check_token
+from .block import Event
+
+State = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateDefinition:
+    """An aggregate type that a domain declares, so that its state can be shown at any version.
+
+    `apply` is pure: it gets the state so far and one event, and returns the next state without changing its input. States hold what
+    DAG-CBOR can: None, bool, int, float, str, bytes, Cid, lists and dicts with string keys. `summarise` says an event in a few words.
+    """
+
+    context: str
+    type: str
+    title: str
+    apply: Callable[[State, Event], State]
+    initial: Mapping[str, Value] = field(default_factory=dict)
+    schema: int = 1
+    summarise: Callable[[Event], str] | None = None
+    demo: bool = False
+
+    def __post_init__(self) -> None:
+        check_token(self.context, "a context")
+        check_token(self.type, "an aggregate type")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What identifies the type among all: context and type."""
+        return self.context, self.type
+
+
+def fold(definition: AggregateDefinition, events: Iterable[Event], *, onto: State | None = None) -> State:
+    """The state after `events`, starting from `onto` or from the definition's initial state."""
+    state = dict(definition.initial) if onto is None else onto
+    for event in events:
+        state = definition.apply(state, event)
+    return state
