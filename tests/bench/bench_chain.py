@@ -44,9 +44,7 @@ def main() -> list[Row]:
     rows = [measure_walk(messages), asyncio.run(measure_stream(messages))]
     for row in rows:
         beside = f" (reading alone: {row.read_per_second:,})" if row.read_per_second else ""
-        print(
-            f"{row.per_second:>10,} a second  {row.what}{beside}  wanted {row.wanted_per_second:,}: {'met' if row.is_met else 'MISSED'}"
-        )
+        print(f"{row.per_second:>10,} a second  {row.what}{beside}  wanted {row.wanted_per_second:,}: {'met' if row.is_met else 'MISSED'}")
     return rows
 
 

@@ -122,6 +122,11 @@ class RawStream:
     async def delete(self, sequence: int) -> None:
         await self.store.connection.api(f"STREAM.MSG.DELETE.{self.layout.stream}", {"seq": sequence})
 
+    async def forbid_direct_get(self) -> None:
+        """Have the server answer single messages through the stream's leader alone."""
+        info = await self.store.connection.api(f"STREAM.INFO.{self.layout.stream}")
+        await self.store.connection.api(f"STREAM.UPDATE.{self.layout.stream}", info["config"] | {"allow_direct": False})
+
 
 @asynccontextmanager
 async def open_raw_stream(server: EmbeddedServer) -> AsyncIterator[RawStream]:

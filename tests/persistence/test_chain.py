@@ -107,6 +107,17 @@ async def test_an_id_that_is_no_cid_is_another_writers_and_no_fault(raw: RawStre
     assert (verdict.intact, verdict.unnamed) == (True, 3)
 
 
+async def test_a_stream_without_direct_get_is_verified_through_its_leader(raw: RawStream) -> None:
+    await raw.write(*three_chains())
+    await raw.forbid_direct_get()
+
+    aggregate = await verify_aggregate(raw.store, ORDER)
+    part = await verify_stream(raw.store, from_sequence=11)
+
+    assert (aggregate.intact, aggregate.checked) == (True, 8)
+    assert (part.intact, part.checked) == (True, 14)
+
+
 # -- one aggregate ---------------------------------------------------------------------------------------------------------------------
 
 

@@ -34,14 +34,14 @@ async def raw(nats_server: EmbeddedServer) -> AsyncIterator[RawStream]:
 
 
 async def read(raw: RawStream) -> Mark:
-    mark = await read_mark(raw.store.connection, raw.layout.stream)
+    mark = await read_mark(raw.store, raw.layout.stream)
     assert mark is not None
     return mark
 
 
 async def verify_and_mark(raw: RawStream, *, from_sequence: int = 1, to_sequence: int | None = None) -> Mark | None:
     verdict = await verify_stream(raw.store, from_sequence=from_sequence, to_sequence=to_sequence)
-    return await write_mark(raw.store.connection, verdict, by="ada")
+    return await write_mark(raw.store, verdict, by="ada")
 
 
 # -- from a later sequence -------------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ async def test_nothing_new_is_intact(raw: RawStream) -> None:
 
 
 async def test_a_stream_that_was_never_verified_has_no_mark(raw: RawStream) -> None:
-    assert await read_mark(raw.store.connection, raw.layout.stream) is None
+    assert await read_mark(raw.store, raw.layout.stream) is None
 
 
 async def test_a_mark_says_how_far_by_whom_and_how_many(raw: RawStream) -> None:
@@ -161,7 +161,7 @@ async def test_a_verdict_on_a_part_further_on_leaves_no_mark(raw: RawStream) -> 
     await raw.write(*three_chains())
 
     assert await verify_and_mark(raw, from_sequence=10) is None
-    assert await read_mark(raw.store.connection, raw.layout.stream) is None
+    assert await read_mark(raw.store, raw.layout.stream) is None
 
 
 async def test_a_verdict_that_leaves_a_part_out_does_not_move_the_mark(raw: RawStream) -> None:
@@ -204,7 +204,7 @@ async def test_a_red_mark_turns_green_by_an_intact_verdict_from_the_beginning(ra
     await verify_and_mark(raw)
     verdict = await verify_stream(raw.store, to_sequence=2)
 
-    mark = await write_mark(raw.store.connection, replace(verdict, reaches_end=True), by="bob")
+    mark = await write_mark(raw.store, replace(verdict, reaches_end=True), by="bob")
 
     assert mark is not None
     assert (mark.intact, mark.sequence, mark.by, mark.first_bad_cause) == (True, 2, "bob", None)
@@ -217,7 +217,7 @@ async def test_a_red_mark_turns_green_by_an_intact_verdict_from_before_the_fault
     await raw.delete(24)
     await verify_and_mark(raw)
 
-    mark = await write_mark(raw.store.connection, intact, by="bob")
+    mark = await write_mark(raw.store, intact, by="bob")
 
     assert full.intact
     assert mark is not None
@@ -262,10 +262,10 @@ async def test_all_marks_are_listed_and_their_past_is_kept(raw: RawStream) -> No
     await verify_and_mark(raw, to_sequence=2)
     await verify_and_mark(raw, from_sequence=3)
 
-    history = await mark_history(raw.store.connection, raw.layout.stream)
+    history = await mark_history(raw.store, raw.layout.stream)
 
     assert [mark.sequence for mark in history] == [3, 2]
-    assert history[0] in await list_marks(raw.store.connection)
+    assert history[0] in await list_marks(raw.store)
 
 
 async def test_a_verdict_on_one_aggregate_is_no_mark_of_a_stream(raw: RawStream) -> None:
@@ -273,4 +273,4 @@ async def test_a_verdict_on_one_aggregate_is_no_mark_of_a_stream(raw: RawStream)
     verdict = await verify_aggregate(raw.store, ORDER)
 
     with pytest.raises(InvalidInput, match=r"aggregate sales\.order\.o1"):
-        await write_mark(raw.store.connection, verdict, by="ada")
+        await write_mark(raw.store, verdict, by="ada")

@@ -12,7 +12,7 @@ from typing import Any
 from ..encoding import decode, encode
 from ..errors import InvalidInput, RevisionConflict, StreamNotFound
 from ..events import format_time, now, parse_time
-from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_get, kv_history, kv_put
+from ..store import KvEntry, Store, ensure_bucket, kv_all, kv_get, kv_history, kv_put
 from .verdict import Cause, Verdict
 
 MARKS_BUCKET = "cim-marks"
@@ -38,34 +38,34 @@ class Mark:
     checked: int
 
 
-async def read_mark(connection: Connection, stream: str) -> Mark | None:
+async def read_mark(store: Store, stream: str) -> Mark | None:
     """The mark of a stream, or None where it was never verified."""
     try:
-        entry = await kv_get(connection, MARKS_BUCKET, stream)
+        entry = await kv_get(store.connection, MARKS_BUCKET, stream)
     except StreamNotFound:
         return None
     return _read(entry) if entry else None
 
 
-async def list_marks(connection: Connection) -> list[Mark]:
+async def list_marks(store: Store) -> list[Mark]:
     """The mark of every stream that has one, by name."""
     try:
-        entries = await kv_all(connection, MARKS_BUCKET)
+        entries = await kv_all(store.connection, MARKS_BUCKET)
     except StreamNotFound:
         return []
     return sorted((_read(entry) for entry in entries), key=lambda mark: mark.stream)
 
 
-async def mark_history(connection: Connection, stream: str) -> list[Mark]:
+async def mark_history(store: Store, stream: str) -> list[Mark]:
     """The last states of a stream's mark, newest first."""
     try:
-        entries = await kv_history(connection, MARKS_BUCKET, stream)
+        entries = await kv_history(store.connection, MARKS_BUCKET, stream)
     except StreamNotFound:
         return []
     return [_read(entry) for entry in reversed(entries) if entry.operation == "put"]
 
 
-async def write_mark(connection: Connection, verdict: Verdict, *, by: str) -> Mark | None:
+async def write_mark(store: Store, verdict: Verdict, *, by: str) -> Mark | None:
     """Enter what a verification of a stream found, and return the stream's mark as it is now; None where it has none yet.
 
     A verdict that begins where the mark ends moves it on. One from 1 to the stream's end replaces it, even by a lower one. A
@@ -74,15 +74,15 @@ async def write_mark(connection: Connection, verdict: Verdict, *, by: str) -> Ma
     """
     if not verdict.is_whole_stream:
         raise InvalidInput(f"The verdict on {verdict.scope} says nothing about a whole stream; a mark needs a verification of the stream.")
-    await ensure_bucket(connection, MARKS_BUCKET, history=MARKS_KEPT)
+    await ensure_bucket(store.connection, MARKS_BUCKET, history=MARKS_KEPT)
     for _ in range(_TRIES):
-        entry = await kv_get(connection, MARKS_BUCKET, verdict.stream, leader=True)
+        entry = await kv_get(store.connection, MARKS_BUCKET, verdict.stream, leader=True)
         before = _read(entry) if entry else None
         mark = _merge(before, verdict, by)
         if mark is None or mark == before:
             return before
         try:
-            await kv_put(connection, MARKS_BUCKET, verdict.stream, _to_block(mark), expected_revision=entry.revision if entry else 0)
+            await kv_put(store.connection, MARKS_BUCKET, verdict.stream, _to_block(mark), expected_revision=entry.revision if entry else 0)
         except RevisionConflict:
             continue
         return mark

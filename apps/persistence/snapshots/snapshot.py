@@ -1,0 +1,154 @@
+"""This module is the snapshot as it is kept: an aggregate's state at a version, as a block in the bucket `cim-snapshots`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..encoding import Cid, cid_of, decode, encode
+from ..errors import EncodingError, InvalidInput, InvalidState, StreamNotFound
+from ..events import AggregateRef, State, format_time, parse_time
+from ..store import KvEntry, Store, ensure_bucket, kv_get, kv_history, kv_put
+
+SNAPSHOTS_BUCKET = "cim-snapshots"
+SNAPSHOTS_KEPT = 5
+MAX_STATE_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The state of an aggregate after `version`. `cid` is that of the event at that version and `sequence` its place in the stream.
+
+    `schema` is that of the state (AggregateDefinition.schema). `revision` is the bucket's, 0 before it is written.
+    """
+
+    aggregate: AggregateRef
+    version: int
+    sequence: int
+    cid: Cid
+    schema: int
+    state: State
+    taken_at: datetime
+    by: str
+    revision: int = 0
+
+    @property
+    def state_cid(self) -> Cid:
+        """The CID of the state: equal states have equal ones."""
+        return cid_of(encode(self.state))
+
+    def to_block(self) -> bytes:
+        """The canonical bytes that are kept. Raises EncodingError for a state that DAG-CBOR cannot hold."""
+        return encode(
+            {
+                "aggregate": {"context": self.aggregate.context, "type": self.aggregate.type, "id": self.aggregate.id},
+                "version": self.version,
+                "sequence": self.sequence,
+                "cid": self.cid,
+                "schema": self.schema,
+                "state": self.state,
+                "taken_at": format_time(self.taken_at),
+                "by": self.by,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A kept snapshot that was left aside, and why; `version` is None where not even that can be read."""
+
+    version: int | None
+    revision: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the bucket holds for one aggregate, newest version first."""
+
+    snapshots: tuple[Snapshot, ...]
+    unusable: tuple[Unusable, ...]
+
+
+async def read_kept(store: Store, ref: AggregateRef) -> Kept:
+    """Every kept snapshot of an aggregate, and those that cannot be read. Nothing where there is no bucket yet."""
+    try:
+        entries = await kv_history(store.connection, SNAPSHOTS_BUCKET, str(ref))
+    except StreamNotFound:
+        entries = []
+    deleted = max((entry.revision for entry in entries if entry.operation != "put"), default=0)
+    read = [_read(entry, ref) for entry in entries if entry.revision > deleted]
+    snapshots = [one for one in read if isinstance(one, Snapshot)]
+    snapshots.sort(key=lambda snapshot: (snapshot.version, snapshot.revision), reverse=True)
+    return Kept(snapshots=tuple(snapshots), unusable=tuple(one for one in read if isinstance(one, Unusable)))
+
+
+async def read_last(store: Store, ref: AggregateRef) -> Snapshot | Unusable | None:
+    """The snapshot of an aggregate that was written last, in one read."""
+    try:
+        entry = await kv_get(store.connection, SNAPSHOTS_BUCKET, str(ref))
+    except StreamNotFound:
+        return None
+    return _read(entry, ref) if entry else None
+
+
+async def list_snapshots(store: Store, ref: AggregateRef) -> list[Snapshot]:
+    """The kept snapshots of an aggregate that can be read, newest version first."""
+    return list((await read_kept(store, ref)).snapshots)
+
+
+async def find_snapshot(store: Store, ref: AggregateRef, *, schema: int, at_version: int | None = None) -> Snapshot | None:
+    """The newest kept snapshot of this state schema, at or before `at_version` if given; None where there is none.
+
+    It is not held against the stream here; `state_at` does that.
+    """
+    kept = await read_kept(store, ref)
+    usable = [one for one in kept.snapshots if one.schema == schema and (at_version is None or one.version <= at_version)]
+    return usable[0] if usable else None
+
+
+async def write_snapshot(store: Store, snapshot: Snapshot) -> int:
+    """Keep a snapshot beside the four before it, and return its revision. Raises InvalidState for a state above 512 KiB."""
+    size = len(encode(snapshot.state))
+    if size > MAX_STATE_BYTES:
+        raise InvalidState(
+            f"The state of {snapshot.aggregate} at version {snapshot.version} is {size:,} bytes, and a snapshot holds {MAX_STATE_BYTES:,}; "
+            "make the state smaller, or load this aggregate without a snapshot."
+        )
+    await ensure_bucket(store.connection, SNAPSHOTS_BUCKET, history=SNAPSHOTS_KEPT)
+    return await kv_put(store.connection, SNAPSHOTS_BUCKET, str(snapshot.aggregate), snapshot.to_block())
+
+
+def _read(entry: KvEntry, ref: AggregateRef) -> Snapshot | Unusable:
+    version: Any = None
+    try:
+        value: Any = decode(entry.value)
+        version = value["version"]
+        aggregate = value["aggregate"]
+        snapshot = Snapshot(
+            aggregate=AggregateRef(aggregate["context"], aggregate["type"], aggregate["id"]),
+            version=version,
+            sequence=value["sequence"],
+            cid=Cid.from_bytes(value["cid"].raw),
+            schema=value["schema"],
+            state=value["state"],
+            taken_at=parse_time(value["taken_at"]),
+            by=value["by"],
+            revision=entry.revision,
+        )
+        _check(snapshot, ref)
+    except (EncodingError, InvalidInput, KeyError, TypeError, AttributeError) as error:
+        known = version if type(version) is int else None
+        return Unusable(version=known, revision=entry.revision, reason=f"It cannot be read as a snapshot of {ref}: {error!s:.200}")
+    return snapshot
+
+
+def _check(snapshot: Snapshot, ref: AggregateRef) -> None:
+    if snapshot.aggregate != ref:
+        raise InvalidInput(f"it is one of {snapshot.aggregate}.")
+    for name, number in (("version", snapshot.version), ("sequence", snapshot.sequence), ("schema", snapshot.schema)):
+        if type(number) is not int or number < 1:
+            raise InvalidInput(f"its {name} is {number!r}.")
+    if type(snapshot.state) is not dict or type(snapshot.by) is not str:
+        raise InvalidInput("its state is no map, or nobody is named who took it.")
