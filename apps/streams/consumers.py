@@ -1,0 +1,120 @@
+"""This module is the consumers of a stream, and in plain words what stops or slows each of them."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from apps.display.figures import clock, count, day, span
+from apps.persistence.store import ConsumerInfo, Store, StreamInfo, get_stream, list_consumers
+
+from .names import check_stream_name
+
+STALLED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warning:
+    """A sentence, and how bad it is."""
+
+    state: Literal["bad", "warn", "info"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerRow:
+    """One consumer with what is to be said of it, the worst first."""
+
+    consumer: ConsumerInfo
+    warnings: tuple[Warning, ...]
+
+    @property
+    def state(self) -> str:
+        """One word for its pill."""
+        if self.consumer.is_paused:
+            return "paused"
+        if any(warning.state == "bad" for warning in self.warnings):
+            return "stalled"
+        return "behind" if self.consumer.lag else "up_to_date"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumersPage:
+    """The consumers of one stream, those with most left to do first."""
+
+    stream: StreamInfo
+    rows: tuple[ConsumerRow, ...]
+
+
+async def read_consumers(store: Store, name: str) -> ConsumersPage:
+    """Raises StreamNotFound, InvalidInput or Unavailable."""
+    stream = await get_stream(store.connection, check_stream_name(name))
+    consumers = await list_consumers(store.connection, name)
+    now = datetime.now(UTC)
+    rows = (ConsumerRow(consumer=consumer, warnings=warnings_of(consumer, now)) for consumer in consumers)
+    return ConsumersPage(stream=stream, rows=tuple(sorted(rows, key=lambda row: (-row.consumer.lag, row.consumer.name))))
+
+
+def consumers_command(stream: str) -> str:
+    """The same with the NATS command line."""
+    return f"nats consumer report {shlex.quote(stream)}"
+
+
+def warnings_of(consumer: ConsumerInfo, now: datetime) -> tuple[Warning, ...]:
+    """What keeps the consumer from finishing, the worst first."""
+    found = [warning for check in (_full, _unheard, _paused, _unread, _redelivering, _still) if (warning := check(consumer, now))]
+    return tuple(sorted(found, key=lambda warning: ("bad", "warn", "info").index(warning.state)))
+
+
+def _full(consumer: ConsumerInfo, now: datetime) -> Warning | None:
+    limit = consumer.max_ack_pending
+    if limit <= 0 or consumer.ack_pending < limit:
+        return None
+    return Warning(
+        state="bad", sentence=f"Ack pending {count(limit)} of {count(limit)}: delivery is stopped until acknowledgements arrive."
+    )
+
+
+def _unheard(consumer: ConsumerInfo, now: datetime) -> Warning | None:
+    if not consumer.is_push or consumer.is_bound:
+        return None
+    return Warning(state="bad", sentence="A push consumer with nobody subscribed: nothing is delivered until somebody listens.")
+
+
+def _paused(consumer: ConsumerInfo, now: datetime) -> Warning | None:
+    if not consumer.is_paused:
+        return None
+    until = consumer.pause_until
+    return Warning(state="info", sentence=f"Paused until {day(until)} {clock(until)} UTC." if until else "Paused.")
+
+
+def _unread(consumer: ConsumerInfo, now: datetime) -> Warning | None:
+    if consumer.is_push or consumer.is_paused or consumer.waiting or not consumer.pending:
+        return None
+    if consumer.last_delivered and (now - consumer.last_delivered).total_seconds() < STALLED_SECONDS:
+        return None
+    since = f" since {day(consumer.last_delivered)} {clock(consumer.last_delivered)} UTC" if consumer.last_delivered else " so far"
+    return Warning(state="bad", sentence=f"Nobody asks for its {count(consumer.pending)} waiting events{since}: its worker may not run.")
+
+
+def _redelivering(consumer: ConsumerInfo, now: datetime) -> Warning | None:
+    if not consumer.redelivered:
+        return None
+    wait = consumer.config.get("ack_wait", 0) / 1e9
+    after = f" within {span(wait)}" if wait else ""
+    return Warning(
+        state="warn", sentence=f"Redelivering {count(consumer.redelivered)}: these were given out before and not acknowledged{after}."
+    )
+
+
+def _still(consumer: ConsumerInfo, now: datetime) -> Warning | None:
+    """Given out, and no acknowledgement moves on: told only where nothing else explains it."""
+    seconds = (now - consumer.last_delivered).total_seconds() if consumer.last_delivered else 0.0
+    wait = max(STALLED_SECONDS, consumer.config.get("ack_wait", 0) / 1e9)
+    if not consumer.ack_pending or seconds < wait or consumer.is_paused:
+        return None
+    return Warning(
+        state="warn", sentence=f"{count(consumer.ack_pending)} given out and not acknowledged; the last was {span(seconds)} ago."
+    )

@@ -1,0 +1,104 @@
+"""This module is the rows of a stream's events, newest first, with what is missing between them named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from apps.display.figures import cut
+from apps.persistence.store import Gap, Message, Store, StreamInfo
+
+from .marks import ChainMark, layout_for
+
+SHOWN_IN_COLUMN = 30
+SHOWN_OF_SUBJECT = 46
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One event in a list. `type` is its subject and `aggregate` None where no layout says more."""
+
+    sequence: int
+    time: datetime
+    type: str
+    aggregate: tuple[str, str, str] | None
+    version: int | None
+    subject: str
+    size: int
+    mark: ChainMark | None = None
+
+    @property
+    def aggregate_name(self) -> str:
+        """The aggregate as one word."""
+        return ".".join(self.aggregate or ())
+
+    @property
+    def aggregate_short(self) -> str:
+        """As much of it as a column holds."""
+        return cut(self.aggregate_name, SHOWN_IN_COLUMN)
+
+    @property
+    def subject_short(self) -> str:
+        """As much of the subject as a column holds."""
+        return cut(self.subject, SHOWN_OF_SUBJECT)
+
+    @property
+    def time_part(self) -> str:
+        """What of the time is shown: its clock alone where it is of today."""
+        return "time" if self.time.date() == datetime.now(UTC).date() else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapRow:
+    """Sequences that are no longer there, both included, and why, as far as the stream's configuration tells."""
+
+    first: int
+    last: int
+    reason: str
+    is_expected: bool
+
+    @property
+    def count(self) -> int:
+        """How many are missing."""
+        return self.last - self.first + 1
+
+
+def to_row(store: Store, message: Message, mark: ChainMark | None = None) -> EventRow:
+    """The row of a message."""
+    layout = layout_for(store, message.stream, message.subject)
+    parts = layout.parse(message.subject) if layout else None
+    return EventRow(
+        sequence=message.sequence,
+        time=message.time,
+        type=f"{parts.aggregate}.{parts.event}" if parts and parts.event else message.subject,
+        aggregate=(parts.context, parts.aggregate, parts.entity) if parts else None,
+        version=parts.version if parts else None,
+        subject=message.subject,
+        size=len(message.data),
+        mark=mark,
+    )
+
+
+def rows_of(
+    store: Store, stream: StreamInfo, messages: Sequence[Message], gaps: Iterable[Gap], marks: Mapping[int, ChainMark]
+) -> tuple[EventRow | GapRow, ...]:
+    """Events and gaps together, the highest sequence first."""
+    reason, is_expected = why_missing(stream)
+    rows: dict[int, EventRow | GapRow] = {message.sequence: to_row(store, message, marks.get(message.sequence)) for message in messages}
+    rows |= {gap.first: GapRow(first=gap.first, last=gap.last, reason=reason, is_expected=is_expected) for gap in gaps}
+    return tuple(rows[sequence] for sequence in sorted(rows, reverse=True))
+
+
+def why_missing(stream: StreamInfo) -> tuple[str, bool]:
+    """Why sequences may be missing here, and whether that is in order."""
+    config = stream.config
+    if stream.retention in ("workqueue", "interest"):
+        return "acknowledged, and so removed", True
+    if config.get("max_msgs_per_subject", -1) > 0:
+        return "replaced by newer ones of the same subject, or deleted", True
+    if stream.mirror or stream.sources:
+        return "never copied, deleted or expired", True
+    if config.get("deny_delete") and config.get("deny_purge") and not config.get("max_age"):
+        return "although this stream forbids deleting; verify it", False
+    return "deleted, purged or expired", True

@@ -1,0 +1,59 @@
+"""This module is the tabs of one event: what each of them shows, read only when it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.safestring import SafeString
+
+from apps.persistence.store import Store
+
+from .event import ChainLink, EventPage, MissingEvent, headers_of, read_chain, read_event
+from .hexdump import HexDump, dump
+from .lineage import Lineage, read_lineage
+from .payload import Decoded, decode_payload
+from .tree_html import tree_html
+
+TABS = {"decoded": "Decoded", "raw": "Raw", "headers": "Headers", "chain": "Chain", "lineage": "Cause and effects"}
+FIRST_TAB = "decoded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownEvent:
+    """An event with the content of one tab; the others are None. `missing` is set instead of `page` where there is no event."""
+
+    tab: str
+    is_full: bool
+    page: EventPage | None = None
+    missing: MissingEvent | None = None
+    decoded: Decoded | None = None
+    tree: SafeString | None = None
+    dump: HexDump | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    chain: tuple[ChainLink, ...] = ()
+    lineage: Lineage | None = None
+
+    @property
+    def tabs(self) -> tuple[tuple[str, str], ...]:
+        """Every tab's name in addresses and its title."""
+        return tuple(TABS.items())
+
+
+async def read_shown(store: Store, name: str, sequence: int, *, tab: str = FIRST_TAB, is_full: bool = False) -> ShownEvent:
+    """The event at `sequence` as one tab shows it. Raises StreamNotFound or Unavailable."""
+    page = await read_event(store, name, sequence)
+    if isinstance(page, MissingEvent):
+        return ShownEvent(tab=tab, is_full=is_full, missing=page)
+    data, headers = page.message.data, page.message.headers
+    decoded = decode_payload(data, headers, is_full=is_full) if tab == "decoded" else None
+    return ShownEvent(
+        tab=tab,
+        is_full=is_full,
+        page=page,
+        decoded=decoded,
+        tree=tree_html(decoded.tree) if decoded and decoded.tree else None,
+        dump=dump(data, is_full=is_full) if tab == "raw" or (decoded and decoded.tree is None and decoded.text is None) else None,
+        headers=headers_of(page.message) if tab == "headers" else (),
+        chain=await read_chain(store, page) if tab == "chain" else (),
+        lineage=await read_lineage(store, page) if tab == "lineage" else None,
+    )

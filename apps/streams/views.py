@@ -1,0 +1,113 @@
+"""This module is the streams pages: the list, one stream by its events, subjects, consumers and configuration, and one event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_GET
+
+from apps.accounts.rights import permission_required
+from apps.connection import ask
+
+from .addresses import resolved_address
+from .browse import resolve
+from .configuration import info_command, read_configuration
+from .consumers import consumers_command, read_consumers
+from .event import get_command, read_bytes
+from .event_query import EventQuery
+from .event_tabs import FIRST_TAB, TABS, read_shown
+from .head import head_of
+from .listing import ListQuery, list_rows
+from .positions import parse_sequence
+from .stream_page import read_stream_view
+from .subjects import read_subjects, subjects_command
+from .survey import survey
+
+
+@require_GET
+@permission_required("streams.view")
+def index(request: HttpRequest) -> HttpResponse:
+    """Every stream of the server."""
+    listing = list_rows(ask(survey), ListQuery.from_get(request.GET.dict()))
+    return render(request, "streams/index.html", {"listing": listing, "command": "nats stream report"})
+
+
+@require_GET
+@permission_required("streams.view")
+def stream(request: HttpRequest, name: str) -> HttpResponse:
+    """A page of one stream's events, and beside it the event that is opened."""
+    given = request.GET.dict()
+    query = EventQuery.from_get(given, datetime.now(UTC))
+    if query.has_times and not query.problems:
+        return HttpResponseRedirect(resolved_address(request.path, given, ask(resolve, name, query)))
+    view = ask(read_stream_view, name, query, given)
+    head = head_of(view.page.stream)
+    context = {"tab": "events", "view": view, "page": view.page, "shown": view.shown, "head": head, "command": view.command}
+    return render(request, "streams/events.html", context, status=400 if query.problems else 200)
+
+
+@require_GET
+@permission_required("streams.view")
+def subjects(request: HttpRequest, name: str) -> HttpResponse:
+    """One level of the tree of subjects."""
+    prefix = request.GET.get("under", "").strip()
+    page = ask(read_subjects, name, prefix, timeout_seconds=20)
+    template = "streams/_level.html" if getattr(request, "htmx", False) else "streams/subjects.html"
+    return render(
+        request,
+        template,
+        {"tab": "subjects", "page": page, "head": head_of(page.stream), "level": page.level, "command": subjects_command(name, prefix)},
+    )
+
+
+@require_GET
+@permission_required("streams.view")
+def consumers(request: HttpRequest, name: str) -> HttpResponse:
+    """Who reads the stream, and what stops them."""
+    page = ask(read_consumers, name)
+    return render(
+        request,
+        "streams/consumers.html",
+        {"tab": "consumers", "page": page, "head": head_of(page.stream), "command": consumers_command(name)},
+    )
+
+
+@require_GET
+@permission_required("streams.view")
+def configuration(request: HttpRequest, name: str) -> HttpResponse:
+    """How the stream is set up, in words."""
+    page = ask(read_configuration, name)
+    return render(
+        request,
+        "streams/configuration.html",
+        {"tab": "configuration", "page": page, "head": head_of(page.stream), "command": info_command(name)},
+    )
+
+
+@require_GET
+@permission_required("streams.view")
+def event(request: HttpRequest, name: str, sequence: str, tab: str = FIRST_TAB) -> HttpResponse:
+    """One event, by one of its tabs."""
+    if tab not in TABS:
+        raise Http404
+    number = parse_sequence(sequence)
+    shown = ask(read_shown, name, number, tab=tab, is_full=request.GET.get("full") == "1")
+    if shown.missing:
+        return render(request, "streams/missing.html", {"missing": shown.missing, "stream": shown.missing.stream}, status=404)
+    return render(
+        request,
+        "streams/event.html",
+        {"shown": shown, "page": shown.page, "address": request.build_absolute_uri(), "command": get_command(name, number)},
+    )
+
+
+@require_GET
+@permission_required("streams.view")
+def block(request: HttpRequest, name: str, sequence: str) -> HttpResponse:
+    """The stored bytes, as a file."""
+    message = ask(read_bytes, name, parse_sequence(sequence))
+    disposition = content_disposition_header(True, f"{name}-{message.sequence}.block")
+    return HttpResponse(message.data, content_type="application/octet-stream", headers={"Content-Disposition": disposition or ""})
