@@ -14,10 +14,14 @@ from .control import (
     skip_failed,
 )
 from .definition import Model, Models, ProjectionDefinition, Target, bucket_of, model_key
+from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
 from .rebuild import Rebuilt, build_beside, drop_build, switch
 from .record import Build, Failure, ProjectionRecord, Skip, Wanted, to_record
 from .runner import EventRefused, Orders, Progress, run_projection
+from .sampler import run_sampler
+from .samples import Sample, TierName, read_samples
+from .stream_samples import StreamSamples, StreamSeries, read_stream_samples
 from .supervisor import HeldLease, HoldLease, run_all
 
 __all__ = [
@@ -35,9 +39,17 @@ __all__ = [
     "Progress",
     "ProjectionDefinition",
     "ProjectionRecord",
+    "ProjectionStatus",
+    "Rebuild",
     "Rebuilt",
+    "Sample",
     "Skip",
+    "State",
+    "StreamSamples",
+    "StreamSeries",
     "Target",
+    "TierName",
+    "Trend",
     "Wanted",
     "bucket_of",
     "build_beside",
@@ -50,11 +62,15 @@ __all__ = [
     "model_key",
     "pause",
     "place_of",
+    "project_status",
     "read_position",
     "read_record",
+    "read_samples",
+    "read_stream_samples",
     "resume",
     "run_all",
     "run_projection",
+    "run_sampler",
     "serving_bucket",
     "skip_failed",
     "switch",

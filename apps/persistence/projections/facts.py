@@ -1,0 +1,108 @@
+"""This module is what the server knows of projections at this moment, gathered in few requests: record, consumers, position, next event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..errors import StreamNotFound
+from ..store import Connection, ConsumerInfo, get_next, list_consumers
+from .control import list_records
+from .definition import ProjectionDefinition, bucket_of
+from .models import Position, place_of, read_position
+from .record import ProjectionRecord
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFacts:
+    """One build: its position, and its durable consumer (None before it was first run)."""
+
+    build: int
+    position: Position
+    consumer: ConsumerInfo | None
+
+    @property
+    def lag(self) -> int | None:
+        """Events that this build has still to apply; what the consumer was given and has not acknowledged counts."""
+        return self.consumer.lag if self.consumer else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One projection. `record` and `serving` are None where it never ran; `next_event_at` is when the event that comes next was stored."""
+
+    definition: ProjectionDefinition
+    record: ProjectionRecord | None = None
+    serving: BuildFacts | None = None
+    beside: BuildFacts | None = None
+    next_sequence: int | None = None
+    next_event_at: datetime | None = None
+
+
+async def gather_facts(connection: Connection, definitions: Sequence[ProjectionDefinition], *, with_next: bool = True) -> list[Facts]:
+    """The facts of each projection, in the order given. `with_next` also looks up the next event of those that lag."""
+    records = {record.name: record for record in await list_records(connection)}
+    consumers = await _consumers(connection, {definition.stream for definition in definitions})
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def gather(definition: ProjectionDefinition) -> Facts:
+        async with slots:
+            return await _facts(connection, definition, records.get(definition.name), consumers, with_next=with_next)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(gather(definition)) for definition in definitions]
+    return [task.result() for task in tasks]
+
+
+async def _facts(
+    connection: Connection,
+    definition: ProjectionDefinition,
+    record: ProjectionRecord | None,
+    consumers: Mapping[tuple[str, str], ConsumerInfo],
+    *,
+    with_next: bool,
+) -> Facts:
+    if record is None:
+        return Facts(definition=definition)
+    serving = await _build(connection, definition, record.serving, consumers)
+    rebuilding = record.rebuilding
+    beside = await _build(connection, definition, rebuilding.number, consumers) if rebuilding else None
+    sequence, stored_at = None, None
+    if with_next and serving.lag:
+        sequence, stored_at = await _next_event(connection, definition, serving.position.sequence)
+    return Facts(definition=definition, record=record, serving=serving, beside=beside, next_sequence=sequence, next_event_at=stored_at)
+
+
+async def _build(
+    connection: Connection, definition: ProjectionDefinition, number: int, consumers: Mapping[tuple[str, str], ConsumerInfo]
+) -> BuildFacts:
+    try:
+        position = await read_position(connection, place_of(definition, number))
+    except StreamNotFound:
+        position = Position()
+    return BuildFacts(build=number, position=position, consumer=consumers.get((definition.stream, bucket_of(definition.name, number))))
+
+
+async def _next_event(connection: Connection, definition: ProjectionDefinition, position: int) -> tuple[int, datetime] | tuple[None, None]:
+    """The sequence and time of the first event after `position` that the projection takes."""
+    found = [
+        message
+        for pattern in definition.subjects
+        if (message := await get_next(connection, definition.stream, from_sequence=position + 1, pattern=pattern))
+    ]
+    first = min(found, key=lambda message: message.sequence, default=None)
+    return (first.sequence, first.time) if first else (None, None)
+
+
+async def _consumers(connection: Connection, streams: Iterable[str]) -> dict[tuple[str, str], ConsumerInfo]:
+    found: dict[tuple[str, str], ConsumerInfo] = {}
+    for stream in sorted(streams):
+        try:
+            found.update({(stream, consumer.name): consumer for consumer in await list_consumers(connection, stream)})
+        except StreamNotFound:
+            continue
+    return found

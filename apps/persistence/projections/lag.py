@@ -1,0 +1,199 @@
+"""This module is how far behind each projection is, since when, and when it will have caught up, in words and figures for a person.
+
+Lag is what the durable consumer of the serving build has still to hand out plus what it handed out and nobody acknowledged; never a
+difference of sequences, which is wrong for every projection that takes only some events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from ..events import now
+from ..store import Connection
+from .definition import ProjectionDefinition
+from .facts import Facts, gather_facts
+from .record import Failure, Wanted
+from .samples import Point, Sample, Series, read_series
+
+STALLED_AFTER_SECONDS = 60.0
+LIVE_WITHIN_SECONDS = 5.0
+"""Events younger than this do not make a projection late: it is Live while it works on them."""
+_RATE_SECONDS = 60
+_STEADY_EVENTS = 5
+_STEADY_SHARE = 0.02
+
+Trend = Literal["up", "steady", "down"]
+
+
+class State(StrEnum):
+    """What a projection is doing, in the word that people see."""
+
+    LIVE = "Live"
+    CATCHING_UP = "Catching up"
+    REBUILDING = "Rebuilding"
+    PAUSED = "Paused"
+    STALLED = "Stalled"
+    FAILED = "Failed"
+    NOT_STARTED = "Not started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """A build that is being filled beside: how far it is, of how much, and the version of the code that fills it."""
+
+    build: int
+    version: int
+    position: int
+    applied: int
+    lag: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionStatus:
+    """One projection at one moment.
+
+    `lag` counts events, `seconds_behind` is the age of the next event it will apply (0 when there is none); both are None before it
+    first ran. Rates are events a second over the last minute, None without samples. `caught_up_in_seconds` is 0 when it is, None where
+    it never will be at these rates. `samples` is the last hour. `stalled_seconds` is how long nothing moved although events wait.
+    """
+
+    definition: ProjectionDefinition
+    state: State
+    lag: int | None = None
+    ack_pending: int = 0
+    redelivered: int = 0
+    position: int = 0
+    applied: int = 0
+    applied_at: datetime | None = None
+    next_sequence: int | None = None
+    seconds_behind: float | None = None
+    stalled_seconds: float | None = None
+    rate_in: float | None = None
+    rate_applied: float | None = None
+    trend: Trend = "steady"
+    caught_up_in_seconds: float | None = None
+    samples: tuple[Sample, ...] = ()
+    failure: Failure | None = None
+    build: int | None = None
+    version: int | None = None
+    rebuild: Rebuild | None = None
+    skipped: int = 0
+    switched_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """The projection's name."""
+        return self.definition.name
+
+
+async def project_status(
+    connection: Connection, definitions: Sequence[ProjectionDefinition], *, stalled_after_seconds: float = STALLED_AFTER_SECONDS
+) -> list[ProjectionStatus]:
+    """The status of each projection, in the order given. Reads only. Raises Unavailable."""
+    facts = await gather_facts(connection, definitions)
+    series = await read_series(connection, [definition.name for definition in definitions])
+    moment = now()
+    return [_status(known, series.get(known.definition.name), moment, stalled_after_seconds) for known in facts]
+
+
+def _status(facts: Facts, series: Series | None, moment: datetime, stalled_after_seconds: float) -> ProjectionStatus:
+    record, serving = facts.record, facts.serving
+    if record is None or serving is None or serving.consumer is None:
+        failure = record.failure if record else None
+        return ProjectionStatus(definition=facts.definition, state=State.FAILED if failure else State.NOT_STARTED, failure=failure)
+    lag = serving.consumer.lag
+    behind = max(0.0, (moment - facts.next_event_at).total_seconds()) if facts.next_event_at and lag else 0.0
+    stalled = _stalled_seconds(facts, moment, stalled_after_seconds)
+    rates = _rates(series, Point(int(moment.timestamp()), lag, serving.position.sequence, serving.position.applied, serving.build))
+    return ProjectionStatus(
+        definition=facts.definition,
+        state=_state(facts, lag, behind, is_stalled=stalled is not None),
+        lag=lag,
+        ack_pending=serving.consumer.ack_pending,
+        redelivered=serving.consumer.redelivered,
+        position=serving.position.sequence,
+        applied=serving.position.applied,
+        applied_at=serving.position.written_at,
+        next_sequence=facts.next_sequence if lag else None,
+        seconds_behind=behind,
+        stalled_seconds=stalled,
+        rate_in=rates.incoming,
+        rate_applied=rates.applied,
+        trend=rates.trend,
+        caught_up_in_seconds=_caught_up_in(lag, rates),
+        samples=series.samples() if series else (),
+        failure=record.failure,
+        build=serving.build,
+        version=record.serving_build.version,
+        rebuild=_rebuild(facts),
+        skipped=len(record.skips),
+        switched_at=record.switched_at,
+    )
+
+
+def _state(facts: Facts, lag: int, behind: float, *, is_stalled: bool) -> State:
+    record = facts.record
+    if record is not None and record.failure is not None:
+        return State.FAILED
+    if record is not None and record.wanted is Wanted.PAUSED:
+        return State.PAUSED
+    if facts.beside is not None:
+        return State.REBUILDING
+    if is_stalled:
+        return State.STALLED
+    return State.CATCHING_UP if lag and behind > LIVE_WITHIN_SECONDS else State.LIVE
+
+
+def _stalled_seconds(facts: Facts, moment: datetime, after_seconds: float) -> float | None:
+    """How long events have waited without any being applied, if that is too long. A batch stored or an event come in starts it anew."""
+    if facts.serving is None or not facts.serving.lag or facts.next_event_at is None:
+        return None
+    applied_at = facts.serving.position.written_at or facts.next_event_at
+    seconds = (moment - max(applied_at, facts.next_event_at)).total_seconds()
+    return seconds if seconds > after_seconds else None
+
+
+def _rebuild(facts: Facts) -> Rebuild | None:
+    if facts.beside is None or facts.record is None:
+        return None
+    return Rebuild(
+        build=facts.beside.build,
+        version=facts.record.build(facts.beside.build).version,
+        position=facts.beside.position.sequence,
+        applied=facts.beside.position.applied,
+        lag=facts.beside.lag,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rates:
+    incoming: float | None = None
+    applied: float | None = None
+    trend: Trend = "steady"
+
+
+def _rates(series: Series | None, point: Point) -> _Rates:
+    """The rates between now and the oldest sample of the last minute, and where the lag has gone since."""
+    oldest = point.at - timedelta(seconds=_RATE_SECONDS).total_seconds()
+    recent = [known for known in series.points if known.at >= oldest and known.build == point.build] if series else []
+    if not recent or point.at <= recent[0].at:
+        return _Rates()
+    before = recent[0]
+    seconds = point.at - before.at
+    applied = max(0, point.applied - before.applied)
+    incoming = max(0, applied + point.lag - before.lag)
+    change = point.lag - before.lag
+    is_steady = abs(change) <= max(_STEADY_EVENTS, _STEADY_SHARE * before.lag)
+    return _Rates(incoming=incoming / seconds, applied=applied / seconds, trend="steady" if is_steady else "up" if change > 0 else "down")
+
+
+def _caught_up_in(lag: int, rates: _Rates) -> float | None:
+    if lag == 0:
+        return 0.0
+    if rates.incoming is None or rates.applied is None or rates.applied <= rates.incoming:
+        return None
+    return lag / (rates.applied - rates.incoming)
