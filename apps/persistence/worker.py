@@ -12,26 +12,41 @@ from .projections import run_all
 from .registry import Registry
 from .store import Store, ensure_home
 from .work.commands import consume_commands
-from .work.engine import Engine
+from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
 from .work.lease import hold
 
 log = logging.getLogger(__name__)
 
 
-async def work(store: Store, registry: Registry, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Work until `stop` is set. Makes the console's own streams where they are missing. Raises Unavailable if the server is not there."""
+async def work(
+    store: Store,
+    registry: Registry,
+    stop: asyncio.Event,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    claim_seconds: int = CLAIM_SECONDS,
+) -> None:
+    """Work until `stop` is set; makes the console's own streams where they are missing.
+
+    What this worker has in hand is free for another `claim_seconds` after it was killed. Raises Unavailable if the server is not there.
+    """
     await ensure_home(store.connection)
     informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"
-    engine = Engine(store=informed, registry=registry, operations=OPERATIONS, worker=name)
+    engine = Engine(store=informed, registry=registry, operations=OPERATIONS, worker=name, claim_seconds=claim_seconds)
     async with beating(store.connection, worker, engine.doing), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(consume_commands(informed, registry, stop), name="commands"),
             group.create_task(engine.work(stop), name="runs"),
             group.create_task(
-                run_all(informed, registry.projections.values(), lambda lease: hold(store.connection, lease, name), stop),
+                run_all(
+                    informed,
+                    registry.projections.values(),
+                    lambda lease: hold(store.connection, lease, name, ttl_seconds=claim_seconds),
+                    stop,
+                ),
                 name="projections",
             ),
         ]

@@ -28,8 +28,8 @@ from .run import Run, RunState, load_run
 CONSUMER = "cim-runs"
 WORK_ITEMS = ("cim.console.run.*.confirmed.*", "cim.console.run.*.resumed.*")
 CLAIM_SECONDS = 10
-HEARTBEAT_SECONDS = 3.0
-TARGET_LEASE_SECONDS = 10
+"""So long after a worker's last sign of life its run and its target are free for another."""
+BEATS_PER_CLAIM = 3
 BUSY_RETRY_SECONDS = 1.0
 MAX_IDLE_ATTEMPTS = 30
 """A run that was taken up so often and never came further than the attempt before ends as failed."""
@@ -39,12 +39,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What a worker needs to carry out runs. `worker` is its name on pages."""
+    """What a worker needs to carry out runs. `worker` is its name on pages; `claim_seconds` is how long it may be silent."""
 
     store: Store
     registry: Registry
     operations: Operations
     worker: str
+    claim_seconds: int = CLAIM_SECONDS
     in_hand: set[str] = field(default_factory=set)
 
     def doing(self) -> tuple[str, ...]:
@@ -54,7 +55,9 @@ class Engine:
     async def work(self, stop: asyncio.Event) -> None:
         """Carry out runs, one at a time, until `stop` is set (looked at between runs) or this is cancelled."""
         await ensure_runs_bucket(self.store.connection)
-        settings = PullSettings(stream=CONSOLE.stream, durable=CONSUMER, patterns=WORK_ITEMS, batch_size=1, ack_wait_seconds=CLAIM_SECONDS)
+        settings = PullSettings(
+            stream=CONSOLE.stream, durable=CONSUMER, patterns=WORK_ITEMS, batch_size=1, ack_wait_seconds=self.claim_seconds
+        )
         async with open_pull(self.store.connection, settings) as queue:
             while not stop.is_set():
                 try:
@@ -69,7 +72,7 @@ class Engine:
     async def _take_up(self, queue: PullConsumer, delivery: Delivery) -> None:
         run_id = delivery.subject.split(".")[3]
         try:
-            async with _kept(queue, delivery):
+            async with _kept(queue, delivery, every_seconds=self.claim_seconds / BEATS_PER_CLAIM):
                 is_done = await self._work_on(run_id, delivery.attempt)
             if is_done:
                 await queue.settle(delivery)
@@ -85,7 +88,7 @@ class Engine:
         if run is None or run.state not in (RunState.CONFIRMED, RunState.RUNNING):
             return True
         target = f"target.{run.target.replace('/', '.')}"
-        async with try_hold(self.store.connection, target, self.worker, ttl_seconds=TARGET_LEASE_SECONDS) as lease:
+        async with try_hold(self.store.connection, target, self.worker, ttl_seconds=self.claim_seconds) as lease:
             if lease is None:
                 return False
             self.in_hand.add(run.summary)
@@ -161,12 +164,12 @@ async def _watched(store: Store, run_id: str, writer: ProgressWriter, lease: Lea
 
 
 @asynccontextmanager
-async def _kept(queue: PullConsumer, delivery: Delivery) -> AsyncIterator[None]:
+async def _kept(queue: PullConsumer, delivery: Delivery, *, every_seconds: float) -> AsyncIterator[None]:
     """Say every few seconds that the work item is still in hand."""
 
     async def beat() -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(every_seconds)
             with suppress(Unavailable):
                 await queue.touch(delivery)
 
