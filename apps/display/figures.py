@@ -79,6 +79,17 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return "just now"
 
 
+def figure(value: object) -> str:
+    """Any single value as a person reads it: 1,204,963; 0.25; yes; –."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return NOTHING if value in (None, "") else str(value)
+
+
 def clock(moment: datetime) -> str:
     """12:04:31.882, in UTC."""
     moment = moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""This module is the live part of every page's frame: the connection to NATS, and the workers that live."""
+"""This module is the live part of every page's frame: the connection to NATS, the workers that live and the runs that are not ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from apps.keeper import HOME
 from apps.persistence.errors import PersistenceError
 from apps.persistence.store import Connection
 from apps.persistence.work.heartbeat import list_workers
+from apps.persistence.work.run_index import count_running
 
 from .frames import Frame, render
 from .sources import source
@@ -26,10 +27,12 @@ async def shell(_store: None, _argument: str) -> AsyncGenerator[Sequence[Frame],
     while True:
         round_trip_ms = await _known(Connection.round_trip_ms)
         workers = await _known(list_workers)
+        running = await _known(count_running)
         connection = {"name": HOME, "state": connection_state().link.value, "round_trip_ms": round_trip_ms}
         yield [
             render("shell/_connection.html", id="connection-state", connection=connection),
             render("shell/_workers.html", id="workers", workers_alive=None if workers is None else len(workers)),
+            render("shell/_running.html", id="running-runs", running_runs=running),
         ]
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -19,6 +19,14 @@ register.filter("count", figures.count)
 register.filter("size", figures.size)
 register.filter("rate", figures.rate)
 register.filter("span", figures.span)
+register.filter("figure", figures.figure)
+
+
+@register.filter
+def words(name: str) -> str:
+    """A name of the code as words: from_sequence becomes From sequence."""
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
 
 
 @register.simple_tag

@@ -1,0 +1,99 @@
+"""This module is asking for a run: the command is sent, and what the workers make of it is heard for some seconds.
+
+A refusal is said once, in core NATS. This process listens from its first question on and remembers, so that the page of a run that
+never came to be can say why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from weakref import WeakSet
+
+from apps.persistence.encoding import Value
+from apps.persistence.errors import EncodingError, InvalidInput
+from apps.persistence.events import new_id
+from apps.persistence.registry import Command
+from apps.persistence.store import COMMANDS_STREAM, Connection, Store, get_last
+from apps.persistence.work.commands import COMMANDS_ROOT, NOTICES_ROOT, Acknowledgement, Rejected, read_notice, send_command
+from apps.persistence.work.run import run_ref
+
+from .plans import SignedPlan
+
+ANSWER_SECONDS = 2.0
+REMEMBERED = 500
+
+_refused: OrderedDict[str, str] = OrderedDict()
+_listening: WeakSet[Connection] = WeakSet()
+_waiting: dict[str, asyncio.Event] = {}
+
+
+async def request_run(store: Store, plan: SignedPlan, *, actor: str, reason: str) -> Acknowledgement:
+    """Ask for the run of a confirmed plan. Rejected with the reason if a worker refuses it within seconds, else Accepted.
+
+    The command has the run's id, so asking twice for the same plan asks once. Raises Unavailable.
+    """
+    payload: dict[str, Value] = {"operation": plan.operation, "parameters": plan.parameters, "reason": reason, "saw": plan.saw}
+    return await _ask(store, _command(plan.run_id, "request", payload, actor, command_id=plan.run_id))
+
+
+async def control_run(store: Store, run_id: str, word: str, *, actor: str) -> Acknowledgement:
+    """Ask for `pause`, `resume` or `cancel` of a run. Rejected if a worker refuses it within seconds. Raises Unavailable."""
+    return await _ask(store, _command(run_id, word, {}, actor, command_id=new_id()))
+
+
+async def listen(connection: Connection) -> None:
+    """Remember from now on what workers refuse. The subscription lives as long as the connection."""
+    if connection not in _listening:
+        _listening.add(connection)
+        await connection.subscribe_raw(f"{NOTICES_ROOT}.*", lambda _subject, _reply, data, _headers: _note(data))
+
+
+def refusal_of(command_id: str) -> str | None:
+    """Why a command was refused, if this process has heard it."""
+    return _refused.get(command_id)
+
+
+async def is_queued(connection: Connection, run_id: str) -> bool:
+    """Whether the request of this run still waits for a worker."""
+    return await get_last(connection, COMMANDS_STREAM, f"{COMMANDS_ROOT}.console.run.{run_id}.request") is not None
+
+
+def _command(run_id: str, name: str, payload: dict[str, Value], actor: str, *, command_id: str) -> Command:
+    return Command(id=command_id, aggregate=run_ref(run_id), name=name, payload=payload, actor=actor, correlation=command_id)
+
+
+async def _ask(store: Store, command: Command) -> Acknowledgement:
+    await listen(store.connection)
+    settled = _waiting[command.id] = asyncio.Event()
+    events = f"cim.console.run.{command.aggregate.id}.>"
+    try:
+        async with store.connection.subscribe(events, _sets(settled)):
+            answer = await send_command(store.connection, command)
+            if isinstance(answer, Rejected):
+                return answer
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await settled.wait()
+    finally:
+        del _waiting[command.id]
+    refusal = refusal_of(command.id)
+    return answer if refusal is None else Rejected(command_id=command.id, reason=refusal)
+
+
+def _sets(event: asyncio.Event) -> Callable[[object], None]:
+    return lambda _message: event.set()
+
+
+def _note(data: bytes) -> None:
+    try:
+        notice = read_notice(data)
+    except (EncodingError, InvalidInput):
+        return
+    _refused[notice.command_id] = notice.reason
+    while len(_refused) > REMEMBERED:
+        _refused.popitem(last=False)
+    if notice.command_id in _waiting:
+        _waiting[notice.command_id].set()

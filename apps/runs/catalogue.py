@@ -1,0 +1,52 @@
+"""This module is the operations that people can start, as the pages list them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+
+from apps.persistence.errors import NotFound
+from apps.persistence.operations import OPERATIONS
+from apps.persistence.work.operation import Operation, Parameter, parameters_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An operation by name: what it is called, what it does in one sentence, who may start it."""
+
+    name: str
+    kind: type[Operation]
+
+    @property
+    def title(self) -> str:
+        return self.kind.title
+
+    @property
+    def permission(self) -> str:
+        return self.kind.permission
+
+    @property
+    def description(self) -> str:
+        """The first paragraph of its docstring."""
+        return " ".join(inspect.cleandoc(self.kind.__doc__ or "").partition("\n\n")[0].split())
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return parameters_of(self.kind)
+
+
+def choices() -> tuple[Choice, ...]:
+    """Every operation, in the order in which they are declared."""
+    return tuple(Choice(name=name, kind=kind) for name, kind in OPERATIONS.items())
+
+
+def find_choice(name: str) -> Choice:
+    """One operation. Raises NotFound."""
+    if name not in OPERATIONS:
+        raise NotFound(f"There is no operation {name!r}; there are {', '.join(sorted(OPERATIONS))}.")
+    return Choice(name=name, kind=OPERATIONS[name])
+
+
+def title_of(name: str) -> str:
+    """The title of an operation, or its name where this version of the console does not know it any more."""
+    return OPERATIONS[name].title if name in OPERATIONS else name

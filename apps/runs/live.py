@@ -1,0 +1,62 @@
+"""This module is the live part of the runs pages: one run from its request to its receipt, and the newest runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, suppress
+
+from apps.live.frames import Frame, Refresh, render
+from apps.live.sources import source
+from apps.persistence.store import Store
+from apps.persistence.subjects import check_token
+from apps.persistence.work.run_index import list_runs
+
+from .asking import listen
+from .listing import PAGE_RUNS, rows_of
+from .page import RunPage, read_run_page
+
+LOOK_SECONDS = 2.0
+REST_SECONDS = 0.25
+LIST_SECONDS = 1.0
+
+
+@source("run", permission="runs.view")
+async def run(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """`ID/control` or `ID/watch`: the run with or without buttons that work, until it has ended."""
+    run_id, _, right = argument.partition("/")
+    check_token(run_id, "a run's id")
+    announced = asyncio.Event()
+    await listen(store.connection)
+    async with AsyncExitStack() as stack:
+        for pattern in (f"cim.console.run.{run_id}.>", f"$KV.cim-runs.{run_id}", f"cim.live.commands.{run_id}"):
+            await stack.enter_async_context(store.connection.subscribe(pattern, lambda _message: announced.set()))
+        while True:
+            announced.clear()
+            page = await read_run_page(store, run_id)
+            yield fragments(page, may_control=right == "control")
+            if page.run is not None and page.run.state.is_ended:
+                return
+            await asyncio.sleep(REST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await announced.wait()
+
+
+@source("runs", permission="runs.view")
+async def runs(store: Store, _argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """The rows of the newest runs; a page that lacks the newest fetches itself again."""
+    while True:
+        page = await list_runs(store.connection, limit=PAGE_RUNS)
+        newest = page.runs[0].id if page.runs else ""
+        rows = [render("runs/_row.html", id=f"run-{row.run.id}", row=row) for row in rows_of(page)]
+        yield [*rows, Refresh(id="runs-newest", revision=newest)]
+        await asyncio.sleep(LIST_SECONDS)
+
+
+def fragments(page: RunPage, *, may_control: bool) -> list[Frame]:
+    """Everything on a run's page that changes while it runs."""
+    return [
+        render(f"runs/_{name}.html", id=f"run-{name}", page=page, may_control=may_control)
+        for name in ("state", "acts", "progress", "facts", "log", "events")
+    ]

@@ -1,0 +1,161 @@
+"""This module is what the page of one run shows: the run as its events tell it, its newest report, and who works on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from apps.persistence.encoding import Value
+from apps.persistence.errors import NotFound
+from apps.persistence.events import StoredEvent, now
+from apps.persistence.store import CONSOLE, Store, load
+from apps.persistence.work.heartbeat import WorkerInfo, list_workers
+from apps.persistence.work.progress import RunProgress, find_progress
+from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, run_ref
+
+from .asking import is_queued, listen, refusal_of
+from .catalogue import title_of
+
+SAME_WITHIN = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvent:
+    """One event of a run, with what the run's definition says of it, and whether it links to the one before."""
+
+    stored: StoredEvent
+    summary: str
+    chain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLeft:
+    """Between these two, in seconds: at the rate of the last seconds, and at that of the whole attempt."""
+
+    least: float
+    most: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether both say the same."""
+        return self.most - self.least <= SAME_WITHIN * self.most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """`run` is None while no worker has taken up the request; `refusal` then says why none ever will, `is_queued` that one may."""
+
+    id: str
+    run: Run | None
+    progress: RunProgress | None
+    events: tuple[RunEvent, ...]
+    workers: tuple[WorkerInfo, ...]
+    refusal: str
+    is_queued: bool
+    looked_at: datetime
+
+    @property
+    def title(self) -> str:
+        return title_of(self.run.operation) if self.run else "Run"
+
+    @property
+    def worker(self) -> WorkerInfo | None:
+        """The worker that has the run, if it lives."""
+        name = self.run.worker if self.run else ""
+        return next((worker for worker in self.workers if name and name == name_of(worker)), None)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether any worker lives."""
+        return bool(self.workers)
+
+    @property
+    def can_pause(self) -> bool:
+        return self.run is not None and self.run.state in (RunState.CONFIRMED, RunState.RUNNING)
+
+    @property
+    def can_resume(self) -> bool:
+        return self.run is not None and self.run.state is RunState.PAUSED
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.can_pause or self.can_resume
+
+    @property
+    def bar_state(self) -> str:
+        """The colour of the bar."""
+        return self.run.state.value if self.run else "off"
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.progress.fraction if self.progress else 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first start to the end, or to now."""
+        if self.run is None or self.run.started_at is None:
+            return None
+        return ((self.run.ended_at or self.looked_at) - self.run.started_at).total_seconds()
+
+    @property
+    def left(self) -> TimeLeft | None:
+        """How long it may still take, or None while nothing says so."""
+        run, progress = self.run, self.progress
+        if run is None or progress is None or run.state is not RunState.RUNNING or progress.seconds_left is None:
+            return None
+        recent = progress.seconds_left
+        mean = self._mean_seconds_left(progress) if run.attempts == 1 else None
+        both = (max(1.0, recent), max(1.0, recent if mean is None else mean))
+        return TimeLeft(least=min(both), most=max(both))
+
+    @property
+    def figures(self) -> tuple[tuple[str, Value], ...]:
+        """The figures of the outcome that are one value each; lists are for the pages that know what they hold."""
+        given = self.run.figures if self.run else {}
+        return tuple((name, value) for name, value in given.items() if not isinstance(value, list | dict))
+
+    def _mean_seconds_left(self, progress: RunProgress) -> float | None:
+        started = self.run.started_at if self.run else None
+        elapsed = (progress.updated - started).total_seconds() if started else 0.0
+        return (progress.total - progress.done) * elapsed / progress.done if progress.done and elapsed > 0 else None
+
+
+async def read_run_page(store: Store, run_id: str) -> RunPage:
+    """Everything the page of a run shows. Raises InvalidSubject for a text that is no id."""
+    ref, connection = run_ref(run_id), store.connection
+    await listen(connection)
+    found = await load(store.on(CONSOLE), ref)
+    refusal = None if found.events else refusal_of(run_id)
+    return RunPage(
+        id=run_id,
+        run=run_from(found.events),
+        progress=await _progress(store, run_id) if found.events else None,
+        events=_events(found.events),
+        workers=tuple(await list_workers(connection)),
+        refusal=refusal or "",
+        is_queued=not found.events and refusal is None and await is_queued(connection, run_id),
+        looked_at=now(),
+    )
+
+
+def name_of(worker: WorkerInfo) -> str:
+    """What a worker calls itself in the events of a run: its host and process."""
+    return f"{worker.host}-{worker.pid}"
+
+
+async def _progress(store: Store, run_id: str) -> RunProgress | None:
+    try:
+        return await find_progress(store.connection, run_id)
+    except NotFound:
+        return None
+
+
+def _events(stored: tuple[StoredEvent, ...]) -> tuple[RunEvent, ...]:
+    first = [_event(entry, is_linked=entry.event.previous is None) for entry in stored[:1]]
+    return (*first, *(_event(entry, is_linked=entry.event.previous == before.cid) for before, entry in pairwise(stored)))
+
+
+def _event(stored: StoredEvent, *, is_linked: bool) -> RunEvent:
+    summarise = RUN_DEFINITION.summarise
+    return RunEvent(stored=stored, summary=summarise(stored.event) if summarise else "", chain="linked" if is_linked else "link_broken")

@@ -1,0 +1,122 @@
+"""This module is the runs pages: what ran and runs, one run, and the way to a new one: parameters, review, confirmation."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.accounts.rights import permission_required, require
+from apps.connection import ask
+from apps.persistence.errors import InvalidInput, NotFound
+from apps.persistence.work.commands import Rejected
+
+from .asking import control_run, request_run
+from .catalogue import Choice, choices, find_choice
+from .forms import ConfirmForm, OperationForm
+from .listing import read_listing
+from .page import RunPage, read_run_page
+from .plans import PlanRefused, Review, make_review, unsign
+
+WORDS = {"pause": "be paused", "resume": "go on", "cancel": "be cancelled"}
+
+
+@require_safe
+@permission_required("runs.view")
+def index(request: HttpRequest) -> HttpResponse:
+    return render(request, "runs/index.html", {"listing": ask(read_listing, request.GET.dict())})
+
+
+@require_safe
+@permission_required("runs.view")
+def choose(request: HttpRequest) -> HttpResponse:
+    return render(request, "runs/choose.html", {"choices": choices()})
+
+
+@require_safe
+@permission_required("runs.view")
+def new(request: HttpRequest, operation: str) -> HttpResponse:
+    choice = find_choice(operation)
+    require(request, choice.permission)
+    form = OperationForm(choice, None, initial=request.GET.dict())
+    return render(request, "runs/new.html", {"choice": choice, "form": form})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("runs.view")
+def review(request: HttpRequest, operation: str) -> HttpResponse:
+    choice = find_choice(operation)
+    require(request, choice.permission)
+    return _confirm(request, choice) if request.method == "POST" else _show_plan(request, choice)
+
+
+@require_safe
+@permission_required("runs.view")
+def run(request: HttpRequest, run_id: str) -> HttpResponse:
+    page = ask(read_run_page, run_id)
+    is_known = bool(page.run or page.refusal or page.is_queued)
+    return render(request, "runs/run.html", {"page": page, "may_control": _may_control(request, page)}, status=200 if is_known else 404)
+
+
+@require_POST
+@permission_required("runs.view")
+def control(request: HttpRequest, run_id: str, word: str) -> HttpResponse:
+    if not _may_control(request, ask(read_run_page, run_id)):
+        require(request, "runs.control")
+    answer = ask(control_run, run_id, word, actor=request.user.get_username())
+    if isinstance(answer, Rejected):
+        messages.error(request, f"The run will not {WORDS[word]}: {answer.reason}")
+    else:
+        messages.success(request, f"Accepted: the run will {WORDS[word]}.")
+    return redirect("runs:run", run_id)
+
+
+def _show_plan(request: HttpRequest, choice: Choice, *, refusal: str = "") -> HttpResponse:
+    """The plan as it is now, with what was typed to one before it; or the form again, with what is wrong with the parameters."""
+    form = OperationForm(choice, request.GET.dict())
+    made = _plan(choice, form)
+    if made is None:
+        return render(request, "runs/new.html", {"choice": choice, "form": form}, status=422)
+    given = request.POST.dict() | {"plan": made.token} if request.method == "POST" else None
+    confirm = ConfirmForm(given, token=made.token, confirm_with=made.plan.confirm_with)
+    if refusal:
+        confirm.add_error(None, refusal)
+    context = {"choice": choice, "review": made, "confirm": confirm}
+    return render(request, "runs/review.html", context, status=422 if confirm.is_bound else 200)
+
+
+def _plan(choice: Choice, form: OperationForm) -> Review | None:
+    """The plan for the form's parameters, or None where they make no sense; the form then says why."""
+    if not form.is_valid():
+        return None
+    try:
+        return make_review(choice, form.operation)
+    except (InvalidInput, NotFound) as error:
+        form.add_error(None, str(error))
+        return None
+
+
+def _confirm(request: HttpRequest, choice: Choice) -> HttpResponse:
+    """Send the confirmed plan; whatever is wrong with it leads back to the review."""
+    try:
+        plan = unsign(request.POST.get("plan", ""))
+    except PlanRefused as error:
+        return _show_plan(request, choice, refusal=str(error))
+    if plan.operation != choice.name:
+        raise PermissionDenied("The plan is one of another operation.")
+    confirm = ConfirmForm(request.POST.dict(), confirm_with=plan.confirm_with)
+    if not confirm.is_valid():
+        return _show_plan(request, choice)
+    answer = ask(request_run, plan, actor=request.user.get_username(), reason=confirm.cleaned_data["reason"])
+    if isinstance(answer, Rejected):
+        return _show_plan(request, choice, refusal=f"Rejected: {answer.reason}")
+    messages.success(request, f"Accepted as command {answer.command_id}.")
+    return redirect("runs:run", plan.run_id)
+
+
+def _may_control(request: HttpRequest, page: RunPage) -> bool:
+    """Operators may, and whoever asked for the run."""
+    mine = page.run is not None and page.run.requested_by == request.user.get_username()
+    return mine or request.user.has_perm("runs.control")
