@@ -135,8 +135,9 @@ class _Folding:
         return touched.stumble
 
     def result(self, stumble: Stumble | None) -> Folded:
-        """Raises EncodingError or InvalidState for a model that cannot be stored."""
-        changes = {key: self._encode(key, entry) for key, entry in self._live.items() if entry.is_changed}
+        """The changed models in the order of the events that changed them last. Raises EncodingError or InvalidState."""
+        changed = sorted((item for item in self._live.items() if item[1].is_changed), key=lambda item: item[1].sequence)
+        changes = {key: self._encode(key, entry) for key, entry in changed}
         return Folded(changes=changes, applied=self._applied, stumble=stumble)
 
     def _open(self, key: str) -> _Live:

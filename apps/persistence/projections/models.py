@@ -85,13 +85,13 @@ class ModelBucket:
         self._is_all_cached = False
         self._attempted = 0
 
-    async def open(self) -> Position:
+    async def open(self, *, replicas: int = 1) -> Position:
         """Create the bucket if it is not there, forget what is in memory, and read the position.
 
         Raises RevisionConflict if another writer has moved it since this one knew it.
         """
         if self.is_wrapped:
-            await ensure_bucket(self._connection, self._bucket)
+            await ensure_bucket(self._connection, self._bucket, replicas=replicas)
         known = self.position
         found = await read_position(self._connection, self.place, leader=True)
         if known.revision and found.revision != known.revision and found.sequence != self._attempted:

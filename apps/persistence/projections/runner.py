@@ -131,13 +131,13 @@ class _Runner:
                 await self._follow()
 
     async def _open(self) -> None:
-        position = await self.models.open()
+        stream = await get_stream(self.store.connection, self.definition.stream)
+        position = await self.models.open(replicas=stream.replicas)
         if position.version != self.definition.version:
             raise InvalidInput(
                 f"{bucket_of(self.definition.name, self._build)} was built by version {position.version} of the projection, and this "
                 f"worker has version {self.definition.version}; build it anew beside the old one."
             )
-        stream = await get_stream(self.store.connection, self.definition.stream)
         if stream.last_sequence < position.sequence:
             raise ContinuityLost(
                 f"{stream.name} ends at sequence {stream.last_sequence:,}, but {self.definition.name} has applied sequence "

@@ -1,0 +1,38 @@
+"""This package is the projections that the console brings itself: the directory of aggregates, the index of events, newest states."""
+
+from ..definition import ProjectionDefinition
+from .aggregates import directory_of
+from .directory import (
+    AggregateEntry,
+    AggregatePage,
+    AggregateType,
+    RecentPage,
+    find_aggregate_entry,
+    list_aggregate_types,
+    page_aggregates,
+    recent_aggregates,
+)
+from .event_index import events_by_correlation, find_by_cid, index_of
+from .newest_state import NewestState, find_newest_state, newest_state_projections
+
+BUILTIN_PROJECTIONS: tuple[ProjectionDefinition, ...] = (directory_of(), index_of())
+"""Over CIM-EVENTS; `newest_state_projections` makes one more for each aggregate type that domains declare."""
+
+__all__ = [
+    "BUILTIN_PROJECTIONS",
+    "AggregateEntry",
+    "AggregatePage",
+    "AggregateType",
+    "NewestState",
+    "RecentPage",
+    "directory_of",
+    "events_by_correlation",
+    "find_aggregate_entry",
+    "find_by_cid",
+    "find_newest_state",
+    "index_of",
+    "list_aggregate_types",
+    "newest_state_projections",
+    "page_aggregates",
+    "recent_aggregates",
+]
