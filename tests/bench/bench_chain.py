@@ -68,6 +68,7 @@ def measure_walk(messages: list[Message]) -> Row:
     rates = []
     for _ in range(ROUNDS):
         gc.collect()
+        gc.freeze()
         start = time.process_time()
         with Tips() as tips:
             walk = Walk(EVENTS, tips, gaps_from=1, knows_start=True)

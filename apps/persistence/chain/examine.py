@@ -15,13 +15,14 @@ from libipld import encode_multibase
 
 from ..encoding import Cid, cid_of, decode, encode
 from ..encoding.cid import OUR_PREFIX, is_ours
+from ..encoding.quick import decode_with_one_link
 from ..errors import EncodingError, InvalidCid, InvalidEvent
 from ..events import Event, Scope
 from ..events.block import MAX_VERSION
 from ..store import Layout, Message
 from ..store.publish import MESSAGE_ID
 
-_FIELDS = frozenset(Event.__dataclass_fields__)
+_FIELD_COUNT = len(Event.__dataclass_fields__)
 _SCOPES = frozenset(scope.value for scope in Scope)
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TOKEN = "[A-Za-z0-9_-]{1,128}"
@@ -80,17 +81,17 @@ class Examiner:
         """What this message is. It never raises for what a stream may hold."""
         _, subject, sequence, _, raw_headers, data = message
         cid = OUR_PREFIX + blake3(data).digest()
-        is_named = _ID_LINE + encode_multibase("b", cid).encode() + b"\r\n" in raw_headers
-        try:
-            value: Any = decode(data)
-        except EncodingError as error:
-            return self._unreadable(message, str(error), cid)
-        place = _quick_place(value)
-        if place is None:
-            return self._read_slowly(message, value, cid)
-        previous = value["previous"].raw if place.version > 1 else b""
-        if is_named and subject == f"{self._root}.{place.key}.{place.type}.v{place.version}":
-            return Seen(place, sequence, previous, cid, True)
+        value = decode_with_one_link(data, "previous") or _decode_links(data)
+        place = None if value is None else quick_place(value)
+        if value is None or place is None:
+            return self._read_slowly(message, cid)
+        key, version, event_type = place
+        previous = value["previous"] or b""
+        if (
+            subject == f"{self._root}.{key}.{event_type}.v{version}"
+            and _ID_LINE + encode_multibase("b", cid).encode() + b"\r\n" in raw_headers
+        ):
+            return Seen(place, sequence, previous, cid, True, b"", None, None)
         return self._compare(message, place, previous, cid)
 
     def _compare(self, message: Message, place: Place, previous: bytes, cid: bytes) -> Seen:
@@ -99,19 +100,20 @@ class Examiner:
         subject_place = self._place_of(message.subject)
         return Seen(place, message.sequence, previous, cid, is_named, claimed, None if is_placed else message.subject, subject_place)
 
-    def _read_slowly(self, message: Message, value: Any, cid: bytes) -> Seen | Unreadable:
+    def _read_slowly(self, message: Message, cid: bytes) -> Seen | Unreadable:
         """Have `Event` decide. A version with a link it should not have, or without one, is still an event: the chain will judge it."""
         try:
             event = Event.from_block(message.data)
-        except (EncodingError, InvalidEvent) as error:
-            found = _with_another_link(value)
+            previous = event.previous
+        except EncodingError as error:
+            return self._unreadable(message, str(error), cid)
+        except InvalidEvent as error:
+            found = _with_another_link(decode(message.data))
             if found is None:
                 return self._unreadable(message, str(error), cid)
-            event = found
-            previous = value["previous"].raw if value["previous"] is not None else b""
-        else:
-            previous = event.previous.raw if event.previous is not None else b""
-        return self._compare(message, Place(str(event.aggregate), event.version, event.type), previous, cid)
+            event, previous = found
+        place = Place(str(event.aggregate), event.version, event.type)
+        return self._compare(message, place, previous.raw if previous else b"", cid)
 
     def _unreadable(self, message: Message, reason: str, cid: bytes) -> Unreadable:
         claimed, is_named = _claim(message, cid)
@@ -124,29 +126,42 @@ class Examiner:
         return Place(f"{parts.context}.{parts.aggregate}.{parts.entity}", parts.version, parts.event)
 
 
-def _quick_place(value: Any) -> Place | None:
-    """Where the event in `value` belongs, if `value` is plainly one that `Event.from_block` accepts."""
+def _decode_links(block: bytes) -> dict[str, Any] | None:
+    """The same for a map with more links; None where the link at `previous` is not one of ours."""
     try:
-        if value.keys() != _FIELDS:
-            return None
+        value: Any = decode(block)
+    except EncodingError:
+        return None
+    if not isinstance(value, dict) or "previous" not in value:
+        return None
+    previous = value["previous"]
+    if type(previous) is Cid and is_ours(previous.raw):
+        return value | {"previous": previous.raw}
+    return value if previous is None else None
+
+
+def quick_place(value: dict[str, Any]) -> Place | None:
+    """Where the event in `value` (of `decode_with_one_link`) belongs, if it is plainly one that `Event.from_block` accepts."""
+    try:
         aggregate, version, event_type = value["aggregate"], value["version"], value["type"]
         identity, time = value["id"], value["time"]
-        if len(aggregate) != 3 or type(version) is not int or not 1 <= version <= MAX_VERSION or not _has_plain_fields(value):
+        if len(value) != _FIELD_COUNT or len(aggregate) != 3 or type(version) is not int or not _has_plain_fields(value, version):
             return None
         key = ".".join((aggregate["context"], aggregate["type"], aggregate["id"]))
         causation = identity if value["causation"] is None else value["causation"]
         if not _TEXTS.fullmatch(" ".join((key, event_type, identity, value["correlation"], causation, time))):
             return None
         datetime.fromisoformat(time)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None
     return Place(key, version, event_type)
 
 
-def _has_plain_fields(value: Any) -> bool:
+def _has_plain_fields(value: dict[str, Any], version: int) -> bool:
     schema, actor, scope, previous = value["schema"], value["actor"], value["scope"], value["previous"]
     return (
-        (previous is None if value["version"] == 1 else type(previous) is Cid and is_ours(previous.raw))
+        1 <= version <= MAX_VERSION
+        and (previous is None if version == 1 else type(previous) is bytes)
         and type(schema) is int
         and 1 <= schema <= MAX_VERSION
         and type(actor) is str
@@ -158,17 +173,18 @@ def _has_plain_fields(value: Any) -> bool:
     )
 
 
-def _with_another_link(value: Any) -> Event | None:
-    """The event that `value` would be with the link its version needs, or None where more than the link is wrong."""
-    if not isinstance(value, dict) or "version" not in value:
+def _with_another_link(value: Any) -> tuple[Event, Cid | None] | None:
+    """The event that `value` would be with the link its version needs, and the link it has; None where more than the link is wrong."""
+    if not isinstance(value, dict) or "version" not in value or "previous" not in value:
         return None
-    previous = value.get("previous")
+    previous = value["previous"]
     if previous is not None and not (type(previous) is Cid and is_ours(previous.raw)):
         return None
     try:
-        return Event.from_block(encode(value | {"previous": None if value["version"] == 1 else _SOME_CID}))
+        event = Event.from_block(encode(value | {"previous": None if value["version"] == 1 else _SOME_CID}))
     except (EncodingError, InvalidEvent):
         return None
+    return event, previous
 
 
 def _claim(message: Message, cid: bytes) -> tuple[bytes, bool]:

@@ -61,7 +61,7 @@ def _encode_fast(value: Value) -> bytes | None:
     try:
         return encode_dag_cbor(_replace_links(value))
     except BaseException as error:
-        _reraise_unless_refusal(error)
+        reraise_unless_refusal(error)
         return None
 
 
@@ -75,12 +75,12 @@ def _decode_fast(block: bytes) -> list[Value] | None:
             return None
         _restore_links(holder)
     except BaseException as error:
-        _reraise_unless_refusal(error)
+        reraise_unless_refusal(error)
         return None
     return holder
 
 
-def _reraise_unless_refusal(error: BaseException) -> None:
+def reraise_unless_refusal(error: BaseException) -> None:
     """A Rust panic arrives as a BaseException whose class cannot be imported; it counts as a refusal."""
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
         raise error
