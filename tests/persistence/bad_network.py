@@ -1,17 +1,22 @@
-"""This module is a network that misbehaves on purpose: a TCP proxy before the server that can swallow what the server answers."""
+"""This module is a network that misbehaves on purpose: a TCP proxy before the server that can swallow answers, or call the server older."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
 class Proxy:
-    """Passes everything on, except while `is_dropping_answers`: then the server hears the client, and the client hears nothing."""
+    """Passes everything on, except while `is_dropping_answers`: then the server hears the client, and the client hears nothing.
 
-    def __init__(self) -> None:
+    With `version`, the server's greeting says that it is this one, so that a client does only what such a server can.
+    """
+
+    def __init__(self, version: str) -> None:
         self.port = 0
+        self.version = version
         self.is_dropping_answers = False
         self._links: set[asyncio.StreamWriter] = set()
 
@@ -24,6 +29,8 @@ class Proxy:
         self._links.add(writer)
         try:
             while chunk := await reader.read(65536):
+                if is_answer and self.version and chunk.startswith(b"INFO "):
+                    chunk = re.sub(rb'"version":"[^"]*"', f'"version":"{self.version}"'.encode(), chunk)
                 if not (is_answer and self.is_dropping_answers):
                     writer.write(chunk)
                     await writer.drain()
@@ -35,9 +42,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy_to(port: int) -> AsyncIterator[Proxy]:
+async def proxy_to(port: int, *, version: str = "") -> AsyncIterator[Proxy]:
     """A proxy to `port` on this machine, for as long as the block lasts."""
-    proxy = Proxy()
+    proxy = Proxy(version)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -15,6 +15,8 @@ from .link import Reply
 
 MAX_BATCH = 1000
 BATCH_NOT_ENABLED = 10174
+BATCHES_SINCE = (2, 12)
+"""An older server would store the messages one by one, so it must not be given any."""
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 MESSAGE_ID = "Nats-Msg-Id"
@@ -48,6 +50,10 @@ async def store_batch(connection: Connection, messages: Sequence[Outgoing], *, t
     """Store all of `messages` (1 to 1,000, one stream) or none. Raises as `store_message`; FeatureUnavailable where batches are off."""
     if not 1 <= len(messages) <= MAX_BATCH:
         raise InvalidInput(f"A batch of {len(messages):,} messages cannot be stored at once; 1 to {MAX_BATCH:,} can.")
+    if not connection.server.at_least(*BATCHES_SINCE):
+        raise FeatureUnavailable(
+            f"nats-server {connection.server.version} knows no atomic batches, so nothing was stored; it needs 2.12 or newer."
+        )
     batch = new_id()
     last = len(messages)
     for number, message in enumerate(messages[:-1], start=1):
