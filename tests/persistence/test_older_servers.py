@@ -34,10 +34,12 @@ from tests.persistence.conftest import fresh_layout
 async def old_store(nats_server: EmbeddedServer) -> AsyncIterator[Store]:
     """A store on a server that says it is 2.10."""
     layout = fresh_layout()
-    async with proxy_to(nats_server.port, version="2.10.25") as proxy:
-        async with open_store(replace(nats_server.settings(), url=f"nats://127.0.0.1:{proxy.port}"), layout=layout) as store:
-            await ensure_event_stream(store.connection, layout)
-            yield store
+    async with (
+        proxy_to(nats_server.port, version="2.10.25") as proxy,
+        open_store(replace(nats_server.settings(), url=f"nats://127.0.0.1:{proxy.port}"), layout=layout) as store,
+    ):
+        await ensure_event_stream(store.connection, layout)
+        yield store
 
 
 @pytest.fixture
