@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from .operations import OPERATIONS
 from .projections import run_all
+from .projections.sampler import run_sampler
 from .registry import Registry
 from .store import Store, ensure_home
 from .work.commands import consume_commands
 from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
-from .work.lease import hold
+from .work.lease import Lease, hold
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +38,20 @@ async def work(
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"
     engine = Engine(store=informed, registry=registry, operations=OPERATIONS, worker=name, claim_seconds=claim_seconds)
+    definitions = tuple(registry.projections.values())
+
+    def lease_of(lease: str) -> AbstractAsyncContextManager[Lease]:
+        return hold(store.connection, lease, name, ttl_seconds=claim_seconds)
+
     async with beating(store.connection, worker, engine.doing), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(consume_commands(informed, registry, stop), name="commands"),
             group.create_task(engine.work(stop), name="runs"),
-            group.create_task(
-                run_all(
-                    informed,
-                    registry.projections.values(),
-                    lambda lease: hold(store.connection, lease, name, ttl_seconds=claim_seconds),
-                    stop,
-                ),
-                name="projections",
-            ),
+            group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
+            group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
         ]
         on_ready()
-        log.info("worker %s is at work: %d projections", name, len(registry.projections))
+        log.info("worker %s is at work: %d projections", name, len(definitions))
         await stop.wait()
         for task in tasks:
             task.cancel()

@@ -218,7 +218,7 @@ async def test_a_paused_run_rests_and_goes_on_where_it_was(home: Store, registry
     ("operation", "parameters", "saw", "reason", "refusal"),
     [
         ("replay", {"projection": "order-counts"}, SAW_FIRST, "  ", "A reason is needed"),
-        ("replay", {"projection": "no-such"}, SAW_FIRST, "because", "There is no projection 'no-such'; there are order-counts"),
+        ("replay", {"projection": "no-such"}, SAW_FIRST, "because", "There is no projection 'no-such'; there are aggregates"),
         ("replay", {"projection": "order-counts"}, {"serving": 7, "version": 1}, "because", "serving was 7 and is 1. Plan again."),
         ("destroy", {}, {}, "because", "knows no operation 'destroy'"),
         ("replay", {"nonsense": 1}, SAW_FIRST, "because", "do not fit this version"),

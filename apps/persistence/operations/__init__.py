@@ -3,6 +3,7 @@
 from ..work.operation import Operations
 from .projection_control import Pause, Resume
 from .replay import Replay
+from .skip import Skip
 from .snapshot import TakeSnapshot
 from .verify import Verify
 
@@ -11,7 +12,8 @@ OPERATIONS: Operations = {
     "verify": Verify,
     "pause": Pause,
     "resume": Resume,
+    "skip": Skip,
     "snapshot": TakeSnapshot,
 }
 
-__all__ = ["OPERATIONS", "Pause", "Replay", "Resume", "TakeSnapshot", "Verify"]
+__all__ = ["OPERATIONS", "Pause", "Replay", "Resume", "Skip", "TakeSnapshot", "Verify"]

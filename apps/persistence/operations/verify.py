@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..chain import Finding, Verdict, read_mark, verify_stream, write_mark
 from ..chain import Progress as ChainProgress
-from ..chain import Verdict, read_mark, verify_stream, write_mark
 from ..encoding import Value
 from ..errors import InvalidInput
 from ..registry import Registry
@@ -14,7 +14,7 @@ from ..store import Store, get_stream
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
 
-FINDINGS_KEPT = 50
+FINDINGS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,23 +93,29 @@ def _sentence(verdict: Verdict) -> str:
 
 
 def _figures(verdict: Verdict) -> dict[str, Value]:
-    findings: list[Value] = [
-        {
-            "cause": finding.cause.value,
-            "aggregate": str(finding.aggregate or ""),
-            "version": finding.version,
-            "sequence": finding.sequence,
-            "expected": finding.expected,
-            "found": finding.found,
-            "explanation": finding.explanation,
-        }
-        for finding in verdict.findings[:FINDINGS_KEPT]
-    ]
+    """What the receipt keeps: enough for a page to show every finding without reading the stream again."""
     return {
         "events": verdict.checked,
         "seconds": float(verdict.seconds),
-        "findings": verdict.finding_count,
-        "list": findings,
+        "stream": verdict.stream,
+        "from": verdict.from_sequence,
+        "to": verdict.to_sequence,
+        "intact": verdict.intact,
+        "finding_count": verdict.finding_count,
+        "by_cause": {cause.value: count for cause, count in verdict.by_cause.items()},
+        "findings": [_finding(finding) for finding in verdict.findings[:FINDINGS_KEPT]],
         "proves": list(verdict.proves),
         "does_not_prove": list(verdict.does_not_prove),
+    }
+
+
+def _finding(finding: Finding) -> Value:
+    return {
+        "cause": finding.cause.value,
+        "aggregate": str(finding.aggregate) if finding.aggregate else None,
+        "version": finding.version,
+        "sequence": finding.sequence,
+        "expected": finding.expected,
+        "found": finding.found,
+        "explanation": finding.explanation,
     }
