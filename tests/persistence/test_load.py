@@ -108,6 +108,17 @@ async def test_bytes_that_are_no_event_are_named_with_their_sequence(store: Stor
         await load(store, order)
 
 
+async def test_a_version_far_beyond_a_hole_is_loaded_at_once(store: Store, order: AggregateRef, append_items: AppendOrders) -> None:
+    await append_items(1100)
+    far = f"{store.layout.root}.sales.order.7f3c91e0.created.v9000000000"
+    await store_message(store.connection, Outgoing(far, b"far away", {}))
+
+    found = await messages_of(store, order)
+
+    assert len(found) == 1101
+    assert found[-1].data == b"far away"
+
+
 async def test_old_events_are_read_in_the_newest_schema_and_keep_their_cid(store: Store, order: AggregateRef) -> None:
     stored = await append(store, Head(aggregate=order), [NewEvent(type="named", payload={"name": "Ada Lovelace"})])
     split = Upcaster(

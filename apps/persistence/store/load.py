@@ -15,6 +15,7 @@ from ..events import AggregateRef, Event, Head, StoredEvent
 from .message import Message
 from .read import TooManyMatches, get_last, last_of_each, read_batch
 from .store import Store
+from .streams import subjects_matching
 
 VERSIONS_PER_REQUEST = 1000
 _FIRST_TAIL = 100
@@ -134,15 +135,27 @@ async def _by_versions(store: Store, aggregate: AggregateRef, first: int, last: 
         patterns = [store.layout.at_version(aggregate, version) for version in range(first, end + 1)]
         page = await last_of_each(store.connection, store.layout.stream, patterns)
         found.extend(_in_order(store, page))
-        if len(page) < len(patterns) and not await _has_more(store, aggregate, end):
-            break
         first, size = end + 1, VERSIONS_PER_REQUEST
+        if len(page) < len(patterns):
+            return found + await _after_a_hole(store, aggregate, first, last)
     return found
 
 
-async def _has_more(store: Store, aggregate: AggregateRef, version: int) -> bool:
-    """Whether the aggregate goes on after `version`; only a chain with a hole in it does after an incomplete list."""
-    return (await head_of(store, aggregate)).version > version
+async def _after_a_hole(store: Store, aggregate: AggregateRef, first: int, last: int | None) -> list[Message]:
+    """What there is from version `first` on, after a list of versions was incomplete: nothing, unless the chain has a hole in it."""
+    if (await head_of(store, aggregate)).version < first:
+        return []
+    subjects = await subjects_matching(store.connection, store.layout.stream, store.layout.all_of(aggregate))
+    wanted = [subject for subject in subjects if _is_between(store, subject, first, last)]
+    found: list[Message] = []
+    for start in range(0, len(wanted), VERSIONS_PER_REQUEST):
+        found += await last_of_each(store.connection, store.layout.stream, wanted[start : start + VERSIONS_PER_REQUEST])
+    return _in_order(store, found)
+
+
+def _is_between(store: Store, subject: str, first: int, last: int | None) -> bool:
+    parts = store.layout.parse(subject)
+    return parts is not None and parts.version is not None and first <= parts.version and (last is None or parts.version <= last)
 
 
 def _in_order(store: Store, messages: list[Message]) -> list[Message]:
