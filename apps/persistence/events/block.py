@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from ..encoding import Cid, Value, decode, encode
 from ..encoding.cid import is_ours
@@ -147,28 +147,28 @@ class StoredEvent:
         return Head(aggregate=self.event.aggregate, version=self.event.version, cid=self.cid)
 
 
-def _read_quickly(value: dict[str, Value]) -> Event | None:
+def _read_quickly(value: dict[str, Any]) -> Event | None:
     """The event, or None where the slow checks must decide."""
     aggregate = find_aggregate(value)
     if aggregate is None or not is_well_formed(value):
         return None
-    time, scope = find_time(cast(str, value["time"])), _SCOPES.get(cast(str, value["scope"]))
+    time, scope = find_time(value["time"]), _SCOPES.get(value["scope"])
     if time is None or scope is None:
         return None
     return Event(
         aggregate=aggregate,
-        version=cast(int, value["version"]),
-        type=cast(str, value["type"]),
-        schema=cast(int, value["schema"]),
-        id=cast(str, value["id"]),
+        version=value["version"],
+        type=value["type"],
+        schema=value["schema"],
+        id=value["id"],
         time=time,
-        actor=cast(str, value["actor"]),
-        correlation=cast(str, value["correlation"]),
-        causation=cast("str | None", value["causation"]),
+        actor=value["actor"],
+        correlation=value["correlation"],
+        causation=value["causation"],
         scope=scope,
-        previous=cast("Cid | None", value["previous"]),
-        payload=cast("dict[str, Value]", value["payload"]),
-        metadata=cast("dict[str, Value]", value["metadata"]),
+        previous=value["previous"],
+        payload=value["payload"],
+        metadata=value["metadata"],
     )
 
 
