@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from apps.persistence.chain import verify_aggregate
 from apps.persistence.console import load_registry
 from apps.persistence.encoding import Value
+from apps.persistence.errors import StreamNotFound
 from apps.persistence.events import AggregateRef, Head, NewEvent, new_id
 from apps.persistence.operations import Verify
 from apps.persistence.projections import bucket_of, find_record, place_of, read_position
@@ -86,10 +87,10 @@ async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bo
 async def wait_until_applied(store: Store, registry: Registry, count: int) -> None:
     async with asyncio.timeout(60):
         while True:
-            record = await find_record(store.connection, "order-counts")
-            if record:
-                position = await read_position(store.connection, place_of(registry.projections["order-counts"], record.serving))
-                if position.applied == count:
+            with suppress(StreamNotFound):
+                record = await find_record(store.connection, "order-counts")
+                place = place_of(registry.projections["order-counts"], record.serving if record else 1)
+                if (await read_position(store.connection, place)).applied == count:
                     return
             await asyncio.sleep(0.05)
 
@@ -264,7 +265,7 @@ async def test_a_verification_leaves_a_mark_and_figures(home: Store, registry: R
         run = await wait_for_run(home, run_id, lambda run: run.state.is_ended)
 
     assert run.outcome == "Intact: 100 events, sequence 1 to 100."
-    assert (run.figures["events"], run.figures["findings"]) == (100, 0)
+    assert (run.figures["events"], run.figures["finding_count"], run.figures["intact"]) == (100, 0, True)
 
 
 async def test_runs_are_listed_newest_first_and_filtered(home: Store, registry: Registry) -> None:
