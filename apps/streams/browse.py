@@ -21,7 +21,7 @@ from apps.persistence.store import (
 )
 
 from .event_query import EventQuery
-from .event_rows import EventRow, GapRow, rows_of, why_missing
+from .event_rows import EventRow, GapRow, is_plain, rows_of, why_missing
 from .marks import mark_events
 from .names import check_stream_name
 from .rates import RATES
@@ -59,6 +59,7 @@ class EventsPage:
     account: Account | None
     live_last: int | None
     current: int | None
+    is_plain: bool
 
     @property
     def size(self) -> int:
@@ -84,7 +85,6 @@ async def resolve(store: Store, name: str, query: EventQuery) -> EventQuery:
         if isinstance(place, datetime):
             found = await first_at(store, stream, place)
             place = found - 1 if field == "to" else found
-            place = min(place, stream.last_sequence) if field == "at" else place
         places[field] = max(place, 1) if place is not None else None
     return query.with_places(places)
 
@@ -95,7 +95,7 @@ async def read_events(store: Store, name: str, query: EventQuery) -> EventsPage:
     stream = await get_stream(store.connection, check_stream_name(name))
     RATES.note([stream])
     if query.problems:
-        return _nothing(stream, query)
+        return _nothing(store, stream, query)
     part = _range_of(stream, query)
     page = await _page(store, part, query)
     marks = await mark_events(store, page.messages)
@@ -111,10 +111,11 @@ async def read_events(store: Store, name: str, query: EventQuery) -> EventsPage:
         account=_account(page, bottom, time.perf_counter() - began) if query.is_filtered else None,
         live_last=_live_last(stream, page, query),
         current=query.show or (query.at if isinstance(query.at, int) else None),
+        is_plain=is_plain(store, stream),
     )
 
 
-def _nothing(stream: StreamInfo, query: EventQuery) -> EventsPage:
+def _nothing(store: Store, stream: StreamInfo, query: EventQuery) -> EventsPage:
     """The page without events, where the question was not understood."""
     return EventsPage(
         stream=stream,
@@ -126,6 +127,7 @@ def _nothing(stream: StreamInfo, query: EventQuery) -> EventsPage:
         account=None,
         live_last=None,
         current=None,
+        is_plain=is_plain(store, stream),
     )
 
 

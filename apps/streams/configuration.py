@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from apps.display.figures import count, iso, size, span
 from apps.persistence.store import Layout, Store, StreamInfo, get_stream
+from apps.registry import informed
 
 from .names import check_stream_name, is_system
 
@@ -61,7 +62,7 @@ class ConfigurationPage:
 async def read_configuration(store: Store, name: str) -> ConfigurationPage:
     """Raises StreamNotFound, InvalidInput or Unavailable."""
     stream = await get_stream(store.connection, check_stream_name(name))
-    layouts = [layout for layout in store.layouts if layout.stream == name]
+    layouts = [layout for layout in informed(store).layouts if layout.stream == name]
     return ConfigurationPage(
         stream=stream,
         sections=sections_of(stream),

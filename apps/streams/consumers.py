@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -31,6 +32,10 @@ class ConsumerRow:
     warnings: tuple[Warning, ...]
 
     @property
+    def name(self) -> str:
+        return self.consumer.name
+
+    @property
     def state(self) -> str:
         """One word for its pill."""
         if self.consumer.is_paused:
@@ -46,6 +51,12 @@ class ConsumersPage:
 
     stream: StreamInfo
     rows: tuple[ConsumerRow, ...]
+
+    @property
+    def revision(self) -> str:
+        """A short text that changes when a consumer was made, made anew or deleted, or something bad begins or ends."""
+        said = sorted((row.name, str(row.consumer.created), row.state == "stalled") for row in self.rows)
+        return f"{zlib.crc32(repr(said).encode()):08x}"
 
 
 async def read_consumers(store: Store, name: str) -> ConsumersPage:

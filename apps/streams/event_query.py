@@ -12,7 +12,7 @@ from apps.persistence.subjects import check_pattern
 from .positions import Position, parse_position, parse_sequence
 
 EVERYTHING = ">"
-LONGEST_FIELD = 1024
+LABELS = {"subject": "Subject", "from": "From", "to": "To", "at": "Go to", "show": "The event to show"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,11 @@ class EventQuery:
     def is_anything(self) -> bool:
         """Whether the person asked for less than the newest of everything."""
         return self.is_filtered or any(value is not None for value in (self.start, self.end, self.at, self.before, self.after))
+
+    @property
+    def problem_lines(self) -> tuple[tuple[str, str], ...]:
+        """Each field that was not understood, by its label, and why."""
+        return tuple((LABELS.get(name, name.capitalize()), sentence) for name, sentence in self.problems.items())
 
     def with_places(self, places: Mapping[str, int | None]) -> EventQuery:
         """The same query with sequences for its times."""

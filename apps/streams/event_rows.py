@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from apps.display.figures import cut
 from apps.persistence.store import Gap, Message, Store, StreamInfo
+from apps.persistence.subjects import overlaps
 
 from .marks import ChainMark, layout_for
 
@@ -88,6 +89,14 @@ def rows_of(
     rows: dict[int, EventRow | GapRow] = {message.sequence: to_row(store, message, marks.get(message.sequence)) for message in messages}
     rows |= {gap.first: GapRow(first=gap.first, last=gap.last, reason=reason, is_expected=is_expected) for gap in gaps}
     return tuple(rows[sequence] for sequence in sorted(rows, reverse=True))
+
+
+def is_plain(store: Store, stream: StreamInfo) -> bool:
+    """Whether no layout could say anything of its events."""
+    if stream.mirror or stream.sources or any(layout.stream == stream.name for layout in store.layouts):
+        return False
+    roots = [layout.subjects for layout in store.layouts if layout.is_chained]
+    return not any(overlaps(root, subject) for root in roots for subject in stream.subjects)
 
 
 def why_missing(stream: StreamInfo) -> tuple[str, bool]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.persistence.store import StreamInfo
+from apps.registry import registry
 
 from .rates import RATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """A stream and how fast it grows, in events a second; None until that is known."""
+    """A stream and how fast it grows, in events a second; None until that is known. `is_chained`: its chains can be verified."""
 
     stream: StreamInfo
     rate: float | None
+    is_chained: bool = False
 
     @property
     def lagging(self) -> tuple[str, ...]:
@@ -29,7 +31,8 @@ class Head:
 
 def head_of(stream: StreamInfo) -> Head:
     """What is known of a stream now."""
-    return Head(stream=stream, rate=RATES.per_second(stream))
+    is_chained = any(layout.stream == stream.name and layout.is_chained for layout in registry().layouts)
+    return Head(stream=stream, rate=RATES.per_second(stream), is_chained=is_chained)
 
 
 def lagging_replicas(stream: StreamInfo) -> tuple[str, ...]:

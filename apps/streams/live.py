@@ -17,9 +17,11 @@ from django.template.loader import render_to_string
 from apps.live.frames import Frame, Refresh, Row, Rows, render
 from apps.live.sources import source
 from apps.persistence.store import Message, Store, StreamInfo, get_stream, page_back, read_batch
+from apps.registry import informed
 
 from .addresses import parse_tail
 from .browse import surely_seen
+from .consumers import read_consumers
 from .event_query import EVERYTHING
 from .event_rows import to_row
 from .head import head_of
@@ -30,6 +32,7 @@ from .survey import StreamRow, survey
 
 LIST_SECONDS = 2.0
 HEAD_SECONDS = 1.0
+CONSUMERS_SECONDS = 1.0
 TAIL_SECONDS = 0.25
 ROWS_IN_FRAME = 50
 SETTLED_SECONDS = 2.0
@@ -61,12 +64,27 @@ async def stream(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], Non
         await asyncio.sleep(HEAD_SECONDS)
 
 
+@source("consumers", permission="streams.view")
+async def consumers(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """The consumers of one stream, and word when there are others than before."""
+    while True:
+        page = await read_consumers(store, name)
+        yield [
+            Refresh(id="consumers", revision=page.revision),
+            *(
+                render("streams/_consumer.html", id=f"consumer-{row.consumer.name}", row=row, consumer=row.consumer, stream=page.stream)
+                for row in page.rows
+            ),
+        ]
+        await asyncio.sleep(CONSUMERS_SECONDS)
+
+
 @source("tail", permission="streams.view")
 async def tail(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
     """New events of a stream that match a pattern, newest shown, others counted."""
     name, pattern = parse_tail(argument)
     stream = await get_stream(store.connection, name)
-    follower = _Follower(store=store, pattern=pattern, position=0)
+    follower = _Follower(store=informed(store), pattern=pattern, position=0)
     yield await follower.begin(stream)
     while True:
         await asyncio.sleep(TAIL_SECONDS)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.persistence.store import Store
+from apps.registry import informed
 
 from .addresses import row_query, skipped_query, tail_topic, view_command
 from .browse import EventsPage, read_events
 from .event_query import EventQuery
 from .event_tabs import FIRST_TAB, TABS, ShownEvent, read_shown
+from .ribbon import Ribbon, read_ribbon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,7 @@ class StreamView:
 
     page: EventsPage
     shown: ShownEvent | None
+    ribbon: Ribbon | None
     given: Mapping[str, str]
 
     @property
@@ -43,9 +46,11 @@ class StreamView:
 
 async def read_stream_view(store: Store, name: str, query: EventQuery, given: Mapping[str, str]) -> StreamView:
     """Both in one visit to the loop. Raises StreamNotFound, InvalidInput or Unavailable."""
+    store = informed(store)
     page = await read_events(store, name, query)
+    ribbon = await read_ribbon(store, page.stream)
     if query.show is None or query.problems:
-        return StreamView(page=page, shown=None, given=given)
+        return StreamView(page=page, shown=None, ribbon=ribbon, given=given)
     tab = given.get("tab", FIRST_TAB)
     shown = await read_shown(store, name, query.show, tab=tab if tab in TABS else FIRST_TAB, is_full=given.get("full") == "1")
-    return StreamView(page=page, shown=shown, given=given)
+    return StreamView(page=page, shown=shown, ribbon=ribbon, given=given)

@@ -11,6 +11,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from apps.persistence.errors import InvalidInput
 from apps.persistence.store import Store, StreamInfo, get_next, get_stream, read_batch, subjects_matching
@@ -71,6 +72,7 @@ async def read_subjects(store: Store, name: str, prefix: str) -> SubjectsPage:
     if prefix and (check_pattern(prefix) and any(token in ("*", ">") for token in prefix.split("."))):
         raise InvalidInput(f"{prefix!r} is a pattern; open one subject after the other, or filter the events by it.")
     stream = await get_stream(store.connection, check_stream_name(name))
+    prefix = prefix or _common_prefix(stream)
     return SubjectsPage(stream=stream, prefix=prefix, level=await read_level(store, stream, prefix))
 
 
@@ -91,6 +93,15 @@ def subjects_command(stream: str, prefix: str) -> str:
     """The same with the NATS command line."""
     pattern = f"{prefix}.>" if prefix else ">"
     return f"nats stream subjects {shlex.quote(stream)} --filter {shlex.quote(pattern)}"
+
+
+def _common_prefix(stream: StreamInfo) -> str:
+    """The tokens that every subject of the stream begins with, by its configuration alone; never a whole subject."""
+    if len(stream.subjects) != 1:
+        return ""
+    tokens = stream.subjects[0].split(".")
+    literal = list(takewhile(lambda token: token not in ("*", ">"), tokens))
+    return ".".join(literal if len(literal) < len(tokens) else literal[:-1])
 
 
 async def _count(store: Store, stream: StreamInfo, pattern: str) -> int:

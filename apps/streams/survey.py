@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from apps.display.figures import rate
 from apps.persistence.chain import Mark, list_marks
 from apps.persistence.errors import NotFound
+from apps.persistence.projections.stream_samples import StreamSamples, read_stream_samples
 from apps.persistence.store import Connection, Store, StreamInfo, list_consumers, list_streams
 
 from .head import lagging_replicas
@@ -80,7 +81,7 @@ class StreamRow:
     @property
     def line_words(self) -> str:
         """The sparkline in words."""
-        return f"up to {rate(max(self.line, default=0))} while somebody looked"
+        return f"up to {rate(max(self.line, default=0.0))} lately"
 
     @property
     def retention_words(self) -> str:
@@ -98,6 +99,7 @@ class _Kept:
     streams_at: float = float("-inf")
     lags: Mapping[str, Lag] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    samples: StreamSamples = field(default_factory=StreamSamples)
     lags_at: float = float("-inf")
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -116,9 +118,10 @@ async def survey(store: Store) -> tuple[StreamRow, ...]:
         if time.monotonic() - kept.lags_at > CONSUMERS_KEPT_SECONDS:
             kept.lags = await worst_lags(store, [stream.name for stream in kept.streams if stream.consumers])
             kept.marks = {mark.stream: mark for mark in await list_marks(store)}
+            kept.samples = await read_stream_samples(store.connection)
             kept.lags_at = time.monotonic()
     now = datetime.now(UTC)
-    return tuple(to_stream_row(stream, kept.lags.get(stream.name), kept.marks.get(stream.name), now) for stream in kept.streams)
+    return tuple(_row(kept, stream, now) for stream in kept.streams)
 
 
 async def worst_lags(store: Store, names: Sequence[str]) -> dict[str, Lag]:
@@ -139,16 +142,18 @@ async def worst_lags(store: Store, names: Sequence[str]) -> dict[str, Lag]:
     return {name: lag for name, task in tasks.items() if (lag := task.result())}
 
 
-def to_stream_row(stream: StreamInfo, lag: Lag | None, mark: Mark | None, now: datetime) -> StreamRow:
-    """What the list says of one stream."""
+def _row(kept: _Kept, stream: StreamInfo, now: datetime) -> StreamRow:
+    """What the list says of one stream. Its past rates are the worker's samples; its rate now is what this process sees, if it does."""
     newest = stream.last_time or stream.created
+    line = kept.samples.rates(stream.name)
+    rate_now = RATES.per_second(stream)
     return StreamRow(
         stream=stream,
-        rate=RATES.per_second(stream),
-        line=RATES.line(stream),
-        lag=lag,
+        rate=rate_now if rate_now is not None else next(reversed(line), None),
+        line=tuple(round(value, 2) for value in line) or RATES.line(stream),
+        lag=kept.lags.get(stream.name),
         limit=nearest_limit(stream, now),
-        mark=mark,
+        mark=kept.marks.get(stream.name),
         is_idle=newest is not None and (now - newest).total_seconds() > IDLE_SECONDS,
     )
 

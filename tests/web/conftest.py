@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from apps import connection
 from apps.accounts.people import add_person
 from apps.accounts.roles import Role
+from apps.persistence.store import open_store
+from apps.persistence.store.embedded import EmbeddedServer
 
 PASSWORD = "correct horse battery"
+R = TypeVar("R")
 
 
 class Visitor(Client):
@@ -54,3 +61,39 @@ def admin(db: None) -> Visitor:
 def visitor(db: None) -> Client:
     """A browser in which nobody is signed in."""
     return Client()
+
+
+class Home:
+    """The server that is the console's home connection. `run` has an async function called with a store that may write."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+
+    def run(self, function: Callable[..., Awaitable[R]], *args: Any, **options: Any) -> R:
+        async def call() -> R:
+            async with open_store(self.server.settings("worker")) as store:
+                return await function(store, *args, **options)
+
+        return asyncio.run(call())
+
+
+def home_settings(server: EmbeddedServer) -> dict[str, str]:
+    """What CIM_HOME holds for the console's own, restricted NATS user."""
+    web = server.settings("web")
+    return {"url": web.url, "user": web.user or "", "password": web.password or "", "inbox_prefix": web.inbox_prefix}
+
+
+@pytest.fixture(scope="module")
+def home_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of one test module, so that what is listed is what the module made."""
+    with EmbeddedServer(tmp_path_factory.mktemp("home")) as server:
+        yield server
+
+
+@pytest.fixture
+def home(home_server: EmbeddedServer, settings: LazySettings) -> Iterator[Home]:
+    """The console's home connection leads to the module's server, as the NATS user that may only read."""
+    settings.CIM_HOME = home_settings(home_server)
+    connection.stop()
+    yield Home(home_server)
+    connection.stop()
