@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "apps.projections",
     "apps.audit",
     "apps.runs",
+    "apps.search",
 ]
 
 MIDDLEWARE = [

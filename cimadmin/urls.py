@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("apps.overview.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.display.urls")),
+    path("", include("apps.search.urls")),
     path("streams/", include("apps.streams.urls")),
     path("aggregates/", include("apps.aggregates.urls")),
     path("projections/", include("apps.projections.urls")),

@@ -12,10 +12,9 @@ from apps.live.sources import source
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef
 from apps.persistence.store import Store, get_last, subjects_matching
-from apps.registry import informed, registry
+from apps.registry import informed, layout_for
 
 from .address import address_of
-from .page import layout_for
 
 LOOK_SECONDS = 5.0
 REST_SECONDS = 0.25
@@ -31,8 +30,8 @@ async def aggregate(store: Store, argument: str) -> AsyncGenerator[Sequence[Fram
     if found is None:
         raise InvalidInput(f"{argument!r} names no aggregate and version.")
     stream, ref, known = found[1], AggregateRef.parse(found[2]), int(found[3])
-    store = informed(store).on(layout_for(registry(), ref, stream))
-    address = address_of(ref, "" if layout_for(registry(), ref, "").stream == stream else stream)
+    store = informed(store).on(layout_for(ref, stream))
+    address = address_of(ref, "" if layout_for(ref, "").stream == stream else stream)
     async with _announcements(store, ref) as announced:
         while True:
             announced.clear()

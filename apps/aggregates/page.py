@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.persistence.chain import Verdict, verify_aggregate
-from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import AggregateDefinition, AggregateRef
 from apps.persistence.registry import Registry
 from apps.persistence.snapshots import Kept, Proof, prove, read_kept
-from apps.persistence.store import CONSOLE, EVENTS, Layout, Store
-from apps.registry import informed, registry
+from apps.persistence.store import Layout, Store
+from apps.registry import informed, layout_for, registry
 
 from .address import Asked, address_of
 from .chain import ChainState, Fault, chain_of
@@ -149,7 +148,7 @@ class AggregatePage:
 async def read_page(store: Store, asked: Asked) -> AggregatePage | Missing:
     """Read what the page of an aggregate needs. Raises InvalidInput for a stream without a layout, Unavailable."""
     known = registry()
-    layout = layout_for(known, asked.ref, asked.stream)
+    layout = layout_for(asked.ref, asked.stream)
     store = informed(store).on(layout)
     window = await read_window(store, asked.ref, version=asked.version, moment=asked.moment)
     if window is None:
@@ -159,36 +158,6 @@ async def read_page(store: Store, asked: Asked) -> AggregatePage | Missing:
         there = f"There is no v{beyond:,} of {asked.ref}: its newest version is v{window.head:,}."
         return Missing(ref=asked.ref, stream=asked.stream, sentence=there, newest=window.head)
     return await _page(store, asked, known, window)
-
-
-async def read_block(store: Store, asked: Asked) -> bytes:
-    """The stored bytes of one version. Raises NotFound where it is not stored."""
-    store = informed(store).on(layout_for(registry(), asked.ref, asked.stream))
-    window = await read_window(store, asked.ref, version=asked.version)
-    slot = window.at(window.selected) if window else None
-    if slot is None:
-        raise NotFound(f"{store.layout.stream} holds no version {asked.version} of {asked.ref}.")
-    return slot.message.data
-
-
-def layout_for(known: Registry, ref: AggregateRef, stream: str) -> Layout:
-    """Where the events of `ref` lie: in the stream that is named, else in that of its context. Raises InvalidInput."""
-    named = [layout for layout in known.layouts if layout.stream == stream]
-    if stream and not named:
-        raise InvalidInput(
-            f"No layout describes the stream {stream[:80]!r}, so it has no aggregates; the domains of CIM_DOMAINS declare layouts. "
-            f"There are {', '.join(layout.stream for layout in known.layouts)}."
-        )
-    if named:
-        return next((layout for layout in named if _fits(layout, ref)), named[0])
-    if ref.context == CONSOLE.context:
-        return CONSOLE
-    foreign = [layout for layout in known.layouts if not layout.is_chained and layout.context == ref.context and _fits(layout, ref)]
-    return foreign[0] if foreign else EVENTS
-
-
-def _fits(layout: Layout, ref: AggregateRef) -> bool:
-    return layout.context in (None, ref.context) and layout.aggregate in (None, ref.type)
 
 
 async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> AggregatePage:

@@ -9,5 +9,4 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("<str:context>.<str:type>/", views.type_page, name="type"),
     path("<str:context>.<str:type>/<str:id>/", views.aggregate, name="aggregate"),
-    path("<str:context>.<str:type>/<str:id>/<int:version>.cbor", views.block, name="block"),
 ]

@@ -10,8 +10,10 @@ from apps.accounts.rights import permission_required, require
 from apps.connection import ask
 from apps.persistence.events import AggregateRef
 
-from .address import Asked, read_address
-from .page import Missing, read_block, read_page
+from .address import read_address
+from .directory import read_types
+from .listing import read_listing, read_query
+from .page import Missing, read_page
 
 PAGE_SECONDS = 30.0
 
@@ -19,13 +21,14 @@ PAGE_SECONDS = 30.0
 @require_safe
 @permission_required("aggregates.view")
 def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "aggregates/index.html")
+    return render(request, "aggregates/index.html", {"types": ask(read_types, timeout_seconds=PAGE_SECONDS)})
 
 
 @require_safe
 @permission_required("aggregates.view")
 def type_page(request: HttpRequest, context: str, type: str) -> HttpResponse:
-    return render(request, "aggregates/type.html")
+    query = read_query(context, type, request.GET.dict())
+    return render(request, "aggregates/type.html", {"listing": ask(read_listing, query, timeout_seconds=PAGE_SECONDS)})
 
 
 @require_safe
@@ -38,16 +41,6 @@ def aggregate(request: HttpRequest, context: str, type: str, id: str) -> HttpRes
     if isinstance(page, Missing):
         return _missing(request, page)
     return render(request, "aggregates/aggregate.html", {"page": page})
-
-
-@require_safe
-@permission_required("aggregates.view")
-def block(request: HttpRequest, context: str, type: str, id: str, version: int) -> HttpResponse:
-    """The stored bytes of one event, exactly as they are hashed."""
-    asked = Asked(ref=AggregateRef(context, type, id), stream=request.GET.get("stream", ""), version=version)
-    data = ask(read_block, asked)
-    headers = {"Content-Disposition": f'attachment; filename="{asked.ref}.v{version}.cbor"'}
-    return HttpResponse(data, content_type="application/vnd.ipld.dag-cbor", headers=headers)
 
 
 def _missing(request: HttpRequest, missing: Missing) -> HttpResponse:
