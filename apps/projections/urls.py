@@ -1,6 +1,11 @@
 """This module is the addresses of the projections pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from . import views
 
 app_name = "projections"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("<slug:name>/", views.projection, name="projection"),
+]
