@@ -1,26 +1,22 @@
-"""The runner on a real server: each event exactly once, whoever runs, whenever it is killed, and nothing skipped."""
+"""The runner on a real server: models, positions, filters, limits and progress are what they should be."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from apps.persistence.errors import InvalidInput, LeaseLost, ProjectionFailed, RevisionConflict
 from apps.persistence.events import StoredEvent, Upcaster, Upcasters
 from apps.persistence.projections.definition import Models, ProjectionDefinition, bucket_of
-from apps.persistence.projections.durable import Durable
-from apps.persistence.projections.models import ModelBucket, place_of, read_position
+from apps.persistence.projections.models import place_of, read_position
 from apps.persistence.projections.runner import Orders, Progress, run_projection
-from apps.persistence.store import Outgoing, Store, ensure_home, find_consumer, get_message, get_stream, kv_get, open_store, store_message
+from apps.persistence.store import ensure_home, find_consumer, get_message, get_stream, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 
-from .projecting import Case, add_up, eventually, metadata_in, model_in, new_context
+from .projecting import Case, eventually, metadata_in, model_in, new_context
 
 TO_THE_HEAD = Orders(until=10**12)
 
@@ -94,176 +90,6 @@ async def test_a_new_event_reaches_its_model_while_the_runner_follows(case: Case
         running.cancel()
 
     assert seconds < 1.0
-
-
-async def test_two_runners_of_one_build_apply_each_event_once_and_the_stale_one_stops(case: Case) -> None:
-    definition = case.definition()
-    await case.add_many(3_000)
-    conflicts: list[RevisionConflict] = []
-
-    async def compete() -> None:
-        try:
-            await run_projection(case.store, definition, 1, TO_THE_HEAD)
-        except RevisionConflict as error:
-            conflicts.append(error)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(compete())
-    await run_projection(case.store, definition, 1, TO_THE_HEAD)
-
-    position = await read_position(case.store.connection, place_of(definition, 1))
-    assert len(conflicts) == 1
-    assert position.applied == 3_000
-    assert await case.total(definition) == 3_000
-
-
-async def test_a_worker_that_was_overtaken_cannot_write(case: Case) -> None:
-    definition = case.definition()
-    stale, other = (ModelBucket(case.store.connection, definition, 1) for _ in range(2))
-    await stale.open()
-    await other.open()
-    await other.commit({"order.one": b"\xa0"}, sequence=5, applied=1)
-
-    with pytest.raises(RevisionConflict):
-        await stale.commit({"order.one": b"\xa1aa\x01"}, sequence=4, applied=1)
-
-    entry = await kv_get(case.store.connection, bucket_of(definition.name, 1), "order.one")
-    assert entry is not None
-    assert entry.value == b"\xa0"
-
-
-async def test_a_worker_that_was_overtaken_cannot_read_models_either(case: Case) -> None:
-    definition = case.definition()
-    stale, other = (ModelBucket(case.store.connection, definition, 1) for _ in range(2))
-    await other.open()
-    await other.commit({"order.one": b"\xa0"}, sequence=5, applied=1)
-    await stale.open()
-    await other.commit({"order.one": b"\xa1aa\x01"}, sequence=6, applied=1)
-
-    with pytest.raises(RevisionConflict):
-        await stale.fetch(["order.one"])
-
-
-async def test_a_runner_without_its_lease_writes_nothing(case: Case) -> None:
-    await case.add(1)
-
-    def fence() -> None:
-        raise LeaseLost("projection.orders")
-
-    with pytest.raises(LeaseLost):
-        await run_projection(case.store, case.definition(), 1, Orders(until=10**12, fence=fence))
-
-    assert await case.models(case.definition()) == {}
-
-
-async def test_a_runner_cut_off_at_twenty_random_moments_leaves_the_same_bytes_as_an_unbroken_one(case: Case) -> None:
-    unbroken, broken = case.definition(), case.definition(name=f"broken-{case.context}", rate_limit=8_000.0)
-    await case.add_many(4_000, orders=40)
-    chance = random.Random(4)
-    await run_projection(case.store, unbroken, 1, TO_THE_HEAD)
-
-    for _ in range(20):
-        with pytest.raises((asyncio.TimeoutError, StopAsyncIteration)):
-            await cut_off(case.store, broken, chance.uniform(0.0, 0.04))
-    await run_projection(case.store, replace(broken, rate_limit=None), 1, TO_THE_HEAD)
-
-    assert await case.models(broken) == await case.models(unbroken)
-
-
-async def test_the_event_that_cannot_be_applied_stops_the_runner_with_everything_before_it_stored(case: Case) -> None:
-    before, failing, _ = await case.add(1, 13, 100)
-
-    with pytest.raises(ProjectionFailed) as failed:
-        await run_projection(case.store, case.definition(apply=refuse_thirteen), 1, TO_THE_HEAD)
-
-    position = await read_position(case.store.connection, place_of(case.definition(), 1))
-    assert failed.value.sequence == failing.sequence
-    assert failed.value.reason == "ValueError: thirteen is unlucky"
-    assert position.sequence == before.sequence
-    assert await case.total(case.definition()) == 1
-
-
-async def test_a_failed_event_leaves_the_lag_that_is_true(case: Case) -> None:
-    await case.add(1, 13, 100)
-
-    with pytest.raises(ProjectionFailed):
-        await run_projection(case.store, case.definition(apply=refuse_thirteen), 1, TO_THE_HEAD)
-
-    assert await lag(case, case.definition()) == 2
-
-
-async def test_bytes_that_are_no_event_stop_the_runner(case: Case) -> None:
-    await case.add(1)
-    await store_message(case.store.connection, Outgoing(f"cim.events.{case.context}.order.x.bad.v1", b"not an event", {}))
-
-    with pytest.raises(ProjectionFailed, match="cannot apply the event at sequence"):
-        await run_projection(case.store, case.definition(), 1, TO_THE_HEAD)
-
-    assert await case.total(case.definition()) == 1
-
-
-async def test_an_operator_may_leave_an_event_out(case: Case) -> None:
-    _, failing, _ = await case.add(1, 13, 100)
-
-    await run_projection(case.store, case.definition(apply=refuse_thirteen), 1, replace(TO_THE_HEAD, skip=frozenset({failing.sequence})))
-
-    assert await case.total(case.definition()) == 101
-
-
-async def test_a_model_that_cannot_be_stored_counts_against_the_event_that_made_it(case: Case) -> None:
-    events = await case.add(1, 2, 3)
-
-    def apply(stored: StoredEvent, models: Models) -> Models:
-        return {"order.one": {"total": 1.5 if stored.sequence == events[0].sequence else math.nan}}
-
-    with pytest.raises(ProjectionFailed) as failed:
-        await run_projection(case.store, case.definition(apply=apply), 1, TO_THE_HEAD)
-
-    assert failed.value.sequence == events[1].sequence
-    assert model_in((await case.models(case.definition()))["order.one"]) == {"total": 1.5}
-
-
-async def test_a_model_larger_than_a_message_is_refused_by_name(case: Case) -> None:
-    await case.add(1)
-
-    def apply(stored: StoredEvent, models: Models) -> Models:
-        return {"order.one": {"text": "x" * 2_000_000}}
-
-    with pytest.raises(ProjectionFailed, match=r"the model order\.one would take 2,000,\d+ bytes"):
-        await run_projection(case.store, case.definition(apply=apply), 1, TO_THE_HEAD)
-
-
-async def test_a_model_that_keys_did_not_name_is_refused(case: Case) -> None:
-    await case.add(1)
-
-    def apply(stored: StoredEvent, models: Models) -> Models:
-        return {"order.another": {}}
-
-    with pytest.raises(ProjectionFailed, match="keys does not name"):
-        await run_projection(case.store, case.definition(apply=apply), 1, TO_THE_HEAD)
-
-
-async def test_an_apply_that_alters_its_input_is_caught(case: Case) -> None:
-    await case.add(1)
-    await run_projection(case.store, case.definition(), 1, TO_THE_HEAD)
-    await case.add(1)
-
-    def apply(stored: StoredEvent, models: Models) -> Models:
-        model = models["order.one"]
-        assert model is not None
-        model["total"] = 99
-        return {"order.one": model}
-
-    with pytest.raises(ProjectionFailed, match="must return a new one"):
-        await run_projection(case.store, case.definition(apply=apply), 1, TO_THE_HEAD)
-
-
-async def test_the_position_is_no_model(case: Case) -> None:
-    await case.add(1)
-
-    with pytest.raises(ProjectionFailed, match="_position"):
-        await run_projection(case.store, case.definition(keys=lambda stored: ("_position",)), 1, TO_THE_HEAD)
 
 
 async def test_a_model_that_an_event_leaves_as_it_was_is_not_written_again(case: Case) -> None:
@@ -359,14 +185,6 @@ async def test_a_runner_stops_when_it_is_told_to(case: Case) -> None:
     assert await lag(case, case.definition()) == 100 - position.applied
 
 
-async def test_models_of_another_version_are_not_fed(case: Case) -> None:
-    await case.add(1)
-    await run_projection(case.store, case.definition(), 1, TO_THE_HEAD)
-
-    with pytest.raises(InvalidInput, match="was built by version 1"):
-        await run_projection(case.store, case.definition(version=2), 1, TO_THE_HEAD)
-
-
 async def test_the_lag_of_a_filter_that_takes_one_in_a_hundred_is_zero_when_caught_up(case: Case) -> None:
     definition = case.definition(subjects=(f"cim.events.{case.context}.order.rare.>",))
     await case.add(1, order="rare")
@@ -380,52 +198,8 @@ async def test_the_lag_of_a_filter_that_takes_one_in_a_hundred_is_zero_when_caug
     assert await lag(case, definition) == 0
 
 
-async def test_a_consumer_that_somebody_deleted_is_made_again(case: Case) -> None:
-    definition = case.definition()
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(run_projection(case.store, definition, 1))
-        await eventually(lambda: has_consumer(case, definition))
-        await Durable(case.store.connection, definition, 1).delete()
-        await case.add(7)
-
-        await eventually(lambda: totals(case, definition, 7))
-        running.cancel()
-
-
-async def test_a_restarted_server_costs_no_event(own_nats_server: EmbeddedServer) -> None:
-    async with open_store(own_nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        case = Case(store=store, context=new_context())
-        definition = case.definition()
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(run_projection(store, definition, 1))
-            await case.add_many(100)
-            await asyncio.to_thread(own_nats_server.kill)
-            await asyncio.to_thread(own_nats_server.start)
-            await eventually(lambda: is_connected(store))
-            await case.add_many(100)
-
-            await eventually(lambda: totals(case, definition, 200))
-            running.cancel()
-
-        position = await read_position(store.connection, place_of(definition, 1))
-        assert position.applied == 200
-
-
-def refuse_thirteen(stored: StoredEvent, models: Models) -> Models:
-    if stored.event.payload["quantity"] == 13:
-        raise ValueError("thirteen is unlucky")
-    return add_up(stored, models)
-
-
 def one_each(stored: StoredEvent, models: Models) -> Models:
     return {f"event.{stored.sequence}": {"type": stored.event.type}}
-
-
-async def cut_off(store: Store, definition: ProjectionDefinition, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        await run_projection(store, definition, 1, TO_THE_HEAD)
-    raise StopAsyncIteration
 
 
 async def totals(case: Case, definition: ProjectionDefinition, total: int) -> bool:
@@ -434,10 +208,6 @@ async def totals(case: Case, definition: ProjectionDefinition, total: int) -> bo
 
 async def has_consumer(case: Case, definition: ProjectionDefinition) -> bool:
     return await find_consumer(case.store.connection, definition.stream, bucket_of(definition.name, 1)) is not None
-
-
-async def is_connected(store: Store) -> bool:
-    return store.connection.state.link == "connected"
 
 
 async def lag(case: Case, definition: ProjectionDefinition) -> int:
