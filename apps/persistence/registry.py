@@ -31,7 +31,7 @@ class Command:
 
 
 CommandHandler = Callable[[Store, Command], Awaitable[None]]
-"""Appends the events that the command causes. Raises InvalidInput or InvalidState to reject it for good; Unavailable to have it redelivered."""
+"""Appends the events that the command causes. Raises InvalidInput or InvalidState to refuse it for good, Unavailable to be called again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

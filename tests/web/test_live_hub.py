@@ -1,115 +1,20 @@
-"""This module is the tests of the hub: sources start and stop with their browsers, and a browser is never sent more than it takes."""
+"""This module is the tests of the hub: sources start and stop with their browsers, fail and come back."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
 from apps.live import feed as feed_module
-from apps.live import hub as hub_module
-from apps.live import subscriber as subscriber_module
 from apps.live.frames import Fragment, Frame, Row, Rows
 from apps.live.hub import Hub
 from apps.live.sources import SOURCES, UnknownTopic, source
-from apps.live.subscriber import Subscriber, Wire
 from apps.persistence.errors import Unreachable
+from tests.web.live_hub_stage import Page, Stage, hub, running_hub, stage, tick, until
 
-DEADLINE_SECONDS = 5
-
-
-class Stage:
-    """A source whose frames the test puts in, one batch after the other."""
-
-    def __init__(self) -> None:
-        self.batches: asyncio.Queue[Sequence[Frame] | Exception] = asyncio.Queue()
-        self.starts = 0
-        self.running = 0
-        self.arguments: list[str] = []
-
-    async def generator(self, _store: object, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
-        self.starts += 1
-        self.running += 1
-        self.arguments.append(argument)
-        try:
-            while True:
-                batch = await self.batches.get()
-                if isinstance(batch, Exception):
-                    raise batch
-                yield batch
-        finally:
-            self.running -= 1
-
-    def put(self, *frames: Frame) -> None:
-        self.batches.put_nowait(frames)
-
-
-class Page:
-    """A browser: keeps what it is sent, and acknowledges when told to."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
-        self.messages: list[str] = []
-        self.closed_with: int | None = None
-        self.subscriber = Subscriber(Wire(send=self.messages.append, close=self._close))
-        hub.join(self.subscriber)
-
-    def _close(self, code: int, _reason: str) -> None:
-        self.closed_with = code
-        self.hub.leave(self.subscriber)
-
-    def look_at(self, *topics: str, positions: dict[str, int] | None = None, paused: frozenset[str] = frozenset()) -> None:
-        self.hub.look_at(self.subscriber, topics, positions=positions or {}, paused=paused)
-
-    def acknowledge(self) -> None:
-        assert self.subscriber.acknowledge(self.subscriber.number)
-
-    async def newest(self, number: int) -> dict:
-        await until(lambda: len(self.messages) >= number)
-        return json.loads(self.messages[number - 1])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110  (there is no event for what a test looks at)
-            await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def running_hub(linger_seconds: float = 10.0) -> AsyncIterator[Hub]:
-    async def open_store() -> str:
-        return "the store"
-
-    hub = Hub(open_store, linger_seconds=linger_seconds)
-    task = asyncio.ensure_future(hub.run())
-    await asyncio.sleep(0)
-    try:
-        yield hub
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    async with running_hub() as running:
-        yield running
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    stage = Stage()
-    source("stage", permission=None)(stage.generator)
-    yield stage
-    del SOURCES["stage"]
-
-
-def tick(number: int) -> Fragment:
-    return Fragment(id="tick", html=f'<p id="tick">{number}</p>')
+__all__ = ["hub", "stage"]
 
 
 async def test_a_source_starts_with_its_first_browser_and_is_given_the_argument(hub: Hub, stage: Stage) -> None:
@@ -187,109 +92,6 @@ async def test_a_page_that_looks_at_something_else_lets_go_of_its_topics(stage: 
 async def test_an_unknown_topic_is_refused(hub: Hub) -> None:
     with pytest.raises(UnknownTopic):
         Page(hub).look_at("nonsense")
-
-
-async def test_a_stalled_browser_costs_one_message_and_then_gets_the_newest_frame(hub: Hub, stage: Stage) -> None:
-    page = Page(hub)
-    page.look_at("stage")
-    await page.newest(1)
-    for number in range(1000):
-        stage.put(tick(number))
-    await until(stage.batches.empty)
-    await asyncio.sleep(2 * subscriber_module.INTERVAL_SECONDS)
-    assert len(page.messages) == 1
-
-    page.acknowledge()
-
-    assert (await page.newest(2))["frames"] == [{"id": "tick", "html": '<p id="tick">999</p>'}]
-
-
-async def test_a_browser_gets_at_most_four_messages_a_second(hub: Hub, stage: Stage) -> None:
-    page = Page(hub)
-    page.look_at("stage")
-    await page.newest(1)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + 1.5
-
-    number = 0
-    while loop.time() < end:
-        number += 1
-        page.acknowledge()
-        stage.put(tick(number))
-        await asyncio.sleep(0.01)
-
-    assert 4 <= len(page.messages) <= 7
-
-
-async def test_a_browser_that_acknowledges_nothing_for_a_minute_is_let_go(
-    hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub_module, "STALLED_SECONDS", 0.2)
-    page = Page(hub)
-    page.look_at("stage")
-
-    await until(lambda: page.closed_with is not None)
-
-    assert page.closed_with == 4408
-
-
-async def test_a_socket_that_asks_for_nothing_is_let_go(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "KEEPALIVE_SECONDS", 0.2)
-    page = Page(hub)
-
-    await until(lambda: page.closed_with is not None)
-
-    assert page.closed_with == 4408
-
-
-async def test_a_quiet_page_hears_now_and_then_that_the_console_is_there(hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "KEEPALIVE_SECONDS", 0.2)
-    page = Page(hub)
-    page.look_at("stage")
-    await page.newest(1)
-    page.acknowledge()
-
-    said = await page.newest(2)
-
-    assert said["frames"] == []
-
-
-async def test_html_that_did_not_change_is_not_sent_again(hub: Hub, stage: Stage) -> None:
-    page = Page(hub)
-    page.look_at("stage")
-    await page.newest(1)
-    page.acknowledge()
-    stage.put(tick(1))
-    await page.newest(2)
-    page.acknowledge()
-
-    stage.put(tick(1))
-
-    await asyncio.sleep(2 * subscriber_module.INTERVAL_SECONDS)
-    assert len(page.messages) == 2
-
-
-async def test_an_acknowledgement_of_a_message_never_sent_is_refused(hub: Hub, stage: Stage) -> None:
-    page = Page(hub)
-    page.look_at("stage")
-    await page.newest(1)
-
-    assert page.subscriber.acknowledge(99) is False
-
-
-async def test_an_old_acknowledgement_gives_no_credit(hub: Hub, stage: Stage) -> None:
-    page = Page(hub)
-    page.look_at("stage")
-    await page.newest(1)
-    page.acknowledge()
-    stage.put(tick(1))
-    await page.newest(2)
-    stage.put(tick(2))
-
-    page.subscriber.acknowledge(1)
-
-    await asyncio.sleep(2 * subscriber_module.INTERVAL_SECONDS)
-    assert len(page.messages) == 2
 
 
 async def test_a_failed_source_is_started_again_and_browsers_are_told_in_between(hub: Hub, stage: Stage) -> None:
