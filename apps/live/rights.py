@@ -86,14 +86,16 @@ class RightsWatch:
         self._claims.pop(wire, None)
 
     async def _look(self) -> None:
+        """Judge what was claimed before the reading: a claim that was widened meanwhile has just been judged, and by more than was read."""
+        claims = dict(self._claims)
         needed: dict[str, set[str]] = defaultdict(set)
-        for claim in self._claims.values():
+        for claim in claims.values():
             needed[claim.session_key] |= claim.permissions
         if not needed:
             return
         standings = await database_sync_to_async(read_standings)(needed)
-        for wire, claim in self._claims.items():
-            refusal = judge(claim, standings[claim.session_key]) if claim.session_key in standings else None
+        for wire, claim in claims.items():
+            refusal = judge(claim, standings[claim.session_key])
             if refusal is not None:
                 wire.close(refusal.code, refusal.reason)
 
