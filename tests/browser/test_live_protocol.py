@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -84,11 +83,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory, nats: EmbeddedServer) -> Ite
     stage.start()
     yield stage
     stage.stop()
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_type_launch_args, "executable_path": os.environ.get("CIM_CHROMIUM", "/usr/bin/chromium")}
 
 
 @pytest.fixture

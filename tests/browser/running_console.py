@@ -1,0 +1,139 @@
+"""This module is the console as people run it, for the browser tests: a nats-server, a web process and a worker, each to stop and start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+from apps.domain.demo.run import DemoOptions, play_beginning
+from apps.domain.demo.tampered import write_tampered
+from apps.persistence.store import Store, ensure_home, open_store
+from apps.persistence.store.child import kill_child, start_child, stop_child
+from apps.persistence.store.embedded import EmbeddedServer
+from cimadmin.up import answers, prepare, secret_key_file, usable_port, variables_of
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+SEED = 7
+_SIGN_IN = """
+import os, sys, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "cimadmin.settings"
+django.setup()
+from django.contrib.auth.models import Group, User
+from apps.accounts.links import create_sign_in_link
+person, _ = User.objects.get_or_create(username=sys.argv[1])
+person.groups.set([Group.objects.get(name=sys.argv[2])])
+print(create_sign_in_link(person))
+"""
+
+
+class RunningConsole:
+    """A console on its own nats-server. `domains` are the packages of CIM_DOMAINS, found on `python_path` beside the repository."""
+
+    def __init__(self, folder: Path, *, domains: str = "apps.domain", python_path: Path | None = None) -> None:
+        self.nats = EmbeddedServer(folder / "nats")
+        self.folder = folder
+        self.port = 0
+        self._domains = domains
+        self._python_path = python_path
+        self._web: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.nats.start()
+        prepare(self._environment("web"))
+        self.port = usable_port(0)
+        self.start_worker()
+        self.start_web()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_web()
+        self.stop_worker()
+        self.nats.stop()
+
+    def start_web(self) -> None:
+        daphne = (sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0", "cimadmin.asgi:application")
+        self._web = self._start(daphne, "web")
+        self._wait(lambda: answers(self.port))
+
+    def stop_web(self) -> None:
+        if self._web is not None:
+            stop_child(self._web)
+            self._web = None
+
+    def start_worker(self) -> None:
+        ready = self.folder / "worker.ready"
+        ready.unlink(missing_ok=True)
+        self._worker = self._start((sys.executable, "manage.py", "worker"), "worker")
+        self._wait(ready.exists)
+
+    def stop_worker(self) -> None:
+        if self._worker is not None:
+            stop_child(self._worker)
+            self._worker = None
+
+    def kill_worker(self) -> None:
+        if self._worker is not None:
+            kill_child(self._worker)
+            self._worker = None
+
+    def sign_in_link(self, name: str, role: str) -> str:
+        """The address of a link, good once, by which `name` comes in with `role`."""
+        command = [sys.executable, "-c", _SIGN_IN, name, role]
+        done = subprocess.run(command, env=self._environment("web"), cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return self.url + done.stdout.strip()
+
+    def do(self, action: Callable[[Store], Awaitable[object]]) -> None:
+        """Do something to the store, as a program beside the console would; in a thread, as Playwright's own loop runs in this one."""
+
+        async def connect() -> None:
+            async with open_store(self.nats.settings("worker")) as store:
+                await ensure_home(store.connection)
+                await action(store)
+
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            beside.submit(lambda: asyncio.run(connect())).result()
+
+    def fill(self) -> None:
+        """The demo's first events and its tampered stream."""
+
+        async def play(store: Store) -> None:
+            await play_beginning(store, DemoOptions(seed=SEED))
+            await write_tampered(store.connection, SEED)
+
+        self.do(play)
+
+    def _start(self, command: tuple[str, ...], user: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "console.log").open("ab") as log:
+            return start_child(command, output=log, environment=self._environment(user), folder=REPOSITORY)
+
+    def _environment(self, user: str) -> dict[str, str]:
+        shared = {name: value for name, value in os.environ.items() if not name.startswith(("CIM_", "DJANGO_"))}
+        own = {
+            "CIM_DATA": str(self.folder),
+            "CIM_SECRET_KEY_FILE": str(secret_key_file(self.folder)),
+            "CIM_DOMAINS": self._domains,
+            "CIM_READY_FILE": str(self.folder / f"{user}.ready"),
+            "PYTHONPATH": str(self._python_path or ""),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return shared | own | variables_of(self.nats.settings("web" if user == "web" else "worker"))
+
+    def _wait(self, is_done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not is_done():
+            assert time.monotonic() < deadline, (self.folder / "console.log").read_text()[-3000:]
+            threading.Event().wait(0.05)
