@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from .names import is_system
 from .survey import BEHIND_SECONDS, StreamRow
 
-PAGE_ROWS = 100
+PAGE_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

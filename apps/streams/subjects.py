@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
 from apps.persistence.errors import InvalidInput
-from apps.persistence.store import Store, StreamInfo, get_next, get_stream, read_batch, subjects_matching
+from apps.persistence.store import Store, StreamInfo, get_stream, read_batch, subjects_matching
 from apps.persistence.subjects import check_pattern
 
 from .names import check_stream_name
 
 LISTED_MESSAGES = 20_000
 SHOWN_BRANCHES = 200
-SAMPLES = 120
-AT_ONCE = 12
+SAMPLES = 24
+SAMPLE_SIZE = 25
+RARE_SAMPLES = 4
+AT_ONCE = 8
+SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,8 @@ async def read_level(store: Store, stream: StreamInfo, prefix: str) -> Level:
         if stream.subject_count > LISTED_MESSAGES:
             return Level(prefix=prefix, branches=(), events=0, tokens=0, is_sampled=False, is_refused=True)
         return await _listed(store, stream, prefix, pattern)
-    below = await _count(store, stream, pattern)
+    covers_all = pattern == ">" or stream.subjects == (pattern,)
+    below = stream.messages if covers_all else await _count(store, stream, pattern)
     if below <= LISTED_MESSAGES or stream.subject_count <= LISTED_MESSAGES:
         return await _listed(store, stream, prefix, pattern)
     return await _sampled(store, stream, prefix, below)
@@ -131,37 +136,44 @@ async def _listed(store: Store, stream: StreamInfo, prefix: str, pattern: str) -
 
 
 async def _sampled(store: Store, stream: StreamInfo, prefix: str, below: int) -> Level:
-    """Messages spread evenly over the stream name tokens; each token is then counted."""
-    pattern = f"{prefix}.>" if prefix else ">"
+    """The tokens of messages from all over the stream, each then counted; at most SHOWN_BRANCHES of them, and SECONDS long."""
+    tokens = await _tokens_seen(store, stream, prefix)
     slots = asyncio.Semaphore(AT_ONCE)
-    first, last = max(stream.first_sequence, 1), stream.last_sequence
+    deadline = time.monotonic() + SECONDS
 
-    async def sample(sequence: int) -> str | None:
-        async with slots:
-            found = await get_next(store.connection, stream.name, from_sequence=sequence, pattern=pattern)
-        return found.subject if found else None
-
-    async def count(token: str) -> tuple[str, int, int]:
+    async def count(token: str) -> Branch | None:
         subject = f"{prefix}.{token}" if prefix else token
         async with slots:
-            return token, await _count(store, stream, f"{subject}.>"), await _count(store, stream, subject)
+            if time.monotonic() > deadline:
+                return None
+            deeper, here = await _count(store, stream, f"{subject}.>"), await _count(store, stream, subject)
+        return _branch(prefix, token, deeper + here, deeper > 0, here > 0)
 
-    spread = sorted({first + (last - first) * step // (SAMPLES - 1) for step in range(SAMPLES)})
     async with asyncio.TaskGroup() as group:
-        samples = [group.create_task(sample(sequence)) for sequence in spread]
+        tasks = [group.create_task(count(token)) for token in sorted(tokens)[:SHOWN_BRANCHES]]
+    counted = [branch for task in tasks if (branch := task.result()) and branch.events]
+    branches = tuple(sorted(counted, key=lambda branch: (-branch.events, branch.token)))
+    return Level(prefix=prefix, branches=branches, events=below, tokens=len(tokens), is_sampled=True)
+
+
+async def _tokens_seen(store: Store, stream: StreamInfo, prefix: str) -> set[str]:
+    """The tokens after `prefix` of some messages evenly spread over the stream; where those hold none, of some that match."""
+    first, last = max(stream.first_sequence, 1), stream.last_sequence
     start = len(prefix) + 1 if prefix else 0
-    tokens = {subject[start:].partition(".")[0] for task in samples if (subject := task.result())}
-    async with asyncio.TaskGroup() as group:
-        counts = [group.create_task(count(token)) for token in sorted(tokens)]
-    counted = {token: (deeper, here) for token, deeper, here in (task.result() for task in counts)}
-    shown = _order({token: deeper + here for token, (deeper, here) in counted.items()}, SHOWN_BRANCHES)
-    return Level(
-        prefix=prefix,
-        branches=tuple(_branch(prefix, token, sum(counted[token]), counted[token][0] > 0, counted[token][1] > 0) for token in shown),
-        events=below,
-        tokens=len(tokens),
-        is_sampled=True,
-    )
+    head = f"{prefix}." if prefix else ""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def read(sequence: int, limit: int, pattern: str) -> list[str]:
+        async with slots:
+            batch = await read_batch(store.connection, stream.name, from_sequence=sequence, limit=limit, pattern=pattern)
+        return [message.subject for message in batch.messages if message.subject.startswith(head)]
+
+    async def spread(places: int, limit: int, pattern: str) -> set[str]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(read(first + (last - first) * place // places, limit, pattern)) for place in range(places)]
+        return {subject[start:].partition(".")[0] for task in tasks for subject in task.result()}
+
+    return await spread(SAMPLES, SAMPLE_SIZE, ">") or await spread(RARE_SAMPLES, SAMPLE_SIZE, f"{head}>")
 
 
 def _branch(prefix: str, token: str, events: int, has_more: bool, is_subject: bool) -> Branch:
