@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.persistence.encoding import Cid, Value, cid_of, encode
-from apps.persistence.errors import InvalidEvent
+from apps.persistence.errors import EncodingError, InvalidEvent
 from apps.persistence.events import AggregateRef, Event, Scope
 
 FIELDS: dict[str, Value] = {
@@ -119,3 +119,20 @@ def test_every_scope_is_read() -> None:
 
 def test_a_causation_is_read() -> None:
     assert Event.from_block(block(causation="01934f2a-7c11-7d3e-8b55-1a2b3c4d5e71")).causation == "01934f2a-7c11-7d3e-8b55-1a2b3c4d5e71"
+
+
+def test_links_in_a_payload_are_read_as_links() -> None:
+    proof = cid_of(b"proof")
+
+    assert Event.from_block(block(payload={"proof": proof, "others": [proof]})).payload == {"proof": proof, "others": [proof]}
+
+
+def test_bytes_in_a_payload_are_read_as_bytes() -> None:
+    raw = cid_of(b"proof").raw
+
+    assert Event.from_block(block(payload={"raw": raw})).payload == {"raw": raw}
+
+
+def test_what_is_no_bytes_is_refused() -> None:
+    with pytest.raises(EncodingError, match="A block is made of bytes"):
+        Event.from_block("text")  # type: ignore[arg-type]

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from apps.persistence.errors import InvalidInput, ProjectionFailed
+from apps.persistence.errors import ContinuityLost, InvalidInput, PermissionDenied, ProjectionFailed
 from apps.persistence.events import StoredEvent
 from apps.persistence.projections.definition import Models, ProjectionDefinition, bucket_of
-from apps.persistence.projections.models import place_of, read_position
+from apps.persistence.projections.models import ModelBucket, place_of, read_position
 from apps.persistence.projections.runner import Orders, run_projection
-from apps.persistence.store import Outgoing, ensure_home, find_consumer, open_store, store_message
+from apps.persistence.store import Outgoing, ensure_home, ensure_stream, find_consumer, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .projecting import Case, add_up, model_in, new_context
@@ -121,6 +121,25 @@ async def test_the_position_is_no_model(case: Case) -> None:
 
     with pytest.raises(ProjectionFailed, match="_position"):
         await run_projection(case.store, case.definition(keys=lambda stored: ("_position",)), 1, TO_THE_HEAD)
+
+
+async def test_a_stream_that_was_made_anew_is_not_taken_for_the_old_one(case: Case) -> None:
+    definition = case.definition(stream=f"OLD-{case.context}", subjects=(f"{case.context}.>",))
+    models = ModelBucket(case.store.connection, definition, 1)
+    await models.open()
+    await models.commit({}, sequence=5_000, applied=5_000)
+    await ensure_stream(case.store.connection, {"name": definition.stream, "subjects": [f"{case.context}.>"]})
+
+    with pytest.raises(ContinuityLost, match="the stream was made anew"):
+        await run_projection(case.store, definition, 1, TO_THE_HEAD)
+
+
+async def test_a_user_who_may_not_write_is_told_at_once(nats_server: EmbeddedServer, case: Case) -> None:
+    await case.add(1)
+
+    async with open_store(nats_server.settings("web")) as readers:
+        with pytest.raises(PermissionDenied):
+            await run_projection(readers, case.definition(), 1, TO_THE_HEAD)
 
 
 async def test_models_of_another_version_are_not_fed(case: Case) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ..errors import ContinuityLost, InvalidInput, ProjectionFailed, Unavailable
+from ..errors import ContinuityLost, FeatureUnavailable, InvalidInput, PermissionDenied, ProjectionFailed, Unavailable
 from ..store import Message, Store, get_stream, open_reader
 from .definition import ProjectionDefinition, bucket_of
 from .durable import Durable, follow
@@ -77,7 +77,8 @@ async def run_projection(store: Store, definition: ProjectionDefinition, build: 
 
     A broken connection is waited for and nothing is lost or applied twice. Raises EventRefused (a ProjectionFailed) at an event that
     cannot be applied, with everything before it stored; RevisionConflict if another worker writes to this build; Unavailable where
-    the server stays away for a minute; ContinuityLost where the stream is not the one that was read before.
+    the server stays away for a minute, or at once where it lacks a feature or a right; ContinuityLost where the stream is not the one
+    that was read before.
     """
     runner = _Runner(store, definition, build, orders or Orders())
     attempt, failing_since = 0, 0.0
@@ -85,6 +86,8 @@ async def run_projection(store: Store, definition: ProjectionDefinition, build: 
         before = runner.models.position
         try:
             return await runner.run()
+        except (FeatureUnavailable, PermissionDenied):
+            raise
         except Unavailable as error:
             moment = time.monotonic()
             if attempt == 0 or runner.models.position != before:
