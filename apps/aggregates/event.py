@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from apps.persistence.encoding import Cid, cid_of, decode
@@ -12,8 +12,8 @@ from apps.persistence.events import Event
 from apps.persistence.store import Message, Store
 
 from .differences import Lines, show
-from .timeline import Reading, read_event
-from .window import Slot, Window
+from .timeline import Entry, EventRow, Reading, read_event
+from .window import Slot
 
 _HEX_ROW = 16
 _HEX_LIMIT = 4_096
@@ -34,7 +34,7 @@ class EventDetail:
     """`event` is the block as it is read by the newest schema; None where it cannot be, and then `content` is what can be shown of it.
 
     `claimed` is the CID in the message's id where it names other content than what is stored. `same_story` counts the events of this
-    correlation among those that were read.
+    correlation among those that are shown.
     """
 
     version: int
@@ -61,8 +61,8 @@ class EventDetail:
         return max(0, self.size - _HEX_LIMIT)
 
 
-def describe_event(store: Store, window: Window, slot: Slot) -> EventDetail:
-    """What the panel says about the event in `slot`."""
+def describe_event(store: Store, slot: Slot, entries: Sequence[Entry]) -> EventDetail:
+    """What the panel says about the event in `slot`, which is one of `entries`."""
     message, reading = slot.message, read_event(store, slot.message)
     cid, claimed = cid_of(message.data), message.headers.get("Nats-Msg-Id", "")
     correlation = reading.event.correlation if reading.event else None
@@ -77,7 +77,7 @@ def describe_event(store: Store, window: Window, slot: Slot) -> EventDetail:
         claimed=claimed if claimed.startswith("bafyr4i") and claimed != str(cid) else "",
         content=content,
         text="" if content else message.data[:_TEXT_LIMIT].decode("utf-8", "replace"),
-        same_story=_count(store, window, correlation) if correlation else 0,
+        same_story=sum(1 for entry in entries if isinstance(entry, EventRow) and entry.correlation == correlation),
     )
 
 
@@ -93,12 +93,6 @@ def _content(data: bytes, reading: Reading) -> Lines | None:
         return show(json.loads(data))
     except (ValueError, EncodingError, RecursionError):
         return None
-
-
-def _count(store: Store, window: Window, correlation: str) -> int:
-    needle = correlation.encode()
-    likely = [slot for slot in window.slots if needle in slot.message.data]
-    return sum(1 for slot in likely if (event := read_event(store, slot.message).event) and event.correlation == correlation)
 
 
 def _hex_rows(data: bytes) -> Iterator[HexRow]:

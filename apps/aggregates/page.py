@@ -172,7 +172,7 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
         selected=window.selected,
         is_chained=is_chained,
     )
-    slot = window.at(window.selected)
+    slot, entries = window.at(window.selected), rows_of(store, window.slots, marks)
     first, last = read_event(store, window.oldest).event, read_event(store, window.newest).event
     return AggregatePage(
         asked=asked,
@@ -182,10 +182,10 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
         window=window,
         created=first.time if first else window.oldest.time,
         changed=last.time if last else window.newest.time,
-        entries=rows_of(store, window.slots, marks),
+        entries=entries,
         chain=chain,
         verdict=verdict,
-        detail=describe_event(store, window, slot) if slot else None,
+        detail=describe_event(store, slot, entries) if slot else None,
         state=await read_state(store, definition, window, kept, may_take_long=asked.folds),
         kept=kept,
         comparison=await _compare(store, definition, asked, kept),

@@ -7,14 +7,15 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from apps.persistence.errors import PersistenceError, Unavailable
-from apps.persistence.events import AggregateDefinition, AggregateRef
-from apps.persistence.snapshots import Kept, StateAt, state_at
-from apps.persistence.store import Store
+from apps.persistence.encoding import Cid, cid_of, encode
+from apps.persistence.errors import InvalidState, PersistenceError, Unavailable
+from apps.persistence.events import AggregateDefinition, AggregateRef, State
+from apps.persistence.snapshots import Kept, StateAt, Unusable, state_at
+from apps.persistence.store import Store, decode_event
 
 from .differences import Lines, compare, show
 from .timeline import name_error
-from .window import Window
+from .window import Slot, Window
 
 FOLDED_AT_ONCE = 1_000
 """A state that needs more events than this is not computed with the page, but when the page has loaded or the person asks for it."""
@@ -28,6 +29,16 @@ class CannotFold(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """How a state was come by. `unusable` are the snapshots that were left aside."""
+
+    state_cid: Cid
+    snapshot_version: int | None
+    events_read: int
+    unusable: tuple[Unusable, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatePane:
     """`kind` "shown": `lines` is the state, beside the one at `compared_with` (None: alone). "later": it takes `to_read` events and was
     not asked for. "no_definition": no domain declares this type. "failed": `reason` says what stopped it. "absent": the aggregate did
@@ -37,7 +48,7 @@ class StatePane:
     kind: Literal["shown", "later", "no_definition", "failed", "absent", "foreign"]
     version: int
     lines: Lines | None = None
-    found: StateAt | None = None
+    found: Found | None = None
     compared_with: int | None = None
     to_read: int = 0
     reason: str = ""
@@ -57,11 +68,14 @@ async def read_state(
     to_read = events_to_read(definition, kept, version)
     if to_read > FOLDED_AT_ONCE and not may_take_long:
         return StatePane(kind="later", version=version, to_read=to_read)
-    if window.at(version) is None:
+    slot = window.at(version)
+    if slot is None:
         return StatePane(kind="failed", version=version, reason=f"v{version:,} is missing, so what it changed is not known.")
     compares = may_take_long or events_to_read(definition, kept, version - 1) <= FOLDED_AT_ONCE
     try:
-        return await _shown(store, definition, window.ref, version, compares=compares)
+        if compares:
+            return await _beside_the_one_before(store, definition, window.ref, slot)
+        return await _alone(store, definition, window.ref, version)
     except CannotFold as error:
         return StatePane(kind="failed", version=version, reason=str(error))
 
@@ -86,11 +100,33 @@ async def folded(definition: AggregateDefinition, folding: Awaitable[_T]) -> _T:
         raise CannotFold(reason) from error
 
 
-async def _shown(store: Store, definition: AggregateDefinition, ref: AggregateRef, version: int, *, compares: bool) -> StatePane:
-    after = await folded(definition, state_at(store, definition, ref, version=version))
-    if not compares:
-        return StatePane(kind="shown", version=version, lines=show(after.state), found=after)
-    before = await folded(definition, state_at(store, definition, ref, version=version - 1))
+async def _alone(store: Store, definition: AggregateDefinition, ref: AggregateRef, version: int) -> StatePane:
+    """The state without what its event changed: a snapshot at this very version says nothing of the one before."""
+    found = await folded(definition, state_at(store, definition, ref, version=version))
+    return StatePane(kind="shown", version=version, lines=show(found.state), found=_how(found, found.state, found.events_read))
+
+
+async def _beside_the_one_before(store: Store, definition: AggregateDefinition, ref: AggregateRef, slot: Slot) -> StatePane:
+    """Folded once: up to the version before, and then this event."""
+    before = await folded(definition, state_at(store, definition, ref, version=slot.version - 1))
+    after = await folded(definition, _apply(store, definition, ref, slot, before.state))
     return StatePane(
-        kind="shown", version=version, lines=compare(before.state, after.state), found=after, compared_with=version - 1
+        kind="shown",
+        version=slot.version,
+        lines=compare(before.state, after),
+        found=_how(before, after, before.events_read + 1),
+        compared_with=slot.version - 1,
     )
+
+
+async def _apply(store: Store, definition: AggregateDefinition, ref: AggregateRef, slot: Slot, state: State) -> State:
+    event = decode_event(store, slot.message).event
+    if (event.aggregate, event.version) != (ref, slot.version):
+        raise InvalidState(f"Under version {slot.version} of {ref} lies {event.aggregate} version {event.version}; verify the aggregate.")
+    after = definition.apply(state, store.upcasters.upcast(event))
+    encode(after)
+    return after
+
+
+def _how(found: StateAt, state: State, events_read: int) -> Found:
+    return Found(state_cid=cid_of(encode(state)), snapshot_version=found.snapshot_version, events_read=events_read, unusable=found.unusable)
