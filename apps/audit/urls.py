@@ -1,6 +1,11 @@
 """This module is the addresses of the audit pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from . import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("<str:name>/", views.stream, name="stream"),
+]

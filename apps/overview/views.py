@@ -7,12 +7,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.rights import permission_required
+from apps.accounts.templatetags.rights import role
+from apps.connection import ask
+
+from .board import read_overview
 
 
 @require_GET
 @permission_required("overview.view")
 def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "overview/index.html")
+    return render(request, "overview/index.html", {"overview": ask(read_overview), "topic": f"overview:{role(request.user)}"})
 
 
 @require_GET

@@ -1,0 +1,40 @@
+"""This module is the live part of the audit pages: how far each stream is verified, and the operator trail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from apps.accounts.holder import holder_of
+from apps.live.frames import Frame, Refresh, render
+from apps.live.sources import source
+from apps.persistence.store import Store
+
+from .proof import StreamProof, read_proof, read_proofs
+from .trail import read_trail
+
+LOOK_SECONDS = 1.0
+
+
+@source("audit", permission="audit.view")
+async def audit(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """Every stream with chains, with the buttons of the role that the argument names."""
+    while True:
+        cards = [card(proof, role=argument) for proof in await read_proofs(store)]
+        yield [*cards, render("audit/_trail.html", id="audit-trail", deeds=await read_trail(store))]
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@source("audit-stream", permission="audit.view")
+async def audit_stream(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """`ROLE/STREAM`: one stream; the page fetches itself again after each verification."""
+    role, _, name = argument.partition("/")
+    while True:
+        proof = await read_proof(store, name)
+        yield [card(proof, role=role), Refresh(id="audit-verified", revision=proof.revision)]
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def card(proof: StreamProof, *, role: str) -> Frame:
+    """The strip of one stream and what is known of it."""
+    return render("audit/_stream.html", id=f"audit-{proof.name}", proof=proof, user=holder_of(role))

@@ -1,0 +1,28 @@
+"""This module is the audit pages: how far every stream with chains is verified, and what was found in one of them."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from apps.accounts.rights import permission_required
+from apps.accounts.templatetags.rights import role
+from apps.connection import ask
+
+from .proof import read_marks, read_proof, read_proofs
+from .trail import read_trail
+
+
+@require_safe
+@permission_required("audit.view")
+def index(request: HttpRequest) -> HttpResponse:
+    context = {"proofs": ask(read_proofs), "deeds": ask(read_trail), "topic": f"audit:{role(request.user)}"}
+    return render(request, "audit/index.html", context)
+
+
+@require_safe
+@permission_required("audit.view")
+def stream(request: HttpRequest, name: str) -> HttpResponse:
+    context = {"proof": ask(read_proof, name), "marks": ask(read_marks, name), "topic": f"audit-stream:{role(request.user)}/{name}"}
+    return render(request, "audit/stream.html", context)

@@ -1,0 +1,199 @@
+"""This module is the four questions of the overview: is anything behind or stopped, are the chains intact, what runs, what survives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apps.persistence.chain import Mark, list_marks
+from apps.persistence.errors import FeatureUnavailable
+from apps.persistence.events import now
+from apps.persistence.projections import ProjectionStatus, State, project_status
+from apps.persistence.projections.builtin import list_aggregate_types
+from apps.persistence.store import Connection, Layout, Store, StreamInfo, at_time, list_streams
+from apps.persistence.work.heartbeat import WorkerInfo, list_workers
+from apps.persistence.work.run import Run
+from apps.persistence.work.run_index import list_runs
+from apps.registry import registry
+
+from .health import Checked, read_health
+
+RATE_SECONDS = 60
+LOOKED_AT_RUNS = 50
+RECENT_RUNS = 5
+TROUBLES_SHOWN = 6
+RANK = {"bad": 0, "warn": 1, "off": 2, "ok": 3}
+_WORST_FIRST = (State.FAILED, State.STALLED, State.CATCHING_UP, State.PAUSED, State.REBUILDING, State.NOT_STARTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainState:
+    """A stream with chains: how long it is, and what was verified of it."""
+
+    layout: Layout
+    info: StreamInfo
+    mark: Mark | None
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def is_broken(self) -> bool:
+        return self.mark is not None and (not self.mark.intact or self.mark.sequence > self.info.last_sequence)
+
+    @property
+    def not_verified(self) -> int:
+        """Events after the mark."""
+        return max(0, self.info.last_sequence - (self.mark.sequence if self.mark else 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One of the four: its card, how grave the answer is (bad, warn, off, ok), and the answer in a few words."""
+
+    name: str
+    title: str
+    state: str
+    answer: str
+
+    @property
+    def id(self) -> str:
+        return f"overview-{self.name}"
+
+    @property
+    def template(self) -> str:
+        return f"overview/_{self.name}.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Everything the overview shows, at `looked_at`. `rate_in` is of all event streams over the last minute."""
+
+    projections: tuple[ProjectionStatus, ...]
+    chains: tuple[ChainState, ...]
+    runs: tuple[Run, ...]
+    workers: tuple[WorkerInfo, ...]
+    health: Checked
+    streams: tuple[StreamInfo, ...]
+    aggregates: int
+    aggregate_types: int
+    rate_in: float | None
+    looked_at: datetime
+
+    @property
+    def troubled(self) -> list[ProjectionStatus]:
+        """The projections that are not live, worst first."""
+        return sorted(
+            (status for status in self.projections if status.state is not State.LIVE),
+            key=lambda status: (_WORST_FIRST.index(status.state), -(status.lag or 0), status.name),
+        )
+
+    @property
+    def active(self) -> list[Run]:
+        """The runs that are not ended."""
+        return [run for run in self.runs if not run.state.is_ended]
+
+    @property
+    def recent(self) -> list[Run]:
+        """The newest runs that are ended."""
+        return [run for run in self.runs if run.state.is_ended][:RECENT_RUNS]
+
+    @property
+    def events(self) -> int:
+        """In every stream with a layout."""
+        return sum(chain.info.messages for chain in self.chains)
+
+    @property
+    def bytes(self) -> int:
+        return sum(stream.bytes for stream in self.streams)
+
+    @property
+    def questions(self) -> list[Question]:
+        """The gravest answer first."""
+        asked = [_is_anything_behind(self), _are_chains_intact(self), _what_runs(self), _what_survives(self)]
+        return sorted(asked, key=lambda question: RANK[question.state])
+
+    @property
+    def revision(self) -> str:
+        """Changes with the order of the cards."""
+        return ",".join(question.name for question in self.questions)
+
+
+async def read_overview(store: Store) -> Overview:
+    """Everything the overview shows. Raises Unavailable."""
+    connection, known, moment = store.connection, registry(), now()
+    streams = {stream.name: stream for stream in await list_streams(connection)}
+    marks = {mark.stream: mark for mark in await list_marks(store)}
+    chained = [layout for layout in known.layouts if layout.is_chained and layout.stream in streams]
+    chains = tuple(ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained)
+    chains = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
+    types = await list_aggregate_types(connection)
+    return Overview(
+        projections=tuple(await project_status(connection, list(known.projections.values()))),
+        chains=chains,
+        runs=(await list_runs(connection, limit=LOOKED_AT_RUNS)).runs,
+        workers=tuple(await list_workers(connection)),
+        health=await read_health(connection),
+        streams=tuple(streams.values()),
+        aggregates=sum(entry.aggregates for entry in types),
+        aggregate_types=len(types),
+        rate_in=await _rate_into(connection, [chain.info for chain in chains], moment),
+        looked_at=moment,
+    )
+
+
+async def _rate_into(connection: Connection, streams: Sequence[StreamInfo], moment: datetime) -> float | None:
+    """Events a second stored in these streams during the last minute."""
+    stored = 0
+    for stream in streams:
+        try:
+            first = await at_time(connection, stream.name, moment - timedelta(seconds=RATE_SECONDS))
+        except FeatureUnavailable:
+            return None
+        stored += stream.last_sequence - first.sequence + 1 if first else 0
+    return max(0, stored) / RATE_SECONDS if streams else None
+
+
+def _is_anything_behind(overview: Overview) -> Question:
+    states = [status.state for status in overview.troubled]
+    bad = sum(state in (State.FAILED, State.STALLED) for state in states)
+    rest = len(states) - bad
+    if bad:
+        answer, state = f"{bad} stopped" + (f", {rest} not live" if rest else ""), "bad"
+    elif rest:
+        answer, state = f"{rest} not live", "warn"
+    else:
+        answer, state = f"All {len(overview.projections)} live" if overview.projections else "No projection declared", "ok"
+    return Question(name="behind", title="Is anything behind, stalled or failed?", state=state, answer=answer)
+
+
+def _are_chains_intact(overview: Overview) -> Question:
+    broken = sum(chain.is_broken for chain in overview.chains)
+    never = sum(chain.mark is None for chain in overview.chains)
+    if broken:
+        answer, state = f"{broken} stream{'' if broken == 1 else 's'} with findings", "bad"
+    elif never or not overview.chains:
+        answer, state = "Not verified yet" if never == len(overview.chains) else f"{never} not verified yet", "off"
+    else:
+        answer, state = "Intact as far as verified", "ok"
+    return Question(name="chains", title="Is every chain intact?", state=state, answer=answer)
+
+
+def _what_runs(overview: Overview) -> Question:
+    runs, workers = len(overview.active), len(overview.workers)
+    if not workers:
+        answer, state = "No worker is alive", "bad"
+    else:
+        answer, state = f"{runs or 'no'} run{'' if runs == 1 else 's'}, {workers} worker{'' if workers == 1 else 's'}", "ok"
+    return Question(name="running", title="What is running?", state=state, answer=answer)
+
+
+def _what_survives(overview: Overview) -> Question:
+    health = overview.health.health
+    state = {True: "ok", False: "bad", None: "off"}[health.is_durable]
+    answer = {True: "Durable", False: "Not durable", None: "Not known"}[health.is_durable]
+    if state == "ok" and health.missing:
+        state, answer = "warn", "Durable, some features missing"
+    return Question(name="durable", title="Does what is acknowledged survive?", state=state, answer=answer)
