@@ -47,9 +47,11 @@ def _statements(block: str) -> Iterator[tuple[str, object]]:
     lines: list[str] = []
     for line in [*block.splitlines(), ""]:
         lines.append(line)
-        code = compiler("\n".join(lines), "<page>", "single")
+        text = "\n".join(lines)
+        code = compiler(text, "<page>", "single") if text.strip() else None
         if code is not None:
-            yield "\n".join(lines).strip(), code
+            yield text.strip(), code
+        if code is not None or not text.strip():
             lines = []
     if lines:
         raise SyntaxError(f"The page ends inside a statement: {lines}")
