@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import time
 from importlib import import_module
+from pathlib import Path
 
 from .document import write_document
 from .figures import Figure, to_text
@@ -22,6 +23,7 @@ SUBJECTS = {
     "replay": "replay into a projection and verify the stream, with one worker and two",
     "proof": "encode, hash, decode and verify in one core's time",
     "pages": "every page of the console",
+    "growth": "the same loads and pages on a tenth of the events",
     "browser": "from an append to the change on a screen",
     "sockets": "two hundred open browsers",
 }
@@ -49,6 +51,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("subjects", nargs="*", choices=[*SUBJECTS, []], metavar="subject", help="what to measure; everything unless named")
     parser.add_argument("--events", type=int, help=f"how many events to store first ({EVENTS:,}; with --quick {QUICK_EVENTS:,})")
     parser.add_argument("--quick", action="store_true", help="a tenth of the rounds: to see that it runs, not what it comes to")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the events in this folder, and use them again where it has them")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
     options = parser.parse_args()
     options.subjects = options.subjects or list(SUBJECTS)
@@ -60,7 +63,8 @@ def _parse() -> argparse.Namespace:
 
 async def _measure(options: argparse.Namespace) -> list[Figure]:
     figures: list[Figure] = []
-    async with open_stage(events=options.events, share=QUICK_SHARE if options.quick else 1.0) as stage:
+    share = QUICK_SHARE if options.quick else 1.0
+    async with open_stage(events=options.events, share=share, keep=options.keep) as stage:
         for subject in options.subjects:
             figures += await _measure_one(subject, stage)
     return figures

@@ -40,7 +40,7 @@ async def measure(stage: Stage) -> list[Figure]:
 async def _measure(stage: Stage, *, size: int, rounds: int, seed: int) -> tuple[Spread, Spread]:
     """In turn ours and the bare client's, each to the next of two rows of aggregates, so that both meet the same moments."""
     ours, bare = [], []
-    heads = await _heads(stage, 2 * min(rounds + WARM_UP, len(stage.data.tens) // 2), seed)
+    heads = await _heads(stage, 2 * min(rounds + WARM_UP, len(stage.data.sevens) // 2), seed)
     half = len(heads) // 2
     for number in range(rounds + WARM_UP):
         place = number % half
@@ -52,7 +52,7 @@ async def _measure(stage: Stage, *, size: int, rounds: int, seed: int) -> tuple[
 
 
 async def _heads(stage: Stage, count: int, seed: int) -> list[Head]:
-    refs: list[AggregateRef] = picked(stage.data.tens, count, seed=seed)
+    refs: list[AggregateRef] = picked(stage.data.sevens, count, seed=seed)
     return [await head_of(stage.store, ref) for ref in refs]
 
 

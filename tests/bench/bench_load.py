@@ -121,4 +121,5 @@ def _figure(what: str, ours: Spread, bare: Spread | None, *, has_target: bool) -
         ratio=bare.p50 / ours.p50 if bare else None,
         target=TARGET if has_target else "",
         is_met=is_met if has_target else None,
+        p50=ours.p50,
     )

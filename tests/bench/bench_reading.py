@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import time
 
 import psutil  # type: ignore[import-untyped]
 
 from apps.persistence.store import EVENTS, open_reader
 
-from .figures import Figure, rate_words
+from .figures import Clock, Figure, Rate
 from .stage import Stage
 
 TOGETHER = 200_000
@@ -26,56 +25,56 @@ async def measure(stage: Stage) -> list[Figure]:
     for _ in range(stage.times(ROUNDS, least=1)):
         ours.append(await _read(stage, count))
         bare.append(await _read_bare(stage, count))
-    together, ordered = max(ours), max(bare)
+    together, ordered = max(ours, key=lambda rate: rate.per_second), max(bare, key=lambda rate: rate.per_second)
     whole, growth = await _read_whole(stage)
     return [
         Figure(
             what=f"read {count:,} events in order, one process",
-            measured=rate_words(together),
-            bare=rate_words(ordered),
-            ratio=together / ordered,
+            measured=together.words(),
+            bare=ordered.words(),
+            ratio=together.per_second / ordered.per_second,
             target=f"≥ {PER_SECOND:,}/s",
-            is_met=together >= PER_SECOND,
+            is_met=together.per_second >= PER_SECOND,
             note="best of the rounds, nats-py's ordered consumer beside it",
         ),
         Figure(
             what=f"read all {stage.data.events:,} events; memory from the first tenth to the end",
-            measured=f"{rate_words(whole)}; {growth:+.1f} MB",
+            measured=f"{whole.words()}; {growth:+.1f} MB",
             target=f"≥ {PER_SECOND:,}/s; flat (< {GROWTH_MEGABYTES:.0f} MB)",
-            is_met=whole >= PER_SECOND and growth < GROWTH_MEGABYTES,
+            is_met=whole.per_second >= PER_SECOND and growth < GROWTH_MEGABYTES,
         ),
     ]
 
 
-async def _read(stage: Stage, count: int) -> float:
+async def _read(stage: Stage, count: int) -> Rate:
     gc.collect()
-    began, seen = time.perf_counter(), 0
+    clock, seen = Clock(), 0
     async with open_reader(stage.store.connection, EVENTS.stream, to_sequence=count) as reader:
         async for messages in reader:
             seen += len(messages)
     assert seen == count, seen
-    return seen / (time.perf_counter() - began)
+    return clock.rate_of(seen)
 
 
-async def _read_bare(stage: Stage, count: int) -> float:
+async def _read_bare(stage: Stage, count: int) -> Rate:
     gc.collect()
-    began = time.perf_counter()
+    clock = Clock()
     subscription = await stage.bare.jetstream.subscribe(
         EVENTS.subjects, stream=EVENTS.stream, ordered_consumer=True, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
     for _ in range(count):
         await subscription.next_msg(timeout=10)
-    rate = count / (time.perf_counter() - began)
+    rate = clock.rate_of(count)
     await subscription.unsubscribe()
     return rate
 
 
-async def _read_whole(stage: Stage) -> tuple[float, float]:
+async def _read_whole(stage: Stage) -> tuple[Rate, float]:
     """Events in a second, and by how many megabytes this process grew after the first tenth, at its largest."""
     gc.collect()
     process = psutil.Process()
     settled, largest, seen = 0, 0, 0
-    began = time.perf_counter()
+    clock = Clock()
     async with open_reader(stage.store.connection, EVENTS.stream, to_sequence=stage.data.events) as reader:
         async for messages in reader:
             seen += len(messages)
@@ -84,4 +83,4 @@ async def _read_whole(stage: Stage) -> tuple[float, float]:
             resident = process.memory_info().rss
             settled, largest = settled or resident, max(largest, resident)
     assert seen == stage.data.events, seen
-    return seen / (time.perf_counter() - began), (largest - settled) / 1e6
+    return clock.rate_of(seen), (largest - settled) / 1e6

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One row of the table. `ratio` is ours against the bare client's, above 1 where ours is quicker; `is_met` is None without a target."""
+    """One row of the table. `ratio` is ours against the bare client's, above 1 where ours is quicker; `is_met` is None without a target.
+
+    `p50` is in milliseconds, for what is compared over sizes of the data.
+    """
 
     what: str
     measured: str
@@ -18,6 +22,7 @@ class Figure:
     target: str = ""
     is_met: bool | None = None
     note: str = ""
+    p50: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -63,6 +68,28 @@ def rate_words(per_second: float) -> str:
     """Events in a second, to three digits, so that a table does not pretend to know more."""
     digits = max(0, int(math.log10(per_second)) - 2) if per_second >= 1 else 0
     return f"{round(per_second, -digits):,.0f}/s"
+
+
+class Clock:
+    """Time since it was made: on the wall, and of the processor for this process alone."""
+
+    def __init__(self) -> None:
+        self._began, self._worked = time.perf_counter(), time.process_time()
+
+    def rate_of(self, count: int) -> Rate:
+        """So many were done since."""
+        return Rate(per_second=count / (time.perf_counter() - self._began), per_own_second=count / (time.process_time() - self._worked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How many in a second on the wall, and in a second of the process's own processor time: the difference is waiting for others."""
+
+    per_second: float
+    per_own_second: float
+
+    def words(self) -> str:
+        return f"{rate_words(self.per_second)} ({rate_words(self.per_own_second)} of its own processor time)"
 
 
 def to_rows(figures: Sequence[Figure]) -> list[list[str]]:

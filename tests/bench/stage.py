@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.persistence.store import EVENTS, Store, ensure_home, get_stream, open_store
+from apps.persistence.store import EVENTS, Store, ensure_home, get_stream, head_of, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .bare import Bare, open_bare
@@ -51,16 +51,33 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def open_stage(*, events: int, share: float = 1.0) -> AsyncIterator[Stage]:
-    """Start a server, store the data, and take all of it away afterwards."""
+async def open_stage(*, events: int, share: float = 1.0, keep: Path | None = None) -> AsyncIterator[Stage]:
+    """Start a server with the data on it. All of it is taken away afterwards, unless it is kept in a folder `keep`, to be used again."""
+    with _folder(keep) as folder, EmbeddedServer(folder / "nats") as server:
+        async with open_store(server.settings("worker")) as store, open_bare(server.settings("worker")) as bare:
+            data = plan_data(events)
+            await _ensure_data(store, data)
+            yield Stage(server=server, store=store, bare=bare, data=data, folder=folder, share=share)
+
+
+async def _ensure_data(store: Store, data: DataSet) -> None:
+    await ensure_home(store.connection)
+    stored = (await get_stream(store.connection, EVENTS.stream)).messages
+    if stored:
+        last = (await head_of(store, data.large)).version
+        if stored < data.events or last != data.large_size:
+            raise RuntimeError(f"The folder holds {stored:,} events, not the {data.events:,} of this measure; name another one.")
+        return
+    began = time.monotonic()
+    await write_data(store.connection, data)
+    print(f"{data.events:,} events of {data.aggregates:,} aggregates stored in {time.monotonic() - began:.0f} s", flush=True)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
     with tempfile.TemporaryDirectory(prefix="cim-bench-") as name:
-        folder = Path(name)
-        with EmbeddedServer(folder / "nats") as server:
-            async with open_store(server.settings("worker")) as store, open_bare(server.settings("worker")) as bare:
-                data = plan_data(events)
-                await ensure_home(store.connection)
-                began = time.monotonic()
-                await write_data(store.connection, data)
-                seconds = time.monotonic() - began
-                print(f"{data.events:,} events of {data.aggregates:,} aggregates stored in {seconds:.0f} s", flush=True)
-                yield Stage(server=server, store=store, bare=bare, data=data, folder=folder, share=share)
+        yield Path(name)
