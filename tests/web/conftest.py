@@ -17,6 +17,8 @@ from apps.accounts.roles import Role
 from apps.persistence.store import open_store
 from apps.persistence.store.embedded import EmbeddedServer
 
+from .working_console import Worker, write_demo
+
 PASSWORD = "correct horse battery"
 R = TypeVar("R")
 
@@ -97,3 +99,17 @@ def home(home_server: EmbeddedServer, settings: LazySettings) -> Iterator[Home]:
     connection.stop()
     yield Home(home_server)
     connection.stop()
+
+
+@pytest.fixture(scope="module")
+def demo_server(home_server: EmbeddedServer) -> EmbeddedServer:
+    """The module's server with the demo's first events on it."""
+    Home(home_server).run(write_demo)
+    return home_server
+
+
+@pytest.fixture(scope="module")
+def worker(demo_server: EmbeddedServer) -> Iterator[Worker]:
+    """A worker that has the demo's events to work on."""
+    with Worker(demo_server) as alive:
+        yield alive

@@ -1,0 +1,70 @@
+"""This module is the tests of asking for runs while no worker lives, and of what is heard when one comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+
+from apps import connection
+from apps.persistence.store import Store, ensure_home
+from apps.persistence.store.embedded import EmbeddedServer
+
+from .conftest import Home, Visitor, home_settings
+from .working_console import Worker, read, start_run, wait_for
+
+VERIFY = "/runs/new/verify/review/?stream=CIM-EVENTS"
+
+
+@pytest.fixture(autouse=True)
+def alone(own_nats_server: EmbeddedServer, settings: LazySettings) -> Iterator[Home]:
+    """The console looks at the server of this test, which holds the console's streams and nothing else."""
+    settings.CIM_HOME = home_settings(own_nats_server)
+    connection.stop()
+    home = Home(own_nats_server)
+    home.run(make_streams)
+    yield home
+    connection.stop()
+
+
+async def make_streams(store: Store) -> None:
+    await ensure_home(store.connection)
+
+
+async def make_events_anew(store: Store) -> None:
+    await store.connection.api("STREAM.DELETE.CIM-EVENTS", stream="CIM-EVENTS")
+    await ensure_home(store.connection)
+
+
+def test_before_the_first_run_the_list_says_how_to_start_one(viewer: Visitor) -> None:
+    text = read(viewer, "/runs/")
+
+    assert "No run yet" in text
+    assert "No worker is alive." in text
+
+
+def test_a_request_waits_for_a_worker_and_says_that_none_lives(auditor: Visitor) -> None:
+    run = start_run(auditor, VERIFY)
+
+    text = read(auditor, run)
+    assert "Waiting for a worker" in text
+    assert "no worker is alive. Start one with python3 manage.py worker" in text
+
+
+def test_a_worker_that_comes_takes_up_what_waited(auditor: Visitor, own_nats_server: EmbeddedServer) -> None:
+    run = start_run(auditor, VERIFY)
+
+    with Worker(own_nats_server):
+        wait_for(auditor, run, "Receipt finished")
+
+
+def test_what_a_worker_refuses_later_is_told_on_the_page_of_the_run(auditor: Visitor, alone: Home, own_nats_server: EmbeddedServer) -> None:
+    run = start_run(auditor, VERIFY)
+
+    alone.run(make_events_anew)
+    with Worker(own_nats_server):
+        text = wait_for(auditor, run, "Rejected.")
+
+    assert "The plan no longer holds: created was" in text
+    assert "Nothing was done." in text
