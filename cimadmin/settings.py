@@ -14,7 +14,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 CIM_DATA = environment.folder("CIM_DATA")
 CIM_DEMO = environment.flag("CIM_DEMO")
-CIM_DOMAINS = environment.words("CIM_DOMAINS", "apps.domain")
+CIM_DOMAINS = environment.words("CIM_DOMAINS")
 CIM_HOME = environment.connection("CIM_NATS", default_url="nats://127.0.0.1:4222")
 CIM_OBSERVED = environment.connections("CIM_OBSERVED")
 CIM_ORIGINS = environment.origins("CIM_ORIGINS")

@@ -145,6 +145,8 @@ def environment_of_each(options: argparse.Namespace, home: ConnectionSettings | 
     shared = {name: value for name, value in os.environ.items() if not name.startswith("CIM_NATS_")}
     shared |= {"CIM_DATA": str(options.data), "CIM_SECRET_KEY_FILE": str(secret_key_file(options.data)), "PYTHONUNBUFFERED": "1"}
     shared |= {"CIM_DEMO": "1"} if options.demo else {}
+    if isinstance(home, EmbeddedServer):
+        shared.setdefault("CIM_DOMAINS", "apps.domain")  # a server of our own has only the order example to show
     users: dict[str, User] = {"web": "web", "worker": "worker", "demo": "worker", "command": "admin"}
     environments = {}
     for name, user in users.items():

@@ -5,6 +5,7 @@ import tempfile
 
 os.environ.setdefault("CIM_DATA", tempfile.mkdtemp(prefix="cim-tests-"))
 os.environ.setdefault("CIM_SECRET_KEY", "only-for-tests-0123456789-0123456789-0123456789")
+os.environ.setdefault("CIM_DOMAINS", "apps.domain")
 
 from cimadmin.settings import *  # noqa: F403
 

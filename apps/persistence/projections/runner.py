@@ -112,6 +112,7 @@ class _Runner:
         self._pace = Pace(definition.rate_limit)
         self._limit = MAX_EVENTS
         self._pending = 0
+        self._moved_at: float | None = None  # while catching up: when the durable was last moved along
 
     async def run(self) -> Position:
         await self._open()
@@ -124,6 +125,7 @@ class _Runner:
         return self.models.position
 
     async def _run(self) -> None:
+        self._moved_at = None
         while not self.orders.should_stop():
             await self._move_along()
             if self.orders.until is not None or self._pending > FAR_BEHIND:
@@ -149,7 +151,7 @@ class _Runner:
 
     async def _catch_up(self, until: int | None) -> None:
         """Read the stream to its end (or to `until`), moving the durable along so that lag stays true."""
-        moved_at = time.monotonic()
+        self._moved_at = time.monotonic()
         async with open_reader(
             self.store.connection,
             self.definition.stream,
@@ -162,9 +164,7 @@ class _Runner:
                 await self._apply(messages)
                 if self.orders.should_stop():
                     break
-                if time.monotonic() - moved_at > _MOVE_SECONDS:
-                    await self._move_along()
-                    moved_at = time.monotonic()
+        self._moved_at = None
 
     async def _move_along(self) -> None:
         await self._durable.move(self.models.position.sequence)
@@ -195,6 +195,9 @@ class _Runner:
             done += taken
             if self.orders.on_progress is not None:
                 await self.orders.on_progress(Progress(position=self.models.position, pending=max(0, self._pending)))
+            if self._moved_at is not None and time.monotonic() - self._moved_at > _MOVE_SECONDS:
+                await self._move_along()
+                self._moved_at = time.monotonic()
             if done < len(messages) and self.orders.should_stop():
                 return
             await self._pace.wait(taken)
