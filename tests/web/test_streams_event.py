@@ -188,7 +188,7 @@ def test_a_tab_that_does_not_exist_is_no_page(viewer: Visitor, made: Made) -> No
 def test_an_event_opens_beside_the_list_without_javascript(viewer: Visitor, made: Made) -> None:
     text = page(viewer, "/streams/PLAIN/?show=1&tab=headers")
 
-    assert '<tr id="event-1" aria-current="true">' in text
+    assert '<tr id="event-1" data-sequence="1" aria-current="true">' in text
     assert "application/json" in text
 
 

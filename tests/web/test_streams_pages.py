@@ -102,7 +102,7 @@ def test_going_to_a_sequence_puts_it_on_top(viewer: Visitor, orders: str) -> Non
     text = page(viewer, f"{orders}?at=60")
 
     assert shown(text)[0] == 60
-    assert '<tr id="event-60" aria-current="true">' in text
+    assert '<tr id="event-60" data-sequence="60" aria-current="true">' in text
 
 
 def test_a_time_in_the_address_becomes_the_sequence_it_stands_for(viewer: Visitor, orders: str) -> None:
