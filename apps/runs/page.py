@@ -123,20 +123,26 @@ class RunPage:
 
 async def read_run_page(store: Store, run_id: str) -> RunPage:
     """Everything the page of a run shows. Raises InvalidSubject for a text that is no id."""
-    ref, connection = run_ref(run_id), store.connection
+    connection = store.connection
     await listen(connection)
-    found = await load(store.on(CONSOLE), ref)
-    refusal = None if found.events else refusal_of(run_id)
+    events = await _load(store, run_id)
+    is_waiting = not events and await is_queued(connection, run_id)
+    if not events and not is_waiting:  # a worker may have taken it up between these two looks
+        events = await _load(store, run_id)
     return RunPage(
         id=run_id,
-        run=run_from(found.events),
-        progress=await _progress(store, run_id) if found.events else None,
-        events=_events(found.events),
+        run=run_from(events),
+        progress=await _progress(store, run_id) if events else None,
+        events=_events(events),
         workers=tuple(await list_workers(connection)),
-        refusal=refusal or "",
-        is_queued=not found.events and refusal is None and await is_queued(connection, run_id),
+        refusal="" if events else refusal_of(run_id) or "",
+        is_queued=is_waiting,
         looked_at=now(),
     )
+
+
+async def _load(store: Store, run_id: str) -> tuple[StoredEvent, ...]:
+    return (await load(store.on(CONSOLE), run_ref(run_id))).events
 
 
 def name_of(worker: WorkerInfo) -> str:

@@ -60,7 +60,7 @@ async def write_demo(store: Store) -> None:
 
 def page(client: Client, address: str, status: int = 200) -> str:
     response: HttpResponse = client.get(address)  # type: ignore[assignment]
-    assert response.status_code == status, response.content.decode()[:3000]
+    assert response.status_code == status, words(response.content.decode())[:3000]
     return response.content.decode()
 
 
