@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import JetStreamDisabled, OutOfSpace, PersistenceError, ServerRefused, StreamNotFound
+from ..errors import (
+    JetStreamDisabled,
+    OutOfSpace,
+    PersistenceError,
+    ServerRefused,
+    StreamNotFound,
+    Unavailable,
+    Unreachable,
+    WrongCredentials,
+)
+from .settings import CONNECT_SECONDS, ConnectionSettings
 
 STREAM_NOT_FOUND = 10059
 NO_MESSAGE = 10037
@@ -32,3 +42,16 @@ def api_error(error: Mapping[str, Any], *, stream: str = "") -> PersistenceError
     if err_code in OUT_OF_SPACE:
         return OutOfSpace(f"The server cannot store more: {description} (code {err_code}). Free space or raise the limit, then retry.")
     return ServerRefused(description, code=code, err_code=err_code)
+
+
+def cannot_connect(settings: ConnectionSettings, cause: str) -> Unavailable:
+    """The error of ours for a connection that could not be opened; `cause` is the client's own word, empty if nothing came."""
+    if "authorization" in cause.lower() or "authentication" in cause.lower():
+        return WrongCredentials(
+            f"{settings.url} refused the credentials of connection {settings.name}: {cause}. "
+            "Check its user and password, nkey or credentials file."
+        )
+    return Unreachable(
+        f"No NATS server answers at {settings.url} ({cause or f'nothing within {CONNECT_SECONDS:g} s'}). "
+        "Check the address, that nats-server runs, and the network between."
+    )

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from nats import errors as nats_errors
 from nats.aio.subscription import Subscription
 
-from ..errors import InvalidInput, JetStreamDisabled, PermissionDenied, Unavailable, Unreachable, WrongCredentials
+from ..errors import InvalidInput, JetStreamDisabled, PermissionDenied, Unavailable, Unreachable
 from ..events import now
-from .api_errors import api_error
+from .api_errors import api_error, cannot_connect
 from .client import DirectClient
 from .link import ConnectionState, CoreMessage, Link, PendingRequest, Reply, ServerFacts
 from .settings import CONNECT_SECONDS, ConnectionSettings, connect_options
@@ -143,6 +143,17 @@ class Connection:
         except (nats_errors.Error, OSError) as error:
             raise self._broken(error) from error
 
+    async def publish_all(self, messages: Sequence[tuple[str, bytes, Mapping[str, str]]]) -> None:
+        """Publish many messages (subject, data, headers) in one write. Raises as `publish`; then none of them was sent."""
+        if not messages:
+            return
+        try:
+            await self.client.publish_all(messages)
+        except nats_errors.MaxPayloadError as error:
+            raise InvalidInput(f"A message of the batch is larger than the server takes ({self.server.max_payload:,} bytes).") from error
+        except (nats_errors.Error, OSError) as error:
+            raise self._broken(error) from error
+
     @asynccontextmanager
     async def subscribe(self, pattern: str, callback: Callable[[CoreMessage], None]) -> AsyncIterator[None]:
         """Have every message that matches `pattern` handed to `callback`, which must not block. Survives reconnects."""
@@ -205,18 +216,8 @@ class Connection:
         await self.client.close()
 
     def _cannot_connect(self, connecting: asyncio.Future[None]) -> Unavailable:
-        cause = self._state.last_error
-        if connecting.done() and not connecting.cancelled() and connecting.exception():
-            cause = cause or str(connecting.exception())
-        if "authorization" in cause.lower() or "authentication" in cause.lower():
-            return WrongCredentials(
-                f"{self.settings.url} refused the credentials of connection {self.name}: {cause}. "
-                "Check its user and password, nkey or credentials file."
-            )
-        return Unreachable(
-            f"No NATS server answers at {self.settings.url} ({cause or f'nothing within {CONNECT_SECONDS:g} s'}). "
-            "Check the address, that nats-server runs, and the network between."
-        )
+        failed = connecting.exception() if connecting.done() and not connecting.cancelled() else None
+        return cannot_connect(self.settings, self._state.last_error or str(failed or ""))
 
     def _broken(self, error: BaseException) -> Unavailable:
         if isinstance(error, nats_errors.BadSubjectError):

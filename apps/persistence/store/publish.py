@@ -56,8 +56,9 @@ async def store_batch(connection: Connection, messages: Sequence[Outgoing], *, t
         )
     batch = new_id()
     last = len(messages)
-    for number, message in enumerate(messages[:-1], start=1):
-        await connection.publish(message.subject, message.data, _batched(message.headers, batch, number))
+    await connection.publish_all(
+        [(message.subject, message.data, _batched(message.headers, batch, number)) for number, message in enumerate(messages[:-1], start=1)]
+    )
     final = messages[-1]
     headers = _batched(final.headers, batch, last) | {"Nats-Batch-Commit": "1"}
     reply = await connection.request(final.subject, final.data, headers, timeout=timeout)
