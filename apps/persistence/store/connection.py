@@ -145,12 +145,11 @@ class Connection:
 
     async def publish_all(self, messages: Sequence[tuple[str, bytes, Mapping[str, str]]]) -> None:
         """Publish many messages (subject, data, headers) in one write. Raises as `publish`; then none of them was sent."""
-        if not messages:
-            return
         try:
-            await self.client.publish_all(messages)
+            if messages:
+                await self.client.publish_all(messages)
         except nats_errors.MaxPayloadError as error:
-            raise InvalidInput(f"A message of the batch is larger than the server takes ({self.server.max_payload:,} bytes).") from error
+            raise InvalidInput(f"A message of the batch is larger than the server's {self.server.max_payload:,} bytes.") from error
         except (nats_errors.Error, OSError) as error:
             raise self._broken(error) from error
 
