@@ -5,9 +5,11 @@ let running = null;
 let isWantedAgain = false;
 
 async function fetchPage() {
-  const response = await fetch(location.href, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
+  const asked = location.href;
+  const response = await fetch(asked, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
   if (!response?.ok || new URL(response.url).pathname !== location.pathname) return false;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (location.href !== asked) return true; // a person has gone on meanwhile, to what was fetched later than this
   const [page, freshPage] = [document.getElementById("page"), fresh.getElementById("page")];
   if (!page || !freshPage) return false;
   morph(page, freshPage);
