@@ -47,7 +47,7 @@ class Row:
     @property
     def spark(self) -> list[float]:
         """The lag of the last hour, thinned out; peaks stay."""
-        return thin([sample.lag for sample in self.status.samples], SPARK_POINTS)
+        return thin(self.status.lags, SPARK_POINTS)
 
     @property
     def is_stopped(self) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.persistence.errors import ProjectionFailed
+from apps.persistence.errors import EncodingError, ProjectionFailed
 from apps.persistence.events import StoredEvent
 from apps.persistence.projections import (
     HeldLease,
@@ -19,6 +19,7 @@ from apps.persistence.projections import (
     ProjectionDefinition,
     ProjectionStatus,
     State,
+    bucket_of,
     build_beside,
     ensure_record,
     pause,
@@ -29,7 +30,7 @@ from apps.persistence.projections.control import record_failure
 from apps.persistence.projections.sampler import Sampler, run_sampler
 from apps.persistence.projections.samples import TIERS, Point, Series, read_samples
 from apps.persistence.projections.stream_samples import MAX_BYTES, StreamSamples, read_stream_samples, unpack
-from apps.persistence.store import StreamInfo, ensure_home, get_stream, open_store
+from apps.persistence.store import StreamInfo, ensure_home, get_stream, kv_put, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.lease import hold
 
@@ -67,6 +68,13 @@ async def test_a_caught_up_projection_is_live_with_nothing_behind(case: Case, ca
 
     assert (status.state, status.lag, status.seconds_behind, status.caught_up_in_seconds) == (State.LIVE, 0, 0.0, 0.0)
     assert status.applied == 3
+
+
+async def test_a_position_that_cannot_be_read_is_one_error_and_no_group(case: Case, caught_up: ProjectionDefinition) -> None:
+    await kv_put(case.store.connection, bucket_of(caught_up.name, 1), "_position", b"not a block")
+
+    with pytest.raises(EncodingError):
+        await status_of(case, caught_up)
 
 
 async def test_events_that_others_take_are_no_lag(case: Case) -> None:

@@ -44,7 +44,10 @@ class Facts:
 
 
 async def gather_facts(connection: Connection, definitions: Sequence[ProjectionDefinition], *, with_next: bool = True) -> list[Facts]:
-    """The facts of each projection, in the order given. `with_next` also looks up the next event of those that lag."""
+    """The facts of each projection, in the order given. `with_next` also looks up the next event of those that lag.
+
+    Raises Unavailable, and EncodingError where a stored position cannot be read.
+    """
     records = {record.name: record for record in await list_records(connection)}
     consumers = await _consumers(connection, {definition.stream for definition in definitions})
     slots = asyncio.Semaphore(_AT_ONCE)
@@ -53,8 +56,11 @@ async def gather_facts(connection: Connection, definitions: Sequence[ProjectionD
         async with slots:
             return await _facts(connection, definition, records.get(definition.name), consumers, with_next=with_next)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(gather(definition)) for definition in definitions]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(gather(definition)) for definition in definitions]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures  # callers act on one error, and the first ended the others
     return [task.result() for task in tasks]
 
 

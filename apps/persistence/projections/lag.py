@@ -17,7 +17,7 @@ from ..store import Connection
 from .definition import ProjectionDefinition
 from .facts import Facts, gather_facts
 from .record import Failure, Wanted
-from .samples import Point, Sample, Series, read_series
+from .samples import Point, Series, read_series
 
 STALLED_AFTER_SECONDS = 60.0
 LIVE_WITHIN_SECONDS = 5.0
@@ -58,7 +58,8 @@ class ProjectionStatus:
 
     `lag` counts events, `seconds_behind` is the age of the next event it will apply (0 when there is none); both are None before it
     first ran. Rates are events a second over the last minute, None without samples. `caught_up_in_seconds` is 0 when it is, None where
-    it never will be at these rates. `samples` is the last hour. `stalled_seconds` is how long nothing moved although events wait.
+    it never will be at these rates. `lags` are those of the last hour's samples. `stalled_seconds` is how long nothing moved although
+    events wait.
     """
 
     definition: ProjectionDefinition
@@ -76,7 +77,7 @@ class ProjectionStatus:
     rate_applied: float | None = None
     trend: Trend = "steady"
     caught_up_in_seconds: float | None = None
-    samples: tuple[Sample, ...] = ()
+    lags: tuple[int, ...] = ()
     failure: Failure | None = None
     build: int | None = None
     version: int | None = None
@@ -125,7 +126,7 @@ def _status(facts: Facts, series: Series | None, moment: datetime, stalled_after
         rate_applied=rates.applied,
         trend=rates.trend,
         caught_up_in_seconds=_caught_up_in(lag, rates),
-        samples=series.samples() if series else (),
+        lags=tuple(point.lag for point in series.points) if series else (),
         failure=record.failure,
         build=serving.build,
         version=record.serving_build.version,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, cast
 
 from ..encoding import decode, encode
@@ -16,6 +17,7 @@ from ..errors import StreamNotFound
 from ..store import Connection, kv_get_many
 
 SAMPLES_BUCKET = "cim-samples"
+READ_AGAIN = 64
 _JITTER_SECONDS = 1
 TierName = Literal["5s", "1m", "10m"]
 
@@ -82,8 +84,7 @@ class Series:
 
     @classmethod
     def from_bytes(cls, tier: Tier, data: bytes) -> Series:
-        columns = cast("dict[str, list[int]]", decode(data))
-        return cls(tier, [Point(*row) for row in zip(*(columns[name] for name in Point.__slots__), strict=True)])
+        return cls(tier, _points(data))
 
     def samples(self) -> tuple[Sample, ...]:
         """The points as samples; the first one and those after a switch of builds have no rate."""
@@ -100,6 +101,13 @@ class Series:
                 )
             )
         return tuple(found)
+
+
+@lru_cache(maxsize=READ_AGAIN)
+def _points(data: bytes) -> tuple[Point, ...]:
+    """Pages look more often than there are new samples, so what was just read is not decoded again."""
+    columns = cast("dict[str, list[int]]", decode(data))
+    return tuple(Point(*row) for row in zip(*(columns[name] for name in Point.__slots__), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
