@@ -18,6 +18,7 @@ from .asking import is_queued, listen, refusal_of
 from .catalogue import title_of
 
 SAME_WITHIN = 0.1
+_SHOWN_ELSEWHERE = frozenset({"seconds", "stream"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,13 @@ class RunPage:
     def figures(self) -> tuple[tuple[str, Value], ...]:
         """The figures of the outcome that are one value each; lists are for the pages that know what they hold."""
         given = self.run.figures if self.run else {}
-        return tuple((name, value) for name, value in given.items() if not isinstance(value, list | dict))
+        return tuple((name, value) for name, value in given.items() if name not in _SHOWN_ELSEWHERE and not isinstance(value, list | dict))
+
+    @property
+    def verified_stream(self) -> str:
+        """The stream that a finished verification was about, empty for every other run."""
+        is_verified = self.run is not None and self.run.operation == "verify" and self.run.state is RunState.FINISHED
+        return self.run.target.removeprefix("stream/") if self.run and is_verified else ""
 
     def _mean_seconds_left(self, progress: RunProgress) -> float | None:
         started = self.run.started_at if self.run else None

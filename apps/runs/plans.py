@@ -101,7 +101,7 @@ def unsign(token: str) -> SignedPlan:
 
 
 def equivalent_command(choice: Choice, operation: Operation) -> str:
-    """What starts the same run from a shell; parameters that have their default are left out."""
+    """What starts the same run from a shell; parameters that have their default are left out, the reason is to be filled in."""
     words = ["python3", "manage.py", "start", choice.name]
     values = parameters_as_value(operation)
     for parameter in choice.parameters:
@@ -111,7 +111,7 @@ def equivalent_command(choice: Choice, operation: Operation) -> str:
         words.append(f"--{parameter.name.replace('_', '-')}")
         if parameter.kind != "switch":
             words.append(str(value))
-    return shlex.join(words)
+    return f"{shlex.join(words)} --reason '…'"
 
 
 async def _plan(store: Store, operation: Operation) -> Plan:

@@ -79,6 +79,7 @@ def test_a_viewer_follows_a_run_but_cannot_stop_it(operator: Visitor, viewer: Vi
 @pytest.mark.usefixtures("slow")
 def test_who_started_a_run_may_stop_it_whatever_the_role(auditor: Visitor) -> None:
     run = start_run(auditor, VERIFY)
+    wait_for(auditor, run, "Asked for by auditor")
 
     assert auditor.post(f"{run}cancel/").status_code == 302
 
@@ -89,7 +90,7 @@ def test_a_verification_leads_from_its_receipt_to_the_audit(auditor: Visitor) ->
     wait_for(auditor, run, "Receipt finished")
 
     text = page(auditor, run)
-    assert 'href="/audit/"' in text
+    assert 'href="/audit/CIM-EVENTS/"' in text
     assert "Intact: " in text
 
 
