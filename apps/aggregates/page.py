@@ -9,7 +9,7 @@ from apps.persistence.chain import Verdict, verify_aggregate
 from apps.persistence.events import AggregateDefinition, AggregateRef
 from apps.persistence.registry import Registry
 from apps.persistence.snapshots import Kept, Proof, prove, read_kept
-from apps.persistence.store import Layout, Store
+from apps.persistence.store import EVENTS, Layout, Store
 from apps.registry import informed, layout_for, registry
 
 from .address import Asked, address_of
@@ -70,6 +70,11 @@ class AggregatePage:
     @property
     def ref(self) -> AggregateRef:
         return self.asked.ref
+
+    @property
+    def has_snapshots(self) -> bool:
+        """Snapshots are kept by an aggregate's name, and only of those in CIM-EVENTS."""
+        return self.layout == EVENTS
 
     @property
     def is_long(self) -> bool:
@@ -164,7 +169,7 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
     layout, definition, is_chained = store.layout, known.definition_of(asked.ref), store.layout.is_chained
     verdict = await verify_aggregate(store, asked.ref) if asked.verifies and is_chained else None
     chain = chain_of(layout, window, verdict)
-    kept = await read_kept(store, asked.ref) if is_chained else Kept(snapshots=(), unusable=())
+    kept = await read_kept(store, asked.ref) if layout == EVENTS else Kept(snapshots=(), unusable=())
     marks = Marks(
         definition=definition if is_chained else None,
         findings=by_sequence(chain.findings),

@@ -54,9 +54,7 @@ class StatePane:
     reason: str = ""
 
 
-async def read_state(
-    store: Store, definition: AggregateDefinition | None, window: Window, kept: Kept, *, may_take_long: bool
-) -> StatePane:
+async def read_state(store: Store, definition: AggregateDefinition | None, window: Window, kept: Kept, *, may_take_long: bool) -> StatePane:
     """The state at the window's selected version. What a domain's code or a stored event makes impossible is told, not raised."""
     version = window.selected
     if version == 0:

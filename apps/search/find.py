@@ -133,4 +133,3 @@ async def _chained(store: Store) -> AsyncIterator[Store]:
         except (StreamNotFound, FeatureUnavailable):
             continue
         yield store.on(layout)
-

@@ -19,9 +19,7 @@ def _summarise(event: Event) -> str:
 
 TIN = AggregateDefinition(context="shop", type="tin", title="Tin", apply=_apply, summarise=_summarise)
 
-RELABELLED = Upcaster(
-    context="shop", aggregate="tin", type="relabelled", from_schema=1, apply=lambda payload: {"label": payload["name"]}
-)
+RELABELLED = Upcaster(context="shop", aggregate="tin", type="relabelled", from_schema=1, apply=lambda payload: {"label": payload["name"]})
 PARCELS = Layout(stream="PARCELS", kind="foreign", root="parcels", context="shop", aggregate="parcel", pattern="parcels.{entity}.{event}")
 
 DOMAIN = Domain(name="shop", title="Shop", aggregates=(TIN,), upcasters=(RELABELLED,), layouts=(PARCELS,))

@@ -29,7 +29,7 @@ def side(lines: Lines, sign: str) -> str:
 def test_a_changed_field_shows_both_values_and_the_word_once() -> None:
     lines = compare({"total": 112, "status": "draft"}, {"total": 12, "status": "draft"})
 
-    assert written(lines) == ['  {', '    "status": "draft",', '-   "total": 112', '+   "total": 12 changed', "  }"]
+    assert written(lines) == ["  {", '    "status": "draft",', '-   "total": 112', '+   "total": 12 changed', "  }"]
     assert lines.changes == 1
 
 
