@@ -113,11 +113,12 @@ async def test_web_user_may_not_listen_to_the_answers_of_others(web: Connection,
     assert heard == []
 
 
-async def test_web_user_sends_commands(web: Connection, nats_server: EmbeddedServer) -> None:
-    async with open_connection(nats_server.settings("worker")) as worker:
+async def test_web_user_sends_commands(own_nats_server: EmbeddedServer) -> None:
+    async with open_connection(own_nats_server.settings("worker")) as worker:
         await worker.api("STREAM.CREATE.COMMANDS", {"name": "COMMANDS", "subjects": ["cim.commands.>"], "storage": "memory"})
 
-    reply = await web.request("cim.commands.sales.order.7f3c.place", b"{}")
+    async with open_connection(own_nats_server.settings("web")) as web:
+        reply = await web.request("cim.commands.sales.order.7f3c.place", b"{}")
 
     assert json.loads(reply.data) == {"stream": "COMMANDS", "seq": 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -199,10 +200,11 @@ def test_a_missing_event_opens_beside_the_list_with_its_reason(viewer: Visitor, 
 def test_a_mirror_reads_its_events_by_the_layout_of_its_origin(viewer: Visitor, home: Home, made: Made) -> None:
     async def make(store: Store) -> None:
         await make_stream(store, "COPY", mirror={"name": EVENTS.stream})
-        deadline = 100
-        while deadline and (await store.connection.api("STREAM.INFO.COPY"))["state"]["messages"] < 3:
-            deadline -= 1
-            await store.connection.round_trip_ms()
+        async with asyncio.timeout(30):
+            copied = 0
+            while copied < 3:
+                copied = (await store.connection.api("STREAM.INFO.COPY"))["state"]["messages"]
+                await asyncio.sleep(0.02)
 
     home.run(make)
     text = page(viewer, "/streams/COPY/?at=3")
