@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from apps.persistence.encoding import Cid, cid_of, encode
 from apps.persistence.errors import InvalidState, PersistenceError, Unavailable
 from apps.persistence.events import AggregateDefinition, AggregateRef, State
+from apps.persistence.events.diff import Change, diff_states
 from apps.persistence.snapshots import Kept, StateAt, Unusable, state_at
 from apps.persistence.store import Store, decode_event
 
@@ -50,6 +51,7 @@ class StatePane:
     lines: Lines | None = None
     found: Found | None = None
     compared_with: int | None = None
+    changes: tuple[Change, ...] = ()
     to_read: int = 0
     reason: str = ""
 
@@ -114,6 +116,7 @@ async def _beside_the_one_before(store: Store, definition: AggregateDefinition, 
         lines=compare(before.state, after),
         found=_how(before, after, before.events_read + 1),
         compared_with=slot.version - 1,
+        changes=tuple(diff_states(before.state, after)),
     )
 
 

@@ -77,6 +77,7 @@ def test_the_state_at_a_version_marks_what_its_event_changed(viewer: Visitor, st
     assert selected(text) == ["3"]
     assert "State at v3 compared with v2" in words(text)
     assert '- "discount_percent": null, + "discount_percent": 10, changed' in words(text)
+    assert "discount_percent changed {" in words(text)
     assert "3 events folded." in words(text)
 
 
@@ -107,8 +108,8 @@ def test_two_versions_compared_name_the_event_that_changed_each_field_last(viewe
     text = words(page(viewer, f"{SPRING_PAGE}?diff=2..6"))
 
     assert "v2 compared with v6 5 fields differ" in text
-    assert "discount_percent null 10 changed v3 discount_applied pricing · 1 May 09:00:40.000" in text
-    assert 'status "draft" "submitted" changed v6 submitted web' in text
+    assert "discount_percent changed null 10 v3 discount_applied pricing · 1 May 09:00:40.000" in text
+    assert 'status changed "draft" "submitted" v6 submitted web' in text
     assert "Events between: 4" in text
 
 
