@@ -1,7 +1,7 @@
 // The live socket of this page: opened while somebody looks, each message acknowledged once it is on the screen, opened again for ever.
 import { swap } from "./live/morph.js";
 import { refreshIfStale, refreshPage } from "./live/page.js";
-import { pausedTopics, watchPausing } from "./live/pausing.js";
+import { keepIfHeld, keptRows, pausedTopics, watchPausing } from "./live/pausing.js";
 import { showState, showWaiting } from "./live/status.js";
 import { addRows, positions, tails } from "./live/tail.js";
 
@@ -68,13 +68,13 @@ function receive(message) {
   later("silence", SILENT_FOR, dropSilent);
   for (const frame of message.frames) apply(frame);
   afterPaint(() => say({ type: "ack", n: message.n }));
-  showWaiting(message.state.waiting);
+  showWaiting(message.state.waiting, keptRows());
   judge(message);
 }
 
 function apply(frame) {
   try {
-    if (frame.rows) addRows(frame);
+    if (frame.rows) keepIfHeld(frame) || addRows(frame);
     else if ("revision" in frame) refreshIfStale(frame);
     else swap(frame);
   } catch (error) {
@@ -171,8 +171,9 @@ function watchHiding() {
   window.addEventListener("online", connect);
 }
 
-watchPausing((type, topic) => {
+watchPausing((type, topic, kept) => {
   say({ type, topic });
+  kept.forEach(addRows);
   opened = wishes();
 });
 watchHiding();

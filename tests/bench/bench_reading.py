@@ -62,8 +62,11 @@ async def _read_bare(stage: Stage, count: int) -> Rate:
     subscription = await stage.bare.jetstream.subscribe(
         EVENTS.subjects, stream=EVENTS.stream, ordered_consumer=True, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
-    for _ in range(count):
-        await subscription.next_msg(timeout=10)
+    seen = 0
+    async for _ in subscription.messages:
+        seen += 1
+        if seen == count:
+            break
     rate = clock.rate_of(count)
     await subscription.unsubscribe()
     return rate

@@ -40,11 +40,16 @@ export async function refreshPage() {
 }
 
 const asked = new Map();
+const TRIES = 4;
 
-/** Fetch the page once for each revision that its element `id` has not. */
+/** Fetch the page for each revision that its element `id` has not; again, a little later each time, where that did not bring it. */
 export function refreshIfStale({ id, revision }) {
-  const element = document.getElementById(id);
-  if (!element || element.dataset.liveRevision === revision || asked.get(id) === revision) return;
+  const isStale = () => (document.getElementById(id)?.dataset.liveRevision ?? revision) !== revision;
+  if (!isStale() || asked.get(id) === revision) return;
   asked.set(id, revision);
-  refreshPage();
+  const fetchIt = async (attempt) => {
+    await refreshPage();
+    if (attempt < TRIES && isStale() && asked.get(id) === revision) setTimeout(fetchIt, 1000 * attempt, attempt + 1);
+  };
+  fetchIt(1);
 }

@@ -38,10 +38,11 @@ export function showState(state, { attempt = 0, asOf = "", reason = "" } = {}) {
   element.title = reason;
 }
 
-/** How many events wait behind each paused topic. */
-export function showWaiting(waiting) {
+/** How many events wait behind each paused topic, at the server and here. */
+export function showWaiting(waiting, kept) {
   for (const element of document.querySelectorAll("[data-live-waiting]")) {
-    const count = waiting[element.dataset.liveWaiting] ?? 0;
+    const topic = element.dataset.liveWaiting;
+    const count = (waiting[topic] ?? 0) + (kept[topic] ?? 0);
     element.hidden = count === 0;
     setText(element, count === 0 ? "" : `${count.toLocaleString("en")} new`);
   }
