@@ -2,7 +2,7 @@
 """This module is the one command of the project: it makes its own environment, then starts, tests, measures or checks the console.
 
     python3 run.py up      start everything on this machine (`up --help` for the options)
-    python3 run.py test    run every test; `--only persistence|domain|web|browser`; `-- <pytest arguments>`
+    python3 run.py test    run every test, the browser beside the others; `--only persistence|domain|web|browser`; `-- <pytest arguments>`
     python3 run.py bench   measure against the numbers in the design; what follows goes to the benchmark
     python3 run.py lint    style, types, sizes, who may import whom
 
@@ -105,6 +105,7 @@ def lint(_: argparse.Namespace, rest: list[str]) -> int:
 
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Each suite in a process of its own; the browser's, which mostly waits, beside the others."""
     install(TEST_LOCK)
     chosen = [arguments.only] if arguments.only else list(SUITES)
     environment = dict(os.environ)
@@ -114,14 +115,34 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     failed = []
     with tempfile.TemporaryDirectory(prefix="cim-tests-") as folder:
+        reports = {suite: Path(folder) / f"{suite}.xml" for suite in chosen}
+        commands = {suite: [PYTHON, "-m", "pytest", *SUITES[suite], *QUIET, f"--junitxml={reports[suite]}", *rest] for suite in chosen}
+        beside = start_beside(commands["browser"], environment, Path(folder) / "browser.log") if len(chosen) > 1 else None
         for suite in chosen:
             announce(suite)
-            report = Path(folder) / f"{suite}.xml"
-            code = run([PYTHON, "-m", "pytest", *SUITES[suite], *QUIET, f"--junitxml={report}", *rest], environment)
+            is_beside = suite == "browser" and beside is not None
+            code = end_of(beside, Path(folder) / "browser.log") if is_beside else run(commands[suite], environment)
             if code not in (0, NO_TESTS_COLLECTED):
                 failed.append(suite)
-            add_counts(totals, report)
+            add_counts(totals, reports[suite])
     return closing_line(totals, failed, time.monotonic() - started)
+
+
+def start_beside(command: list[str | Path], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a command whose words are kept until its turn comes."""
+    with log.open("wb") as out:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+
+def end_of(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    """Wait for a command that was started beside, showing what it says from now on."""
+    with log.open("r", errors="replace") as words:
+        while True:
+            code = process.poll()
+            print(words.read(), end="", flush=True)
+            if code is not None:
+                return code
+            time.sleep(0.5)
 
 
 def add_counts(totals: dict[str, int], report: Path) -> None:

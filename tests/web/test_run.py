@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,11 @@ def test_help_is_printed_without_making_an_environment(tmp_path: Path) -> None:
 
     assert "python3 run.py up" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["run.py"]
+
+
+def test_words_of_a_suite_beside_are_shown_in_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log"
+    process = run.start_beside([sys.executable, "-c", "print('from beside'); raise SystemExit(3)"], dict(os.environ), log)
+
+    assert run.end_of(process, log) == 3
+    assert capsys.readouterr().out == "from beside\n"
