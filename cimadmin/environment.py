@@ -50,7 +50,9 @@ def origins(name: str) -> list[str]:
     for origin in found:
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
-            raise ImproperlyConfigured(f"{name} holds {origin!r}; write whole origins such as https://cim.example.org or http://10.0.0.4:8000.")
+            raise ImproperlyConfigured(
+                f"{name} holds {origin!r}; write whole origins such as https://cim.example.org or http://10.0.0.4:8000."
+            )
     return found
 
 

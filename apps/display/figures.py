@@ -113,4 +113,4 @@ def cut(text: str, length: int = 16) -> str:
     if len(text) <= length:
         return text
     head = length // 2
-    return f"{text[:head]}…{text[-(length - 1 - head):]}"
+    return f"{text[:head]}…{text[-(length - 1 - head) :]}"

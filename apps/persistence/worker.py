@@ -17,6 +17,7 @@ from .work.commands import consume_commands
 from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
 from .work.lease import Lease, hold
+from .work.operation import Operations
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ async def work(
     *,
     on_ready: Callable[[], None] = lambda: None,
     claim_seconds: int = CLAIM_SECONDS,
+    operations: Operations = OPERATIONS,
 ) -> None:
     """Work until `stop` is set; makes the console's own streams where they are missing.
 
@@ -37,7 +39,7 @@ async def work(
     informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"
-    engine = Engine(store=informed, registry=registry, operations=OPERATIONS, worker=name, claim_seconds=claim_seconds)
+    engine = Engine(store=informed, registry=registry, operations=operations, worker=name, claim_seconds=claim_seconds)
     definitions = tuple(registry.projections.values())
 
     def lease_of(lease: str) -> AbstractAsyncContextManager[Lease]:

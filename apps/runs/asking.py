@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from weakref import WeakSet
 
 from apps.persistence.encoding import Value
@@ -30,18 +31,40 @@ _listening: WeakSet[Connection] = WeakSet()
 _waiting: dict[str, asyncio.Event] = {}
 
 
-async def request_run(store: Store, plan: SignedPlan, *, actor: str, reason: str) -> Acknowledgement:
-    """Ask for the run of a confirmed plan. Rejected with the reason if a worker refuses it within seconds, else Accepted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Who asks, why, and by which door where it is no page; `limit` is the most events a second, `retry_of` the run it does again."""
+
+    actor: str
+    reason: str
+    via: str = ""
+    limit: int = 0
+    retry_of: str = ""
+
+
+async def request_run(store: Store, plan: SignedPlan, asking: Asking, *, is_dry_run: bool = False) -> Acknowledgement:
+    """Ask for the run of a confirmed plan, or for its dry run. Rejected with the reason if a worker refuses it within seconds.
 
     The command has the run's id, so asking twice for the same plan asks once. Raises Unavailable.
     """
-    payload: dict[str, Value] = {"operation": plan.operation, "parameters": plan.parameters, "reason": reason, "saw": plan.saw}
-    return await _ask(store, _command(plan.run_id, "request", payload, actor, command_id=plan.run_id))
+    payload: dict[str, Value] = {
+        "operation": plan.operation,
+        "parameters": plan.parameters,
+        "reason": asking.reason,
+        "saw": plan.saw,
+        "dry_run": is_dry_run,
+        "limit": asking.limit,
+        "via": asking.via,
+        "retry_of": asking.retry_of,
+    }
+    run_id = plan.dry_run_id if is_dry_run else plan.run_id
+    return await _ask(store, _command(run_id, "request", payload, asking.actor, command_id=run_id))
 
 
-async def control_run(store: Store, run_id: str, word: str, *, actor: str) -> Acknowledgement:
-    """Ask for `pause`, `resume` or `cancel` of a run. Rejected if a worker refuses it within seconds. Raises Unavailable."""
-    return await _ask(store, _command(run_id, word, {}, actor, command_id=new_id()))
+async def control_run(store: Store, run_id: str, word: str, *, actor: str, via: str = "", limit: int | None = None) -> Acknowledgement:
+    """Ask for `pause`, `resume`, `cancel` or `limit` of a run. Rejected if a worker refuses it within seconds. Raises Unavailable."""
+    payload: dict[str, Value] = {"via": via} if limit is None else {"via": via, "limit": limit}
+    return await _ask(store, _command(run_id, word, payload, actor, command_id=new_id()))
 
 
 async def listen(connection: Connection) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from apps.persistence.errors import NotFound
 from apps.persistence.operations import OPERATIONS
-from apps.persistence.work.operation import Operation, Parameter, parameters_of
+from apps.persistence.work.operation import Operation, can_dry_run
+from apps.persistence.work.parameters import Parameter, parameters_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,11 @@ class Choice:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         return parameters_of(self.kind)
+
+    @property
+    def can_dry_run(self) -> bool:
+        """Whether it can be tried without writing."""
+        return can_dry_run(self.kind)
 
 
 def choices() -> tuple[Choice, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from apps.persistence.errors import InvalidInput
+from apps.persistence.events import now
 from apps.persistence.store import Store
+from apps.persistence.store.positions import parse_position
 from apps.persistence.work.heartbeat import list_workers
 from apps.persistence.work.run import Run, RunState
 from apps.persistence.work.run_index import RunPage, RunQuery, list_runs
@@ -35,6 +38,8 @@ class Listing:
     """One page. `newest` is the id of the newest run of all, by which a page knows that there is a newer one."""
 
     query: RunQuery
+    since: str
+    until: str
     rows: tuple[RunRow, ...]
     older: str | None
     before: str
@@ -62,6 +67,8 @@ async def read_listing(store: Store, given: Mapping[str, str]) -> Listing:
     newest = page if is_first else await list_runs(store.connection, limit=1)
     return Listing(
         query=query,
+        since=given.get("since", "").strip(),
+        until=given.get("until", "").strip(),
         rows=rows_of(page),
         older=page.older,
         before=before,
@@ -75,8 +82,16 @@ def read_query(given: Mapping[str, str]) -> RunQuery:
     state = given.get("state", "").strip()
     if state and state not in set(RunState):
         raise InvalidInput(f"No run can be {state!r}; a run is {', '.join(RunState)}.")
-    words = {name: given.get(name, "").strip() for name in ("operation", "person", "target")}
-    return RunQuery(state=state, **words)
+    operation, person, target = (given.get(name, "").strip() for name in ("operation", "person", "target"))
+    since, until = (_moment(given.get(name, "").strip()) for name in ("since", "until"))
+    return RunQuery(state=state, operation=operation, person=person, target=target, since=since, until=until)
+
+
+def _moment(text: str) -> datetime | None:
+    found = parse_position(text, now()) if text else None
+    if isinstance(found, int):
+        raise InvalidInput(f"{text[:60]!r} is no time; write a time such as 2026-11-21T10:40 (UTC), or an age such as 2 hours ago.")
+    return found
 
 
 def rows_of(page: RunPage) -> tuple[RunRow, ...]:

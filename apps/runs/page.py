@@ -14,6 +14,7 @@ from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, run_ref
 
+from .addresses import review_url
 from .asking import is_queued, listen, refusal_of
 from .catalogue import title_of
 
@@ -115,6 +116,11 @@ class RunPage:
         """The figures of the outcome that are one value each; lists are for the pages that know what they hold."""
         given = self.run.figures if self.run else {}
         return tuple((name, value) for name, value in given.items() if name not in _SHOWN_ELSEWHERE and not isinstance(value, list | dict))
+
+    @property
+    def plan_url(self) -> str:
+        """Where the same operation with the same parameters is planned anew."""
+        return review_url(self.run.operation, self.run.parameters) if self.run else ""
 
     @property
     def verified_stream(self) -> str:

@@ -13,7 +13,11 @@ from apps.connection import ask
 from apps.persistence.encoding import Value, decode, encode
 from apps.persistence.events import new_id
 from apps.persistence.store import Store
-from apps.persistence.work.operation import Operation, Plan, digest_of, parameters_as_value
+from apps.persistence.work.operation import Operation, Plan
+from apps.persistence.work.parameters import stored_values
+from apps.persistence.work.planning import digest_of
+from apps.persistence.work.run import Run
+from apps.persistence.work.run_index import find_dry_run
 from apps.registry import informed, registry
 
 from .catalogue import Choice
@@ -29,9 +33,10 @@ class PlanRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedPlan:
-    """What a confirmation carries. `run_id` is the run's to be, so confirming the same plan twice starts one run."""
+    """What a confirmation carries. `run_id` is the run's to be, so confirming the same plan twice starts one run; so for its dry run."""
 
     run_id: str
+    dry_run_id: str
     operation: str
     parameters: dict[str, Value]
     saw: dict[str, Value]
@@ -41,7 +46,7 @@ class SignedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A plan as it is shown: what it would do, and the command that would do the same."""
+    """A plan as it is shown: what it would do, the newest dry run of just this, and the command that would do the same."""
 
     choice: Choice
     operation: Operation
@@ -49,29 +54,31 @@ class Review:
     digest: str
     token: str
     command: str
+    dry_run: Run | None = None
 
 
 def make_review(choice: Choice, operation: Operation) -> Review:
     """Plan now; nothing is written. Raises what the plan raises: InvalidInput, NotFound, Unavailable."""
-    plan = ask(_plan, operation, timeout_seconds=PLAN_SECONDS)
+    plan, tried = ask(_plan, choice, operation, timeout_seconds=PLAN_SECONDS)
     digest = digest_of(choice.name, operation, plan)
     signed = SignedPlan(
         run_id=new_id(),
+        dry_run_id=new_id(),
         operation=choice.name,
-        parameters=parameters_as_value(operation),
+        parameters=stored_values(operation),
         saw=plan.saw,
         digest=digest,
         confirm_with=plan.confirm_with,
     )
-    return Review(
-        choice=choice, operation=operation, plan=plan, digest=digest, token=sign(signed), command=equivalent_command(choice, operation)
-    )
+    command = equivalent_command(choice, operation)
+    return Review(choice=choice, operation=operation, plan=plan, digest=digest, token=sign(signed), command=command, dry_run=tried)
 
 
 def sign(plan: SignedPlan) -> str:
     """The plan as text that only this console can make."""
     body: dict[str, Value] = {
         "run": plan.run_id,
+        "dry_run": plan.dry_run_id,
         "operation": plan.operation,
         "parameters": plan.parameters,
         "saw": plan.saw,
@@ -92,6 +99,7 @@ def unsign(token: str) -> SignedPlan:
     body = cast("dict[str, Value]", decode(urlsafe_b64decode(text)))
     return SignedPlan(
         run_id=str(body["run"]),
+        dry_run_id=str(body["dry_run"]),
         operation=str(body["operation"]),
         parameters=cast("dict[str, Value]", body["parameters"]),
         saw=cast("dict[str, Value]", body["saw"]),
@@ -103,16 +111,21 @@ def unsign(token: str) -> SignedPlan:
 def equivalent_command(choice: Choice, operation: Operation) -> str:
     """What starts the same run from a shell; parameters that have their default are left out, the reason is to be filled in."""
     words = ["python3", "manage.py", "start", choice.name]
-    values = parameters_as_value(operation)
+    values = stored_values(operation)
     for parameter in choice.parameters:
         value = values[parameter.name]
-        if value == parameter.default or value is None:
+        default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+        if value == default or value is None:
             continue
-        words.append(f"--{parameter.name.replace('_', '-')}")
-        if parameter.kind != "switch":
-            words.append(str(value))
+        flag = f"--{parameter.name.replace('_', '-')}"
+        if parameter.kind == "switch":
+            words.append(flag if value else f"--no-{parameter.name.replace('_', '-')}")
+        else:
+            words.extend(word for one in (value if isinstance(value, list) else [value]) for word in (flag, str(one)))
     return f"{shlex.join(words)} --reason '…'"
 
 
-async def _plan(store: Store, operation: Operation) -> Plan:
-    return await operation.plan(informed(store), registry())
+async def _plan(store: Store, choice: Choice, operation: Operation) -> tuple[Plan, Run | None]:
+    plan = await operation.plan(informed(store), registry())
+    tried = await find_dry_run(store.connection, choice.name, stored_values(operation)) if choice.can_dry_run else None
+    return plan, tried

@@ -13,13 +13,14 @@ from apps.connection import ask
 from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.work.commands import Rejected
 
-from .asking import control_run, request_run
+from .asking import Asking, control_run, request_run
 from .catalogue import Choice, choices, find_choice
-from .forms import ConfirmForm, OperationForm
+from .forms import ConfirmForm, OperationForm, options_of, typed_in
 from .listing import read_listing
 from .page import RunPage, read_run_page
-from .plans import PlanRefused, Review, make_review, unsign
+from .plans import PlanRefused, Review, SignedPlan, make_review, unsign
 
+DRY_RUN_REASON = "To see what it would do."
 WORDS = {"pause": "be paused", "resume": "go on", "cancel": "be cancelled"}
 
 
@@ -40,7 +41,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest, operation: str) -> HttpResponse:
     choice = find_choice(operation)
     require(request, choice.permission)
-    form = OperationForm(choice, None, initial=request.GET.dict())
+    form = OperationForm(choice, None, options_of(choice), initial=typed_in(choice, request.GET))
     return render(request, "runs/new.html", {"choice": choice, "form": form})
 
 
@@ -75,7 +76,7 @@ def control(request: HttpRequest, run_id: str, word: str) -> HttpResponse:
 
 def _show_plan(request: HttpRequest, choice: Choice, *, refusal: str = "") -> HttpResponse:
     """The plan as it is now, with what was typed to one before it; or the form again, with what is wrong with the parameters."""
-    form = OperationForm(choice, request.GET.dict())
+    form = OperationForm(choice, typed_in(choice, request.GET), options_of(choice))
     made = _plan(choice, form)
     if made is None:
         return render(request, "runs/new.html", {"choice": choice, "form": form}, status=422)
@@ -106,14 +107,26 @@ def _confirm(request: HttpRequest, choice: Choice) -> HttpResponse:
         return _show_plan(request, choice, refusal=str(error))
     if plan.operation != choice.name:
         raise PermissionDenied("The plan is one of another operation.")
+    if request.POST.get("dry_run"):
+        return _try(request, choice, plan)
     confirm = ConfirmForm(request.POST.dict(), confirm_with=plan.confirm_with)
     if not confirm.is_valid():
         return _show_plan(request, choice)
-    answer = ask(request_run, plan, actor=request.user.get_username(), reason=confirm.cleaned_data["reason"])
+    given = confirm.cleaned_data
+    asking = Asking(actor=request.user.get_username(), reason=given["reason"], limit=given["limit"] or 0)
+    answer = ask(request_run, plan, asking)
     if isinstance(answer, Rejected):
         return _show_plan(request, choice, refusal=f"Rejected: {answer.reason}")
     messages.success(request, f"Accepted as command {answer.command_id}.")
     return redirect("runs:run", plan.run_id)
+
+
+def _try(request: HttpRequest, choice: Choice, plan: SignedPlan) -> HttpResponse:
+    """Start the dry run of a plan. It only reads, so nothing is typed for it, not even a reason."""
+    answer = ask(request_run, plan, Asking(actor=request.user.get_username(), reason=DRY_RUN_REASON), is_dry_run=True)
+    if isinstance(answer, Rejected):
+        return _show_plan(request, choice, refusal=f"Rejected: {answer.reason}")
+    return redirect("runs:run", plan.dry_run_id)
 
 
 def _may_control(request: HttpRequest, page: RunPage) -> bool:

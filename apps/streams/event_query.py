@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from apps.persistence.errors import InvalidInput
+from apps.persistence.store.positions import Position, parse_position, parse_sequence
 from apps.persistence.subjects import check_pattern
-
-from .positions import Position, parse_position, parse_sequence
 
 EVERYTHING = ">"
 LABELS = {"subject": "Subject", "from": "From", "to": "To", "at": "Go to", "show": "The event to show"}

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from apps.accounts.rights import permission_required
 from apps.connection import ask
+from apps.persistence.store.positions import parse_sequence
 
 from .addresses import resolved_address
 from .browse import resolve
@@ -21,7 +22,6 @@ from .event_query import EventQuery
 from .event_tabs import FIRST_TAB, TABS, read_shown
 from .head import head_of
 from .listing import ListQuery, list_rows
-from .positions import parse_sequence
 from .stream_page import read_stream_view
 from .subjects import read_subjects, subjects_command
 from .survey import survey

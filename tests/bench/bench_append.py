@@ -31,9 +31,7 @@ async def measure(stage: Stage) -> list[Figure]:
         target=f"p99 < {ONE_P99_MILLISECONDS:.0f} ms; ≥ {ONE_RATIO} × the bare publish",
         is_met=one.p99 < ONE_P99_MILLISECONDS and ratio >= ONE_RATIO,
     )
-    second = Figure(
-        what="append ten events at once", measured=ten.words(50, 99), bare=bare_ten.words(50, 99), ratio=bare_ten.p50 / ten.p50
-    )
+    second = Figure(what="append ten events at once", measured=ten.words(50, 99), bare=bare_ten.words(50, 99), ratio=bare_ten.p50 / ten.p50)
     return [first, second]
 
 

@@ -23,7 +23,7 @@ from apps.persistence.registry import Command, Domain, Registry
 from apps.persistence.snapshots import state_at
 from apps.persistence.store import AGGREGATES_STREAM, COMMANDS_STREAM, CONSOLE, EVENTS, ensure_home, get_stream, kv_get, open_store
 from apps.persistence.store.embedded import WEB_INBOX, WEB_MAY_PUBLISH, WEB_MAY_SUBSCRIBE, EmbeddedServer
-from apps.persistence.work.operation import parameters_of
+from apps.persistence.work.parameters import parameters_of
 from cimadmin import up_options
 
 from . import pages

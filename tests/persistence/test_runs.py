@@ -75,7 +75,7 @@ def command(name: str, run_id: str, payload: dict[str, Value] | None = None) -> 
     return Command(id=new_id(), aggregate=run_ref(run_id), name=name, payload=payload or {}, actor="olga", correlation=new_id())
 
 
-async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bool], *, seconds: float = 30) -> Run:
+async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bool], *, seconds: float = 90) -> Run:
     async with asyncio.timeout(seconds):
         while True:
             run = await load_run(store, run_id)
@@ -142,7 +142,7 @@ async def test_after_20_kills_of_the_worker_a_replay_ends_byte_for_byte_like_an_
         await _work_until_killed(own_nats_server, home, run_id, chance.uniform(0.0, 0.3))
 
     async with working(home, registry):
-        run = await wait_for_run(home, run_id, lambda run: run.state.is_ended, seconds=60)
+        run = await wait_for_run(home, run_id, lambda run: run.state.is_ended)
 
     record = await find_record(home.connection, "order-counts")
     assert run.state is RunState.FINISHED

@@ -60,9 +60,7 @@ def test_program_that_is_not_ready_in_time_is_named(supervisor: Supervisor) -> N
     assert supervisor.wait_until_ready("slow", seconds=0.3) == ["slow"]
 
 
-def test_stop_ends_a_program_that_ignores_the_request(
-    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_ends_a_program_that_ignores_the_request(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cimadmin.supervisor.STOP_SECONDS", 0.5)
     supervisor.start(program(tmp_path, ignores_requests=True))
     supervisor.wait_until_ready("writer", seconds=20)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from ..projections import Wanted, pause, read_record, resume
 from ..registry import Registry
 from ..store import Store
+from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 
 
@@ -18,7 +19,7 @@ class Pause:
     title: ClassVar[str] = "Pause a projection"
     permission: ClassVar[str] = "operations.pause"
 
-    projection: str = field(metadata={"help": "The name of the projection."})
+    projection: str = field(metadata={"help": "The name of the projection.", "choices": projections})
 
     @property
     def target(self) -> str:
@@ -49,7 +50,7 @@ class Resume:
     title: ClassVar[str] = "Resume a projection"
     permission: ClassVar[str] = "operations.resume"
 
-    projection: str = field(metadata={"help": "The name of the projection."})
+    projection: str = field(metadata={"help": "The name of the projection.", "choices": projections})
 
     @property
     def target(self) -> str:

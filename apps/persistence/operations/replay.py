@@ -24,6 +24,7 @@ from ..projections import (
 from ..projections import Progress as RunnerProgress
 from ..registry import Registry
 from ..store import Store, find_consumer
+from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
 
@@ -35,7 +36,7 @@ class Replay:
     title: ClassVar[str] = "Replay a projection"
     permission: ClassVar[str] = "operations.replay"
 
-    projection: str = field(metadata={"help": "The name of the projection, such as order-summary."})
+    projection: str = field(metadata={"help": "The name of the projection, such as order-summary.", "choices": projections})
 
     @property
     def target(self) -> str:

@@ -9,6 +9,7 @@ from ..errors import EventNotFound, InvalidInput
 from ..projections import ProjectionDefinition, read_record, skip_failed
 from ..registry import Registry
 from ..store import Store, get_message
+from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 
 
@@ -19,9 +20,11 @@ class Skip:
     title: ClassVar[str] = "Skip an event with a note"
     permission: ClassVar[str] = "operations.skip"
 
-    projection: str = field(metadata={"help": "The name of the projection that stopped."})
-    sequence: int = field(metadata={"help": "The sequence at which it stopped."})
-    note: str = field(metadata={"help": "Why its read models are right, or good enough, without this event. It stays with the projection."})
+    projection: str = field(metadata={"help": "The name of the projection that stopped.", "choices": projections})
+    sequence: int = field(metadata={"help": "The sequence at which it stopped.", "least": 1})
+    note: str = field(
+        metadata={"help": "Why its read models are right, or good enough, without this event. It stays with the projection.", "lines": True}
+    )
 
     @property
     def target(self) -> str:

@@ -11,6 +11,7 @@ from ..encoding import Value
 from ..errors import InvalidInput
 from ..registry import Registry
 from ..store import Store, get_stream
+from ..work.choices import chained_streams
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
 
@@ -24,7 +25,7 @@ class Verify:
     title: ClassVar[str] = "Verify a stream"
     permission: ClassVar[str] = "operations.verify"
 
-    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified."})
+    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified.", "choices": chained_streams})
     full: bool = field(default=False, metadata={"help": "Read everything again, not only what came after the last mark."})
 
     @property

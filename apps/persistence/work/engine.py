@@ -14,15 +14,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..encoding import Value
-from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanStale, Unavailable
+from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanStale, Unavailable, VersionConflict
 from ..events import NewEvent
 from ..registry import Registry
 from ..store import CONSOLE, CoreMessage, Store, append
 from .lease import Lease, try_hold
-from .operation import Operations, Outcome, RunInterrupted, restore_operation
-from .progress import ProgressWriter, RunProgress, ensure_runs_bucket, find_progress
+from .operation import Operations, RunInterrupted, perform, restore_operation
+from .planning import check_plan
+from .progress import ProgressWriter, ensure_runs_bucket, find_progress
 from .pull import Delivery, PullConsumer, PullSettings, open_pull
+from .receipt import failed, finished
 from .run import Run, RunState, load_run
 
 CONSUMER = "cim-runs"
@@ -32,7 +33,8 @@ CLAIM_SECONDS = 10
 BEATS_PER_CLAIM = 3
 BUSY_RETRY_SECONDS = 1.0
 MAX_IDLE_ATTEMPTS = 30
-"""A run that was taken up so often and never came further than the attempt before ends as failed."""
+"""A run that was taken up so often in a row and never came further than the attempt before ends as failed."""
+_DEAD = "the workers that had it were lost or killed. Their logs say why; then start it anew."
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Engine:
     operations: Operations
     worker: str
     claim_seconds: int = CLAIM_SECONDS
+    max_idle_attempts: int = MAX_IDLE_ATTEMPTS
     in_hand: set[str] = field(default_factory=set)
 
     def doing(self) -> tuple[str, ...]:
@@ -73,7 +76,7 @@ class Engine:
         run_id = delivery.subject.split(".")[3]
         try:
             async with _kept(queue, delivery, every_seconds=self.claim_seconds / BEATS_PER_CLAIM):
-                is_done = await self._work_on(run_id, delivery.attempt)
+                is_done = await self._work_on(run_id)
             if is_done:
                 await queue.settle(delivery)
                 return
@@ -82,65 +85,82 @@ class Engine:
         with suppress(Unavailable):  # if even that cannot be said, the server does it by itself when the claim expires
             await queue.put_back(delivery, delay_seconds=BUSY_RETRY_SECONDS)
 
-    async def _work_on(self, run_id: str, attempt: int) -> bool:
+    async def _work_on(self, run_id: str) -> bool:
         """Bring the run to its end, or to where it was told to stop; False where its target is busy."""
         run = await load_run(self.store, run_id)
         if run is None or run.state not in (RunState.CONFIRMED, RunState.RUNNING):
             return True
-        target = f"target.{run.target.replace('/', '.')}"
-        async with try_hold(self.store.connection, target, self.worker, ttl_seconds=self.claim_seconds) as lease:
+        async with try_hold(self.store.connection, lease_name(run), self.worker, ttl_seconds=self.claim_seconds) as lease:
             if lease is None:
                 return False
             self.in_hand.add(run.summary)
             try:
-                await self._carry_out(run, lease, attempt)
+                await self._carry_out(run, lease)
             finally:
                 self.in_hand.discard(run.summary)
         return True
 
-    async def _carry_out(self, run: Run, lease: Lease, deliveries: int) -> None:
+    async def _carry_out(self, run: Run, lease: Lease) -> None:
         before = await find_progress(self.store.connection, run.id)
-        started = NewEvent(type="started", payload={"worker": self.worker, "attempt": run.attempts + 1}, actor=self.worker)
-        head = (await append(self.store.on(CONSOLE), run.head, [started]))[-1].head
+        done = before.done if before else 0
+        started = NewEvent(type="started", payload={"worker": self.worker, "attempt": run.attempts + 1, "done": done}, actor=self.worker)
+        await append(self.store.on(CONSOLE), run.head, [started])
+        mine = await load_run(self.store, run.id)
+        if mine is None or mine.state is not RunState.RUNNING or mine.attempts != run.attempts + 1:
+            return
         writer = ProgressWriter(self.store.connection, run, self.worker, before=before)
         if run.attempts:
             writer.log(f"taken up again by {self.worker}, attempt {run.attempts + 1}")
         async with _watched(self.store, run.id, writer, lease):
             try:
-                ending = await self._perform(run, writer, before, deliveries)
+                ending = await self._perform(mine, writer)
             except RunInterrupted as interrupted:
                 log.info("run %s stops: %s", run.id, interrupted.why)
                 if interrupted.why == "lost":
                     raise LeaseLost(run.target) from interrupted
                 return
-        await append(self.store.on(CONSOLE), head, [ending])
+        await self._end(mine, ending)
 
-    async def _perform(self, run: Run, writer: ProgressWriter, before: RunProgress | None, deliveries: int) -> NewEvent:
+    async def _end(self, run: Run, ending: NewEvent) -> None:
+        """Append how the run ended, after the head that this attempt knows; a change of its limit meanwhile is not in the way.
+
+        Raises VersionConflict where the run is not this attempt's any more.
+        """
+        while True:
+            try:
+                await append(self.store.on(CONSOLE), run.head, [ending])
+            except VersionConflict:
+                newer = await load_run(self.store, run.id)
+                if newer is None or newer.state is not RunState.RUNNING or newer.attempts != run.attempts:
+                    raise
+                run = newer
+            else:
+                return
+
+    async def _perform(self, run: Run, writer: ProgressWriter) -> NewEvent:
         """Run the operation and say how it ended. Raises RunInterrupted, and Unavailable or Conflict to be tried again."""
-        if deliveries > MAX_IDLE_ATTEMPTS and (before is None or before.checkpoint is None):
-            return _failed(self.worker, f"{deliveries} attempts ended without any progress; the last workers were lost or killed.")
+        if run.idle_attempts >= self.max_idle_attempts:
+            return failed(self.worker, f"{run.attempts} attempts ended, the last {run.idle_attempts} without any progress; {_DEAD}")
         try:
             operation = restore_operation(self.operations, run.operation, run.parameters)
-            outcome = await operation.run(self.store, self.registry, writer)
+            if run.attempts == 1 and not run.is_dry_run:
+                check_plan(run.saw, await operation.plan(self.store, self.registry))
+            outcome = await perform(operation, self.store, self.registry, writer, is_dry_run=run.is_dry_run)
         except (InvalidInput, PlanStale) as error:
-            return _failed(self.worker, str(error))
+            return failed(self.worker, str(error))
         except (Unavailable, Conflict):
             raise
         except PersistenceError as error:
-            return _failed(self.worker, str(error))
+            return failed(self.worker, str(error))
         except Exception as error:
             log.exception("run %s failed", run.id)
-            return _failed(self.worker, f"{type(error).__name__}: {error}")
-        return _finished(self.worker, outcome)
+            return failed(self.worker, f"{type(error).__name__}: {error}")
+        return finished(self.worker, outcome)
 
 
-def _finished(worker: str, outcome: Outcome) -> NewEvent:
-    return NewEvent(type="finished", payload={"outcome": outcome.sentence, "figures": outcome.figures}, actor=worker)
-
-
-def _failed(worker: str, reason: str) -> NewEvent:
-    figures: dict[str, Value] = {}
-    return NewEvent(type="failed", payload={"outcome": reason, "figures": figures}, actor=worker)
+def lease_name(run: Run) -> str:
+    """What a run holds while it works; a dry run only reads, and stands in nobody's way."""
+    return f"{'dry-run' if run.is_dry_run else 'target'}.{run.target.replace('/', '.')}"
 
 
 @asynccontextmanager

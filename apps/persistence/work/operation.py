@@ -1,7 +1,12 @@
 """This module is what an operation is: parameters, a plan that writes nothing, and a run that can be interrupted anywhere.
 
-An operation is a frozen dataclass; its fields are its parameters (`str`, `int` or `bool`, with help in the field's metadata), its
-docstring's first line says what it does. From the class alone follow the form, the review, the run and the receipt.
+An operation is a frozen dataclass; its fields are its parameters (see parameters.py), its docstring's first line says what it does. From
+the class alone follow the form, the review, the dry run, the run, the receipt, the command line and the API.
+
+Beside what every operation has, one may declare
+
+    async def dry_run(self, store, registry, progress) -> Outcome     what would be done, in full; only reads (`Outcome.samples`)
+    def leaves(self, why) -> str                                      what a pause or a cancel leaves behind, for people
 """
 
 from __future__ import annotations
@@ -9,14 +14,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, cast, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, cast
 
-from ..encoding import Value, cid_of, encode
-from ..errors import InvalidInput, PlanStale
+from ..encoding import Value
+from ..errors import InvalidInput
 from ..registry import Registry
 from ..store import Store
-
-ParameterKind = Literal["text", "number", "switch"]
+from .parameters import Given, restored_values, values_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +79,27 @@ class RunInterrupted(BaseException):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One thing that was looked at: what it is now and what it would be, or was made, as short texts; `link` is a path in the console."""
+
+    what: str
+    now: str = ""
+    after: str = ""
+    note: str = ""
+    is_bad: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended well: one sentence, and figures that later estimates and receipts use (`events`, `seconds` …)."""
+    """How a run ended well: one sentence, and figures that later estimates and receipts use (`events`, `seconds` …).
+
+    The first SAMPLES_KEPT samples are kept with the receipt.
+    """
 
     sentence: str
     figures: dict[str, Value] = dataclasses.field(default_factory=dict)
+    samples: tuple[Sample, ...] = ()
 
 
 class Operation(Protocol):
@@ -101,44 +121,32 @@ class Operation(Protocol):
 
 Operations = Mapping[str, type[Operation]]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One parameter as a form shows it."""
-
-    name: str
-    kind: ParameterKind
-    default: str | int | bool | None
-    help: str
-    is_required: bool
+SAMPLES_KEPT = 40
 
 
-_KINDS: dict[type, ParameterKind] = {str: "text", int: "number", bool: "switch"}
+def can_dry_run(operation: type[Operation] | Operation) -> bool:
+    """Whether the operation declares a dry run."""
+    return callable(getattr(operation, "dry_run", None))
 
 
-def parameters_of(operation: type[Operation]) -> tuple[Parameter, ...]:
-    """The parameters that an operation declares, in order."""
-    hints = get_type_hints(operation)
-    return tuple(
-        Parameter(
-            name=field.name,
-            kind=_KINDS[hints[field.name]],
-            default=None if field.default is dataclasses.MISSING else field.default,
-            help=str(field.metadata.get("help", "")),
-            is_required=field.default is dataclasses.MISSING,
-        )
-        for field in dataclasses.fields(cast(Any, operation))
-    )
+async def perform(operation: Operation, store: Store, registry: Registry, progress: Progress, *, is_dry_run: bool) -> Outcome:
+    """Run it, or its dry run. Raises InvalidInput where it declares none."""
+    if not is_dry_run:
+        return await operation.run(store, registry, progress)
+    if not can_dry_run(operation):
+        raise InvalidInput(f"{operation.title} has no dry run; its plan says what it would do.")
+    return await cast(Any, operation).dry_run(store, registry, progress)  # type: ignore[no-any-return]
 
 
-def build_operation(operation: type[Operation], given: Mapping[str, str]) -> Operation:
+def leaves_behind(operation: Operation, why: Literal["pause", "cancel"]) -> str:
+    """What a pause or a cancel in the middle leaves, in words; empty where the operation does not say."""
+    leaves = getattr(operation, "leaves", None)
+    return str(leaves(why)) if callable(leaves) else ""
+
+
+def build_operation(operation: type[Operation], given: Given) -> Operation:
     """The operation with parameters from text, as a form or a command line gives them. Raises InvalidInput naming the parameter."""
-    parameters = parameters_of(operation)
-    unknown = sorted(given.keys() - {parameter.name for parameter in parameters})
-    if unknown:
-        raise InvalidInput(f"{operation.title} has no parameter {', '.join(unknown)}.")
-    values = {parameter.name: _read(parameter, given.get(parameter.name, "").strip()) for parameter in parameters}
-    return cast(Operation, cast(Any, operation)(**{name: value for name, value in values.items() if value is not None}))
+    return cast(Operation, cast(Any, operation)(**values_from(operation, given)))
 
 
 def restore_operation(operations: Operations, name: str, parameters: Mapping[str, Value]) -> Operation:
@@ -146,38 +154,6 @@ def restore_operation(operations: Operations, name: str, parameters: Mapping[str
     if name not in operations:
         raise InvalidInput(f"This console knows no operation {name!r}; it knows {', '.join(sorted(operations))}.")
     try:
-        return cast(Operation, cast(Any, operations[name])(**parameters))
-    except TypeError as error:
+        return cast(Operation, cast(Any, operations[name])(**restored_values(operations[name], parameters)))
+    except (TypeError, ValueError) as error:
         raise InvalidInput(f"The parameters of the {name} do not fit this version of the console: {error}.") from error
-
-
-def parameters_as_value(operation: Operation) -> dict[str, Value]:
-    """The parameters as they are stored in the run's events."""
-    return cast("dict[str, Value]", dataclasses.asdict(cast(Any, operation)))
-
-
-def digest_of(name: str, operation: Operation, plan: Plan) -> str:
-    """What identifies a plan: the CID of the operation, its parameters and what it saw."""
-    return str(cid_of(encode({"operation": name, "parameters": parameters_as_value(operation), "saw": plan.saw})))
-
-
-def check_plan(saw: Mapping[str, Value], plan: Plan) -> None:
-    """Raises PlanStale, saying how, if the world is not what the confirmed plan saw."""
-    moved = [f"{name} was {saw.get(name)!s} and is {value!s}" for name, value in plan.saw.items() if saw.get(name) != value]
-    if moved:
-        raise PlanStale(f"The plan no longer holds: {'; '.join(moved)}. Plan again.")
-
-
-def _read(parameter: Parameter, text: str) -> str | int | bool | None:
-    if parameter.kind == "switch":
-        return text.lower() in ("on", "true", "yes", "1")
-    if not text:
-        if parameter.is_required:
-            raise InvalidInput(f"{parameter.name} is missing: {parameter.help}")
-        return None
-    if parameter.kind == "text":
-        return text
-    digits = text.replace(",", "").replace(" ", "")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
-        raise InvalidInput(f"{parameter.name} is {text!r}; it must be a whole number.")
-    return int(digits)

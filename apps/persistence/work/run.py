@@ -2,7 +2,7 @@
 
     requested ─ confirmed ─ started ─┬─ finished
                     │         │  ↑   ├─ failed
-                    │       paused   └─ cancelled
+                    │       paused   └─ cancelled          limited: another rate, at any time before the end
                     │         │
                     └──────── resumed (work again)
 
@@ -16,11 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from ..encoding import Value
 from ..events import AggregateDefinition, AggregateRef, Event, Head, State, StoredEvent, fold, format_time, parse_time
 from ..store import CONSOLE, Store, load
+from .operation import Sample
 
 RUN_TYPE = "run"
 ENDED = frozenset({"finished", "failed", "cancelled"})
@@ -45,7 +46,11 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as its events tell it. `saw` is what its plan was based on; `attempts` counts how often a worker took it up."""
+    """A run as its events tell it. `saw` is what its plan was based on; `attempts` counts how often a worker took it up.
+
+    `idle_attempts` counts those in a row that came no further than the one before. `limit` is the most events a second, 0 for no limit.
+    `via` says by which door it was asked for where that was not a page; `retry_of` is the run whose failed items it does again.
+    """
 
     id: str
     head: Head
@@ -66,6 +71,12 @@ class Run:
     outcome: str
     figures: dict[str, Value]
     ended_by: str
+    is_dry_run: bool = False
+    limit: int = 0
+    idle_attempts: int = 0
+    via: str = ""
+    retry_of: str = ""
+    samples: tuple[Sample, ...] = ()
 
 
 def run_ref(run_id: str) -> AggregateRef:
@@ -110,6 +121,12 @@ def read_run(state: State, head: Head) -> Run:
         outcome=cast(str, state["outcome"]),
         figures=cast("dict[str, Value]", state["figures"]),
         ended_by=cast(str, state["ended_by"]),
+        is_dry_run=bool(state.get("dry_run")),
+        limit=cast(int, state.get("limit", 0)),
+        idle_attempts=cast(int, state.get("idle", 0)),
+        via=cast(str, state.get("via", "")),
+        retry_of=cast(str, state.get("retry_of", "")),
+        samples=tuple(Sample(**fields) for fields in cast("list[dict[str, Any]]", state.get("samples", []))),
     )
 
 
@@ -118,18 +135,35 @@ def _apply(state: State, event: Event) -> State:
         case "requested":
             requested = {"requested_by": event.actor, "requested_at": format_time(event.time), "state": "requested"}
             return {**state, **event.payload, **requested}
-        case "confirmed" | "resumed":
+        case "confirmed":
             return {**state, "state": "confirmed"}
+        case "resumed":
+            return {**state, "state": "confirmed", "idle": 0}
         case "started":
-            first = state["started_at"] or format_time(event.time)
-            attempts = cast(int, state["attempts"]) + 1
-            return {**state, "state": "running", "started_at": first, "worker": event.payload["worker"], "attempts": attempts}
+            return _start(state, event)
         case "paused":
             return {**state, "state": "paused"}
+        case "limited":
+            return {**state, "limit": event.payload["limit"]}
         case "finished" | "failed" | "cancelled":
             ended = {"state": event.type, "ended_at": format_time(event.time), "ended_by": event.actor}
-            return {**state, **ended, "outcome": event.payload["outcome"], "figures": event.payload.get("figures", {})}
+            kept = {"figures": event.payload.get("figures", {}), "samples": event.payload.get("samples", [])}
+            return {**state, **ended, **kept, "outcome": event.payload["outcome"]}
     return state
+
+
+def _start(state: State, event: Event) -> State:
+    attempts, reached = cast(int, state["attempts"]) + 1, cast(int, event.payload.get("done", 0))
+    is_idle = attempts > 1 and reached <= cast(int, state.get("reached", 0))
+    return {
+        **state,
+        "state": "running",
+        "started_at": state["started_at"] or format_time(event.time),
+        "worker": event.payload["worker"],
+        "attempts": attempts,
+        "reached": reached,
+        "idle": cast(int, state.get("idle", 0)) + 1 if is_idle else 0,
+    }
 
 
 def _summarise(event: Event) -> str:
@@ -138,6 +172,9 @@ def _summarise(event: Event) -> str:
             return f"{event.payload['summary']!s}: {event.payload['reason']!s}"
         case "started":
             return f"on {event.payload['worker']!s}"
+        case "limited":
+            limit = cast(int, event.payload["limit"])
+            return f"at most {limit:,}/s" if limit else "no limit"
         case "finished" | "failed" | "cancelled":
             return str(event.payload["outcome"])
     return ""
@@ -170,6 +207,13 @@ RUN_DEFINITION = AggregateDefinition(
         "outcome": "",
         "figures": {},
         "ended_by": "",
+        "dry_run": False,
+        "limit": 0,
+        "idle": 0,
+        "reached": 0,
+        "via": "",
+        "retry_of": "",
+        "samples": [],
     },
     summarise=_summarise,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from ..encoding import Value, decode
@@ -14,6 +15,8 @@ from ..store import Connection, kv_get_many, kv_keys
 from .run import RUN_DEFINITION, RUN_TYPE, Run, RunState, read_run, run_ref
 
 RUNS_PROJECTION = "runs"
+LOOKED_BACK = 50
+"""Among how many of the newest dry runs of an operation one is looked for."""
 
 
 def _keys(stored: StoredEvent) -> Sequence[str]:
@@ -34,7 +37,7 @@ def _apply(stored: StoredEvent, models: Models) -> Models:
 
 RUNS = ProjectionDefinition(
     name=RUNS_PROJECTION,
-    version=1,
+    version=2,
     title="Runs",
     description="Every run of an operation with its newest state.",
     subjects=("cim.console.run.>",),
@@ -54,6 +57,9 @@ class RunQuery:
     person: str = ""
     state: str = ""
     target: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    is_dry_run: bool | None = None
 
     def admits(self, run: Run) -> bool:
         """Whether `run` is wanted."""
@@ -62,6 +68,9 @@ class RunQuery:
             and self.person in ("", run.requested_by)
             and self.state in ("", run.state.value)
             and self.target.lower() in run.target.lower()
+            and (self.since is None or run.requested_at >= self.since)
+            and (self.until is None or run.requested_at < self.until)
+            and self.is_dry_run in (None, run.is_dry_run)
         )
 
 
@@ -93,6 +102,12 @@ async def list_runs(connection: Connection, query: RunQuery | None = None, *, be
             if len(found) == limit:
                 return RunPage(runs=tuple(found), older=found[-1].id if key != keys[-1] else None)
     return RunPage(runs=tuple(found), older=None)
+
+
+async def find_dry_run(connection: Connection, operation: str, parameters: dict[str, Value]) -> Run | None:
+    """The newest dry run of an operation with just these parameters, among its newest runs."""
+    page = await list_runs(connection, RunQuery(operation=operation, is_dry_run=True), limit=LOOKED_BACK)
+    return next((run for run in page.runs if run.parameters == parameters and run.state is not RunState.CANCELLED), None)
 
 
 async def count_running(connection: Connection) -> int:

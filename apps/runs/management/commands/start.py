@@ -17,7 +17,8 @@ from apps.persistence.operations import OPERATIONS
 from apps.persistence.registry import Command as Request
 from apps.persistence.store import ConnectionSettings, CoreMessage, Store, open_store
 from apps.persistence.work.commands import notice_subject, read_notice, send_command
-from apps.persistence.work.operation import Operation, Plan, build_operation, parameters_as_value, parameters_of
+from apps.persistence.work.operation import Operation, Plan, build_operation, can_dry_run
+from apps.persistence.work.parameters import Parameter, parameters_of, stored_values
 from apps.persistence.work.run import Run, load_run, run_ref
 from apps.registry import registry
 
@@ -32,40 +33,49 @@ class Command(BaseCommand):
         for name, operation in OPERATIONS.items():
             one = names.add_parser(name, help=operation.title)
             for parameter in parameters_of(operation):
-                kind: dict[str, Any] = {"action": "store_const", "const": "on"} if parameter.kind == "switch" else {}
-                flag = f"--{parameter.name.replace('_', '-')}"
-                one.add_argument(flag, dest=parameter.name, default="", required=parameter.is_required, help=parameter.help, **kind)
+                _add_argument(one, parameter)
             one.add_argument("--reason", required=True, help="Why; it stays in the receipt.")
+            one.add_argument("--limit", type=int, default=0, help="At most so many events a second.")
             one.add_argument("--yes", action="store_true", help="Do not ask for a confirmation.")
+            if can_dry_run(operation):
+                one.add_argument("--dry-run", action="store_true", help="Only read, and say what would be done.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = cast(str, options["operation"])
         given = {parameter.name: options[parameter.name] or "" for parameter in parameters_of(OPERATIONS[name])}
+        asked = {"operation": name, "reason": options["reason"], "limit": options["limit"], "dry_run": options.get("dry_run", False)}
         try:
-            asyncio.run(self._start(name, build_operation(OPERATIONS[name], given), options["reason"], is_sure=options["yes"]))
+            asyncio.run(self._start(build_operation(OPERATIONS[name], given), asked, is_sure=options["yes"]))
         except PersistenceError as error:
             raise CommandError(str(error)) from error
 
-    async def _start(self, name: str, operation: Operation, reason: str, *, is_sure: bool) -> None:
+    async def _start(self, operation: Operation, asked: dict[str, Any], *, is_sure: bool) -> None:
         known = registry()
         async with open_store(ConnectionSettings(name="home", **settings.CIM_HOME)) as opened:
             store = replace(opened, layouts=known.layouts, upcasters=known.upcasters)
             plan = await operation.plan(store, known)
             self._show(plan)
-            if not is_sure and (await asyncio.to_thread(input, "Start it? [y/N] ")).strip().lower() not in ("y", "yes"):
-                raise CommandError("Nothing was started.")
-            run_id = new_id()
-            parameters = parameters_as_value(operation)
-            payload = {"operation": name, "parameters": parameters, "saw": plan.saw, "reason": reason}
+            if not is_sure and not asked["dry_run"]:
+                await self._confirm(plan)
             request = Request(
                 id=new_id(),
-                aggregate=run_ref(run_id),
+                aggregate=run_ref(new_id()),
                 name="request",
-                payload=cast(Any, payload),
+                payload=cast(Any, {**asked, "parameters": stored_values(operation), "saw": plan.saw, "via": "the command line"}),
                 actor=getpass.getuser(),
                 correlation=new_id(),
             )
             await self._follow(store, request)
+
+    async def _confirm(self, plan: Plan) -> None:
+        """Raises CommandError unless the person says yes, with the target's name where it destroys."""
+        if plan.confirm_with:
+            typed = await asyncio.to_thread(input, f"Type {plan.confirm_with} to confirm: ")
+            is_sure = typed.strip() == plan.confirm_with
+        else:
+            is_sure = (await asyncio.to_thread(input, "Start it? [y/N] ")).strip().lower() in ("y", "yes")
+        if not is_sure:
+            raise CommandError("Nothing was started.")
 
     def _show(self, plan: Plan) -> None:
         self.stdout.write(plan.summary)
@@ -92,3 +102,17 @@ class Command(BaseCommand):
         if run.state != "finished":
             raise CommandError(f"{run.state}: {run.outcome}")
         self.stdout.write(run.outcome)
+        for sample in run.samples:
+            self.stdout.write(f"  {sample.what}: {sample.now} -> {sample.after} {sample.note}".rstrip())
+
+
+def _add_argument(parser: ArgumentParser, parameter: Parameter) -> None:
+    name, kind = parameter.name.replace("_", "-"), parameter.kind
+    if kind == "switch":
+        parser.add_argument(f"--{name}", dest=parameter.name, action="store_const", const="on", default="", help=parameter.help)
+        parser.add_argument(f"--no-{name}", dest=parameter.name, action="store_const", const="off", help=f"Not: {parameter.help}")
+        return
+    more: dict[str, Any] = {"choices": parameter.options} if parameter.options else {}
+    if kind == "many":
+        more |= {"action": "append"}
+    parser.add_argument(f"--{name}", dest=parameter.name, default=None, required=parameter.is_required, help=parameter.help, **more)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
-from apps.persistence.errors import InvalidInput
+from ..errors import InvalidInput
+from .connection import Connection
+from .read import at_time
+from .streams import get_stream
 
 GREATEST_SEQUENCE = 2**63 - 1
 HOW_TO_WRITE = "write a sequence such as 812345, a time such as 2026-11-21T10:40 (UTC), or an age such as 10 minutes ago"
@@ -82,3 +85,15 @@ def _as_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+async def sequence_at(connection: Connection, stream: str, text: str) -> int:
+    """The sequence that `text` names in a stream: of the first message at or after a time, or the next one where there is none yet.
+
+    Raises InvalidInput for what is neither sequence nor time, StreamNotFound.
+    """
+    place = parse_position(text, datetime.now(UTC))
+    if isinstance(place, int):
+        return place
+    found = await at_time(connection, stream, place)
+    return found.sequence if found else (await get_stream(connection, stream)).last_sequence + 1

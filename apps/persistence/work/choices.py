@@ -1,0 +1,29 @@
+"""This module is what parameters can be chosen from: names that the store or the domains hold at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..registry import Registry
+from ..store import Store, list_streams
+
+
+async def streams(store: Store, registry: Registry) -> Sequence[str]:
+    """Every stream of the account that is no bucket."""
+    names = [stream.name for stream in await list_streams(store.connection)]
+    return sorted(name for name in names if not name.startswith(("KV_", "OBJ_")))
+
+
+async def chained_streams(store: Store, registry: Registry) -> Sequence[str]:
+    """The streams whose layouts hold chains."""
+    return list(dict.fromkeys(layout.stream for layout in registry.layouts if layout.is_chained))
+
+
+async def projections(store: Store, registry: Registry) -> Sequence[str]:
+    """Every declared projection."""
+    return sorted(registry.projections)
+
+
+async def aggregate_types(store: Store, registry: Registry) -> Sequence[str]:
+    """Every declared type of aggregates, as context.type."""
+    return sorted(f"{context}.{kind}" for context, kind in registry.aggregates)

@@ -1,0 +1,64 @@
+"""This module is operations for tests of the engine: one counts slowly and says what it met, with a parameter of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, cast
+
+from apps.persistence.errors import InvalidInput
+from apps.persistence.registry import Registry
+from apps.persistence.store import Store, get_stream, kv_put
+from apps.persistence.work.operation import Outcome, Plan, Progress, Sample
+from apps.persistence.work.parameters import Place
+
+STEP_SECONDS = 0.02
+
+
+async def fruits(store: Store, registry: Registry) -> Sequence[str]:
+    return ["apple", "pear", "plum"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Counts to a number, one step after the other."""
+
+    title: ClassVar[str] = "Count"
+    permission: ClassVar[str] = "operations.count"
+
+    to: int = field(default=3, metadata={"help": "How far.", "least": 1, "most": 100_000})
+    name: str = field(default="count", metadata={"help": "What is counted."})
+    how: Literal["up", "down"] = field(default="up", metadata={"help": "Which way."})
+    fruit: str = field(default="apple", metadata={"help": "Of which fruit.", "choices": fruits})
+    fruits: tuple[str, ...] = field(default=(), metadata={"help": "And which others.", "choices": fruits})
+    start: Place = field(default=Place("1"), metadata={"help": "From where."})
+    note: str = field(default="", metadata={"help": "A note.", "lines": True})
+    most: int | None = field(default=None, metadata={"help": "An upper end."})
+    is_exact: bool = field(default=True, metadata={"help": "Whether nothing may move."})
+
+    @property
+    def target(self) -> str:
+        return f"count/{self.name}"
+
+    async def plan(self, store: Store, registry: Registry) -> Plan:
+        if self.how == "down":
+            raise InvalidInput("how is down; this counts up only.")
+        last = (await get_stream(store.connection, "CIM-EVENTS")).last_sequence
+        return Plan(summary=f"Count to {self.to}", saw={"last sequence of CIM-EVENTS": last} if self.is_exact else {})
+
+    async def dry_run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        samples = tuple(Sample(what=f"step {number}", now=str(number - 1), after=str(number)) for number in range(1, self.to + 1))
+        return Outcome(sentence=f"Would count to {self.to}.", figures={"events": self.to}, samples=samples)
+
+    async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        done = cast(int, (progress.checkpoint or {"done": 0})["done"])
+        while done < self.to:
+            done += 1
+            await kv_put(store.connection, "cim-runs", f"counted-{self.name}", str(done).encode())
+            await progress.report(done, self.to, checkpoint={"done": done}, sequence=done)
+            await asyncio.sleep(STEP_SECONDS)
+        return Outcome(sentence=f"Counted to {self.to}.", figures={"events": self.to})
+
+    def leaves(self, why: Literal["pause", "cancel"]) -> str:
+        return "What was counted stays counted."
