@@ -98,8 +98,8 @@ def read_event(store: Store, message: Message) -> Reading:
         return Reading(event=None, problem=str(error.__cause__ or error))
     try:
         return Reading(event=store.upcasters.upcast(stored), schema=stored.schema)
-    except Exception as error:  # a domain's code, which may raise anything
-        return Reading(event=stored, schema=stored.schema, problem=f"It cannot be upcast from schema {stored.schema}: {name_error(error)}.")
+    except InvalidEvent as error:
+        return Reading(event=stored, schema=stored.schema, problem=str(error))
 
 
 def name_error(error: Exception) -> str:

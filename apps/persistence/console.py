@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .evolution import JOURNAL_DEFINITION
 from .operations import OPERATIONS
 from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
 from .registry import Domain, Registry, load_domains
+from .store import CONSOLE
 from .work.run import RUN_DEFINITION
 from .work.run_commands import RunCommands
 from .work.run_index import RUNS
@@ -14,10 +16,12 @@ from .work.run_index import RUNS
 
 def load_registry(domains: Iterable[str]) -> Registry:
     """All that the console and the packages `domains` declare. Raises InvalidInput naming the package that cannot be used and why."""
-    console = Domain(name="console", title="Console", aggregates=[RUN_DEFINITION], projections=[RUNS, *BUILTIN_PROJECTIONS])
+    console = Domain(
+        name="console", title="Console", aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION], projections=[RUNS, *BUILTIN_PROJECTIONS]
+    )
     registry = load_domains(domains, builtin=[console])
     registry.commands[RUN_DEFINITION.key] = RunCommands(OPERATIONS, registry)
-    declared = [definition for definition in registry.aggregates.values() if definition is not RUN_DEFINITION]
+    declared = [definition for definition in registry.aggregates.values() if definition.context != CONSOLE.context]
     for projection in newest_state_projections(declared):
         registry.projections[projection.name] = projection
     return registry

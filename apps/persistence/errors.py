@@ -5,7 +5,8 @@
     │   ├── InvalidSubject       a token, subject or pattern outside the grammar
     │   ├── InvalidCid           text or bytes that are not a CID of our profile
     │   ├── InvalidEvent         an event that cannot be stored, or a block that is not an event
-    │   └── InvalidState         a state that a fold cannot make or a command cannot leave
+    │   ├── InvalidState         a state that a fold cannot make or a command cannot leave
+    │   └── NoMigrationPath      no declared migrations lead from one schema version to the other
     ├── EncodingError            bytes or values that are not strict DAG-CBOR
     ├── NotFound
     │   ├── StreamNotFound
@@ -17,7 +18,9 @@
     │   ├── VersionConflict
     │   ├── RevisionConflict
     │   ├── LeaseLost
-    │   └── PlanStale
+    │   ├── PlanStale
+    │   ├── StreamClosed         another generation of the stream takes events now
+    │   └── MigrationConflict    two claim one step, it is applied already, or another is running
     ├── Unavailable              no answer that can be relied on now
     │   ├── Unreachable
     │   ├── WrongCredentials
@@ -28,7 +31,9 @@
     │   └── OutOfSpace
     ├── ServerRefused            any other error that JetStream gives, with its own code
     ├── ContinuityLost           a reader met a sequence out of order
-    └── ProjectionFailed         an event that a projection cannot apply
+    ├── ProjectionFailed         an event that a projection cannot apply
+    ├── MigrationFailed          a migration stopped; it says at which step and what it left
+    └── UnknownModelSchema       a read model of a schema that its reader cannot read
 
 A class exists where some caller acts on it. Each message is one sentence that an operator can act on.
 """
@@ -58,6 +63,15 @@ class InvalidEvent(InvalidInput):
 
 class InvalidState(InvalidInput):
     """A fold met an event that its state does not allow, or a command is not legal now."""
+
+
+class NoMigrationPath(InvalidInput):
+    """No declared migrations lead from one schema version to the other, or one on the way cannot be undone."""
+
+    def __init__(self, *, current: object, wanted: object, reason: str) -> None:
+        super().__init__(f"No migrations lead from schema {current} to {wanted}: {reason}")
+        self.current = current
+        self.wanted = wanted
 
 
 class EncodingError(PersistenceError):
@@ -132,6 +146,20 @@ class PlanStale(Conflict):
     """The world has moved since the plan was made."""
 
 
+class StreamClosed(Conflict):
+    """The stream takes no events: another generation of it serves, or is about to. Nothing was stored; load again, then decide anew."""
+
+    def __init__(self, stream: str, *, successor: str | None) -> None:
+        now = f"{successor} serves now" if successor else "its events are being moved to another generation"
+        super().__init__(f"{stream} takes no more events: {now}. Nothing was stored; load the aggregate again and decide anew.")
+        self.stream = stream
+        self.successor = successor
+
+
+class MigrationConflict(Conflict):
+    """Two migrations claim one step, this one is applied already, or another is running."""
+
+
 class Unavailable(PersistenceError):
     """No answer that can be relied on now."""
 
@@ -186,3 +214,27 @@ class ProjectionFailed(PersistenceError):
         self.projection = projection
         self.sequence = sequence
         self.reason = reason
+
+
+class MigrationFailed(PersistenceError):
+    """A migration stopped at `step`; `left` says what it left behind."""
+
+    def __init__(self, migration: str, *, step: str, reason: str, left: str) -> None:
+        super().__init__(f"The migration {migration} failed at {step}: {reason} {left}")
+        self.migration = migration
+        self.step = step
+        self.reason = reason
+        self.left = left
+
+
+class UnknownModelSchema(PersistenceError):
+    """A read model has a schema that its reader neither knows nor can upgrade; it is not read."""
+
+    def __init__(self, key: str, *, found: int, known: int) -> None:
+        super().__init__(
+            f"The read model {key} has schema {found}, and this reader knows {known}; "
+            f"{'run newer code' if found > known else 'rebuild the projection, or declare the step from it'}."
+        )
+        self.key = key
+        self.found = found
+        self.known = known

@@ -10,6 +10,7 @@ from typing import TypeVar
 from .encoding import Value
 from .errors import InvalidInput
 from .events import AggregateDefinition, AggregateRef, Upcaster, Upcasters
+from .evolution import Migration, check_migrations
 from .projections.definition import ProjectionDefinition
 from .store import CONSOLE, EVENTS, Layout, Store
 from .subjects import check_token
@@ -48,11 +49,15 @@ class Domain:
     upcasters: Sequence[Upcaster] = ()
     commands: dict[tuple[str, str], CommandHandler] = field(default_factory=dict)
     layouts: Sequence[Layout] = ()
+    migrations: Sequence[Migration] = ()
     is_demo: bool = False
 
 
 class Registry:
-    """What all domains declare, by name. Raises InvalidInput where two declare the same."""
+    """What all domains declare, by name; `migrations` by the domain's name.
+
+    Raises InvalidInput where two declare the same or upcasters are no chain, MigrationConflict where two migrations claim one step.
+    """
 
     def __init__(self, domains: Iterable[Domain] = ()) -> None:
         self.domains = tuple(domains)
@@ -66,6 +71,7 @@ class Registry:
                 _add(self.projections, projection.name, projection, domain)
             for key, handler in domain.commands.items():
                 _add(self.commands, key, handler, domain)
+        self.migrations = {domain.name: check_migrations(domain.name, domain.migrations) for domain in self.domains if domain.migrations}
         self.upcasters = Upcasters(step for domain in self.domains for step in domain.upcasters)
         self.layouts = (EVENTS, CONSOLE, *(layout for domain in self.domains for layout in domain.layouts))
 

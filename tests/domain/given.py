@@ -86,7 +86,16 @@ def event(event_type: str, payload: Mapping[str, Value], *, of: str = "sales.ord
 
 def stored(event_type: str, payload: Mapping[str, Value], *, of: str = "sales.order.o-1") -> StoredEvent:
     made = event(event_type, payload, of=of)
-    return StoredEvent(event=made, cid=cid_of(made.to_block()), stream="CIM-EVENTS", subject="", sequence=1, stored_at=WHEN, size=0)
+    return StoredEvent(
+        event=made,
+        cid=cid_of(made.to_block()),
+        stream="CIM-EVENTS",
+        subject="",
+        sequence=1,
+        stored_at=WHEN,
+        size=0,
+        stored_schema=made.schema,
+    )
 
 
 def _after(definition: AggregateDefinition, decide: Decide, asked: tuple[Asked, ...]) -> State:

@@ -4,12 +4,13 @@ from .aggregate import AggregateRef, Head
 from .block import Event, NewEvent, Scope, StoredEvent
 from .definition import AggregateDefinition, State, fold
 from .identity import format_time, new_id, now, parse_time
-from .upcast import Upcaster, Upcasters
+from .upcast import EventType, Upcaster, Upcasters
 
 __all__ = [
     "AggregateDefinition",
     "AggregateRef",
     "Event",
+    "EventType",
     "Head",
     "NewEvent",
     "Scope",

@@ -132,7 +132,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event as it lies in a stream: `sequence` and `stored_at` are the server's, `size` is that of the block in bytes."""
+    """An event as it lies in a stream: `sequence` and `stored_at` are the server's, `size` is that of the block in bytes.
+
+    `event` may have been upcast; `stored_schema` is the one that it was written with.
+    """
 
     event: Event
     cid: Cid
@@ -141,6 +144,7 @@ class StoredEvent:
     sequence: int
     stored_at: datetime
     size: int
+    stored_schema: int
 
     @property
     def head(self) -> Head:

@@ -6,13 +6,13 @@ The result depends on the events alone, never on where a batch was cut or on the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from ..encoding import Value, decode, encode
 from ..errors import EncodingError, InvalidInput, InvalidState, PersistenceError
-from ..events import StoredEvent, Upcasters, format_time
+from ..events import StoredEvent, format_time
 from ..store import Message, Store, check_key, decode_event
 from .definition import Model, ProjectionDefinition
 from .models import MAX_CHANGES
@@ -61,7 +61,7 @@ def touch(touched: Touched, store: Store, definition: ProjectionDefinition, mess
     """Decode `messages`, ask which models they touch, and add them to `touched` as far as they fit in one batch."""
     for message in messages:
         try:
-            stored = _upcast(store.upcasters, decode_event(store, message))
+            stored = store.upcasters.read(decode_event(store, message))
             named = tuple(definition.keys(stored))
             if not touched.keys.issuperset(named):
                 _check_keys(named)
@@ -195,11 +195,6 @@ class _Folding:
             "last_updated": format_time(entry.updated) if entry.updated else None,
         }
         return {"metadata": metadata, "model": entry.model}
-
-
-def _upcast(upcasters: Upcasters, stored: StoredEvent) -> StoredEvent:
-    event = upcasters.upcast(stored.event)
-    return stored if event is stored.event else replace(stored, event=event)
 
 
 def _check_keys(keys: tuple[str, ...]) -> None:

@@ -36,14 +36,14 @@ async def blame(store: Store, definition: AggregateDefinition, ref: AggregateRef
         raise InvalidInput(f"Blame needs a lower version first; {from_version} is not below {to_version}.")
     before = await state_at(store, definition, ref, version=from_version)
     messages = await messages_of(store, ref, from_version=from_version + 1, to_version=to_version)
-    events = [decode_event(store, message) for message in messages]
+    events = [store.upcasters.read(decode_event(store, message)) for message in messages]
     check_versions(ref, events, first=from_version + 1)
     if from_version + len(events) != to_version:
         raise NotFound(f"{ref} is at version {from_version + len(events)}; there is no version {to_version} yet.")
     state = before.state
     touched: dict[Path, StoredEvent] = {}
     for stored in events:
-        after = definition.apply(state, store.upcasters.upcast(stored.event))
+        after = definition.apply(state, stored.event)
         touched.update((change.path, stored) for change in diff_states(state, after))
         state = after
     return [_blame(change, touched) for change in diff_states(before.state, state)]

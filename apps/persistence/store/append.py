@@ -152,6 +152,7 @@ def _acknowledged(store: Store, blocks: list[_Block], ack: PubAck) -> list[Store
             sequence=first + index,
             stored_at=stored_at,
             size=len(block.data),
+            stored_schema=block.event.schema,
         )
         for index, block in enumerate(blocks)
     ]
@@ -185,4 +186,5 @@ def _as_stored(block: _Block, message: Message) -> StoredEvent:
         sequence=message.sequence,
         stored_at=message.time,
         size=len(message.data),
+        stored_schema=block.event.schema,
     )

@@ -102,28 +102,15 @@ def decode_event(store: Store, message: Message) -> StoredEvent:
         sequence=message.sequence,
         stored_at=message.time,
         size=len(message.data),
+        stored_schema=event.schema,
     )
 
 
 def _history(store: Store, aggregate: AggregateRef, messages: list[Message]) -> History:
     events = []
     for message in messages:
-        stored = decode_event(store, message)
-        upcast = store.upcasters.upcast(stored.event)
-        events.append(stored if upcast is stored.event else _with_event(stored, upcast))
+        events.append(store.upcasters.read(decode_event(store, message)))
     return History(aggregate=aggregate, events=tuple(events), head=events[-1].head if events else Head(aggregate=aggregate))
-
-
-def _with_event(stored: StoredEvent, event: Event) -> StoredEvent:
-    return StoredEvent(
-        event=event,
-        cid=stored.cid,
-        stream=stored.stream,
-        subject=stored.subject,
-        sequence=stored.sequence,
-        stored_at=stored.stored_at,
-        size=stored.size,
-    )
 
 
 async def _by_versions(store: Store, aggregate: AggregateRef, first: int, last: int | None) -> list[Message]:

@@ -13,9 +13,10 @@ from .directory import (
     recent_aggregates,
 )
 from .event_index import events_by_correlation, find_by_cid, index_of
+from .event_types import EventTypeCount, event_types_of, list_event_types
 from .newest_state import NewestState, find_newest_state, newest_state_projections
 
-BUILTIN_PROJECTIONS: tuple[ProjectionDefinition, ...] = (directory_of(), index_of())
+BUILTIN_PROJECTIONS: tuple[ProjectionDefinition, ...] = (directory_of(), index_of(), event_types_of())
 """Over CIM-EVENTS; `newest_state_projections` makes one more for each aggregate type that domains declare."""
 
 __all__ = [
@@ -23,15 +24,18 @@ __all__ = [
     "AggregateEntry",
     "AggregatePage",
     "AggregateType",
+    "EventTypeCount",
     "NewestState",
     "RecentPage",
     "directory_of",
+    "event_types_of",
     "events_by_correlation",
     "find_aggregate_entry",
     "find_by_cid",
     "find_newest_state",
     "index_of",
     "list_aggregate_types",
+    "list_event_types",
     "newest_state_projections",
     "page_aggregates",
     "recent_aggregates",

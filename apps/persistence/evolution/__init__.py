@@ -1,0 +1,31 @@
+"""This package is evolution: schema versions of a domain, the migrations between them, and what was applied."""
+
+from .journal import JOURNAL_DEFINITION, Entry, Journal, read_journal
+from .migration import Change, Definitions, Migration, Rehearsal, Steps, Work, check_migrations
+from .path import find_path, newest_reachable
+from .runner import Done, abandon, apply, migrate_to, roll_back, way_back
+from .version import FIRST_VERSION, SchemaVersion
+
+__all__ = [
+    "FIRST_VERSION",
+    "JOURNAL_DEFINITION",
+    "Change",
+    "Definitions",
+    "Done",
+    "Entry",
+    "Journal",
+    "Migration",
+    "Rehearsal",
+    "SchemaVersion",
+    "Steps",
+    "Work",
+    "abandon",
+    "apply",
+    "check_migrations",
+    "find_path",
+    "migrate_to",
+    "newest_reachable",
+    "read_journal",
+    "roll_back",
+    "way_back",
+]
