@@ -27,6 +27,8 @@ from .names import check_stream_name
 from .rates import RATES
 
 PAGE_SIZE = 50
+NEAR = 40_000
+"""So many sequences are searched for a filter's newest matches before the server is asked for all there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,18 +177,31 @@ async def _page(store: Store, part: StreamInfo, query: EventQuery) -> StreamPage
     if query.after is None:
         at = query.at + 1 if isinstance(query.at, int) else before
         before = min(before, query.before or before, at)
-    if query.is_filtered:
-        found = await _few_matches(store, part, before, query.pattern)
-        if found is not None:
-            return found
-    return await page_back(store.connection, part, before_sequence=before, limit=PAGE_SIZE, pattern=query.pattern)
+    own = store.on_stream(part.name)
+    if not query.is_filtered or own is None or not own.layout.is_chained:
+        return await page_back(store.connection, part, before_sequence=before, limit=PAGE_SIZE, pattern=query.pattern)
+    return await _page_of_matches(store, part, before, query.pattern, names_one=own.layout.names_one(query.pattern))
+
+
+async def _page_of_matches(store: Store, part: StreamInfo, before: int, pattern: str, *, names_one: bool) -> StreamPage:
+    """The page of a filter where every event has a subject of its own: what is frequent lies near, and of what is rare there is little."""
+    near = None
+    if not names_one:
+        near = await page_back(store.connection, part, before_sequence=before, limit=PAGE_SIZE, pattern=pattern, max_scanned=NEAR)
+        if near.is_complete:
+            return near
+    found = await _few_matches(store, part, before, pattern)
+    if found is not None:
+        return found
+    if near is None:
+        return await page_back(store.connection, part, before_sequence=before, limit=PAGE_SIZE, pattern=pattern)
+    missing = PAGE_SIZE - len(near.messages)
+    far = await page_back(store.connection, part, before_sequence=near.scanned_from, limit=missing, pattern=pattern)
+    return replace(far, messages=far.messages + near.messages, scanned_to=near.scanned_to)
 
 
 async def _few_matches(store: Store, part: StreamInfo, before: int, pattern: str) -> StreamPage | None:
-    """The page in one look-up where every event has a subject of its own and few match; None where that cannot be."""
-    own = store.on_stream(part.name)
-    if own is None or not own.layout.is_chained:
-        return None
+    """The page in one look-up where few match; None where there are too many for that."""
     try:
         found = await last_of_each(store.connection, part.name, [pattern], up_to_sequence=before - 1)
     except FeatureUnavailable:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from apps.persistence.store import Outgoing, Store, ensure_stream, get_stream, page_back, store_message
+from apps.persistence.store import Outgoing, Store, ensure_stream, get_stream, page_back, paging, store_message
 from tests.persistence.conftest import fresh_layout
 
 
@@ -46,8 +46,6 @@ async def test_every_filtered_page_back_is_the_last_matches_before_its_cursor(st
 
 
 async def test_a_dense_range_behind_a_wide_gap_costs_a_few_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from apps.persistence.store import paging
-
     name = fresh_layout().stream
     await ensure_stream(
         store.connection,
@@ -58,6 +56,56 @@ async def test_a_dense_range_behind_a_wide_gap_costs_a_few_pages(store: Store, m
     for _ in range(5000):
         await store_message(store.connection, Outgoing(f"{name}.hot", b"", {}))
     stream = await get_stream(store.connection, name)
+    read = count_reads(monkeypatch)
+
+    page = await page_back(store.connection, stream, before_sequence=7001, limit=50)
+
+    assert [message.sequence for message in page.messages] == [*range(1952, 2001), 7000]
+    assert sum(read) < 1000
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_matches_in_clusters_are_paged_back_without_a_loss(store: Store, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "FIRST_WINDOW", 8)
+    chance = random.Random(seed)
+    name = fresh_layout().stream
+    await ensure_stream(store.connection, {"name": name, "subjects": [f"{name}.*"], "allow_direct": True, "storage": "memory"})
+    wanted = {
+        n for start in range(1, 900, 100) if chance.random() < 0.6 for n in range(start, start + 100) if chance.random() < chance.random()
+    }
+    for sequence in range(1, 901):
+        await store_message(store.connection, Outgoing(f"{name}.{'wanted' if sequence in wanted else 'other'}", b"", {}))
+    stream = await get_stream(store.connection, name)
+
+    seen: list[int] = []
+    before = 901
+    while before > 1:
+        page = await page_back(store.connection, stream, before_sequence=before, limit=7, pattern=f"{name}.wanted")
+        seen = [message.sequence for message in page.messages] + seen
+        before = page.scanned_from
+
+    assert seen == sorted(wanted)
+
+
+async def test_matches_behind_a_long_stretch_of_others_are_found_in_few_requests(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = fresh_layout().stream
+    await ensure_stream(store.connection, {"name": name, "subjects": [f"{name}.*"], "allow_direct": True, "storage": "memory"})
+    for number in range(3000):
+        await store_message(store.connection, Outgoing(f"{name}.{'wanted' if number % 3 == 0 else 'other'}", b"", {}))
+    for _ in range(3000):
+        await store_message(store.connection, Outgoing(f"{name}.other", b"", {}))
+    stream = await get_stream(store.connection, name)
+    read = count_reads(monkeypatch)
+
+    page = await page_back(store.connection, stream, before_sequence=6001, limit=20, pattern=f"{name}.wanted")
+
+    assert [message.sequence for message in page.messages] == list(range(2941, 3000, 3))
+    assert len(read) <= 8
+    assert sum(read) < 250
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of every batch that is read from now on, how many messages it had."""
     read: list[int] = []
     read_batch = paging.read_batch
 
@@ -67,7 +115,4 @@ async def test_a_dense_range_behind_a_wide_gap_costs_a_few_pages(store: Store, m
         return batch
 
     monkeypatch.setattr(paging, "read_batch", counting)
-    page = await page_back(store.connection, stream, before_sequence=7001, limit=50)
-
-    assert [message.sequence for message in page.messages] == [*range(1952, 2001), 7000]
-    assert sum(read) < 1000
+    return read

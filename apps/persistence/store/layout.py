@@ -94,6 +94,11 @@ class Layout:
         head = self.root if self.context else f"{self.root}.{context}"
         return f"{head if not self.context else self._prefix}.{aggregate}.*.*.v1"
 
+    def names_one(self, pattern: str) -> bool:
+        """Whether `pattern` can match the events of one aggregate only. Only for a versioned layout."""
+        tokens = pattern.split(".")[: len(self._prefix.split(".")) + (2 if self.context else 3)]
+        return not {"*", ">"} & set(tokens)
+
     @property
     def _prefix(self) -> str:
         return f"{self.root}.{self.context}" if self.context else self.root

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from .connection import Connection
 from .message import Message
-from .read import read_batch
+from .read import Batch, read_batch
 from .streams import StreamInfo
 
 FIRST_WINDOW = 500
+WIDER = 4
+MARGIN, FEW = 1.5, 5
 MAX_SCANNED = 200_000
 """How far back one request looks for messages that match before it says how far it came."""
 MAX_SECONDS = 2.0
@@ -39,36 +41,106 @@ async def page_forward(connection: Connection, stream: StreamInfo, *, from_seque
     return StreamPage(messages=batch.messages, scanned_from=first, scanned_to=last)
 
 
-async def page_back(connection: Connection, stream: StreamInfo, *, before_sequence: int, limit: int, pattern: str = ">") -> StreamPage:
+async def page_back(
+    connection: Connection,
+    stream: StreamInfo,
+    *,
+    before_sequence: int,
+    limit: int,
+    pattern: str = ">",
+    max_scanned: int = MAX_SCANNED,
+) -> StreamPage:
     """The last `limit` messages before `before_sequence` that match `pattern`.
 
-    Looks down in windows that widen while they hold too few and are halved where one holds too many, so that it reads a few pages
-    whatever the gaps. A filter stops the search after MAX_SCANNED sequences or MAX_SECONDS.
+    Looks down in windows that widen while they hold too few. Where one holds too many, the next begins where the server's own count of
+    the matches says that the page should begin; a few requests whatever the gaps. A filter stops the search after `max_scanned`
+    sequences or MAX_SECONDS.
     """
-    top = min(before_sequence - 1, stream.last_sequence)
-    bottom = max(stream.first_sequence, 1)
+    top, bottom = min(before_sequence - 1, stream.last_sequence), max(stream.first_sequence, 1)
     found: list[Message] = []
-    end, window, is_narrowing = top, limit if pattern == ">" else max(limit, FIRST_WINDOW), False
+    search = _Search(bottom=bottom, end=top, window=limit if pattern == ">" else max(limit, FIRST_WINDOW))
     deadline = time.monotonic() + MAX_SECONDS
-    while end >= bottom and len(found) < limit:
-        if pattern != ">" and (top - end >= MAX_SCANNED or time.monotonic() > deadline):
+    while search.end >= bottom and len(found) < limit:
+        if pattern != ">" and (top - search.end >= max_scanned or time.monotonic() > deadline):
             break
-        start = max(bottom, end - window + 1)
         wanted = limit - len(found)
-        inside = await _read_window(connection, stream.name, start, end, wanted, pattern)
-        is_narrowing = is_narrowing or len(inside) > wanted
-        if len(inside) <= wanted:
-            found = inside + found
-            end = start - 1
-        window = max(limit - len(found), -(-window // 2)) if is_narrowing else window * 2
-    scanned_from = found[0].sequence if len(found) == limit else end + 1
-    return StreamPage(messages=tuple(found), scanned_from=scanned_from, scanned_to=top, is_complete=len(found) == limit or end < bottom)
+        inside = await _read_window(connection, stream.name, search, limit, wanted, pattern)
+        if inside is not None:
+            found = inside[-wanted:] + found
+    scanned_from = found[0].sequence if len(found) == limit else search.end + 1
+    is_complete = len(found) == limit or search.end < bottom
+    return StreamPage(messages=tuple(found), scanned_from=scanned_from, scanned_to=top, is_complete=is_complete)
 
 
-async def _read_window(connection: Connection, stream: str, start: int, end: int, wanted: int, pattern: str) -> list[Message]:
-    """What matches between `start` and `end`: everything, or one more than `wanted` where there is more."""
-    batch = await read_batch(connection, stream, from_sequence=start, limit=min(wanted + 1, end - start + 1), pattern=pattern)
-    return [message for message in batch.messages if message.sequence <= end]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crowd:
+    """A place from which on there are too many matches: how many to the stream's end, and how dense they lie at first."""
+
+    start: int
+    onward: int
+    density: float
+
+
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    """Where to look next: the `window` sequences up to `end`. `above` counts the matches after `end`, once that is known.
+
+    What is estimated decides only how much is read; what was found is always everything between two ends.
+    """
+
+    bottom: int
+    end: int
+    window: int
+    above: int | None = None
+    crowd: _Crowd | None = None
+
+    @property
+    def start(self) -> int:
+        return max(self.bottom, self.end - self.window + 1)
+
+    def go_below(self, inside: int, onward: int, wanted: int) -> None:
+        """The window was read as a whole and held `inside` matches; `wanted` more are due."""
+        seen, self.end, self.above = self.end - self.start + 1, self.start - 1, onward
+        if self.crowd is not None and self.crowd.start <= self.end:
+            far = 3 * (self.end - self.crowd.start + 1) // 4 + 1
+            self.window = min(far, self._to_begin_of(self.crowd, wanted) if inside else seen * WIDER)
+        elif inside:
+            self.window = min(seen * WIDER, round(MARGIN * seen * wanted / inside) + 1)
+        else:
+            self.window = seen * WIDER
+
+    def narrow(self, batch: Batch, wanted: int) -> None:
+        """The window holds more than was read."""
+        span, width = batch.messages[-1].sequence - self.start + 1, self.end - self.start + 1
+        self.crowd = _Crowd(start=self.start, onward=len(batch.messages) + batch.pending, density=len(batch.messages) / span)
+        self.window = min(self._to_begin_of(self.crowd, wanted), width - max(1, width // 4))
+
+    def _to_begin_of(self, crowd: _Crowd, wanted: int) -> int:
+        """How wide a window must be to hold somewhat more than `wanted` matches, by what is known of the crowd."""
+        aim = MARGIN * wanted + FEW
+        if self.above is None or crowd.onward <= self.above:
+            return round(aim / crowd.density) + 1
+        matches = crowd.onward - self.above
+        skipped = max(0.0, matches - aim)
+        width = self.end - crowd.start + 1
+        begin = skipped / crowd.density
+        if begin > width - wanted:  # they lie less dense further on
+            begin = width * skipped / matches
+        return max(wanted, round(width - begin))
+
+
+async def _read_window(connection: Connection, stream: str, search: _Search, limit: int, wanted: int, pattern: str) -> list[Message] | None:
+    """Everything that matches in the window, which is then done with; None where there is too much of it, so that the next is narrower."""
+    start, end = search.start, search.end
+    at_most = min(2 * (limit + FEW), end - start + 1)
+    batch = await read_batch(connection, stream, from_sequence=start, limit=at_most, pattern=pattern)
+    inside = [message for message in batch.messages if message.sequence <= end]
+    is_cut = bool(batch.messages) and batch.pending > 0 and batch.messages[-1].sequence < end
+    if is_cut:
+        search.narrow(batch, wanted)
+        return None
+    search.go_below(len(inside), len(batch.messages) + batch.pending, wanted - len(inside))
+    return inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
