@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from apps.keeper import HOME, Keeper
-from apps.persistence.errors import InvalidInput, Unavailable
-from apps.persistence.store.link import ConnectionState
+from apps.persistence.errors import ConnectionNotFound, Unavailable
+from apps.persistence.store.link import ConnectionState, ServerFacts
 from apps.persistence.store.settings import ConnectionSettings
 from apps.persistence.store.store import Store
 
@@ -40,7 +40,7 @@ def ask(
     """Await `function(store, *args, **kwargs)` on the console's loop, from a thread that has none, and return what it returns.
 
     Raises what the function raises; Unavailable, within two seconds, where the server is away, and where the answer takes longer than
-    `timeout_seconds`, in which case the function is cancelled. Raises InvalidInput for a connection that is not configured.
+    `timeout_seconds`, in which case the function is cancelled. Raises ConnectionNotFound for a connection that is not configured.
     """
     bridge = _bridge()
     assert threading.current_thread() is not bridge.thread, "on the console's loop await the function itself"
@@ -64,8 +64,13 @@ def connection_names() -> tuple[str, ...]:
 
 
 def connection_state(name: str = HOME) -> ConnectionState:
-    """How a connection is now; never waits. Raises InvalidInput for a connection that is not configured."""
+    """How a connection is now; never waits. Raises ConnectionNotFound for a connection that is not configured."""
     return _bridge().keeper(name).state
+
+
+def known_server(name: str = HOME) -> ServerFacts | None:
+    """The server that a connection leads to; None while it leads to none. Never waits. Raises ConnectionNotFound."""
+    return _bridge().keeper(name).server
 
 
 async def kept_store(name: str = HOME) -> Store:
@@ -119,7 +124,7 @@ class _Bridge:
 
     def keeper(self, name: str) -> Keeper:
         if name not in self.keepers:
-            raise InvalidInput(f"There is no connection {name!r}; there are {', '.join(self.keepers)}.")
+            raise ConnectionNotFound(name, tuple(self.keepers))
         return self.keepers[name]
 
     def begin(self, function: Callable[[], Awaitable[None]]) -> None:

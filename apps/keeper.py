@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from apps.persistence.errors import PersistenceError, Unavailable, Unreachable
-from apps.persistence.store.link import ConnectionState, Link
+from apps.persistence.store.link import ConnectionState, Link, ServerFacts
 from apps.persistence.store.settings import ConnectionSettings
 from apps.persistence.store.store import Store, open_store
 
@@ -33,6 +33,11 @@ class Keeper:
         self._problem: PersistenceError | None = None
         self._usable = asyncio.Event()
         self._closed = asyncio.Event()
+
+    @property
+    def server(self) -> ServerFacts | None:
+        """The server's greeting; None while no store is open."""
+        return self._store.connection.server if self._store is not None else None
 
     async def usable_store(self) -> Store:
         """The store. Waits out a short break; raises Unavailable where the server stays away."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+_CONNECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off", ""}
 _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
@@ -143,8 +145,17 @@ def connections(name: str) -> dict[str, Connection]:
 
 
 def _check_fields(name: str, connection_name: str, fields: dict[str, object]) -> None:
+    if not _CONNECTION_NAME.fullmatch(connection_name) or connection_name == "home":
+        rule = "use up to 40 letters, digits, - and _, and not home, which is the console's own"
+        raise ImproperlyConfigured(f"{name}: a connection cannot be called {connection_name!r}; {rule}.")
     if unknown := set(fields) - CONNECTION_FIELDS:
         known = ", ".join(sorted(CONNECTION_FIELDS))
         raise ImproperlyConfigured(f"{name}: {connection_name!r} has the unknown field {min(unknown)!r}; there are {known}.")
     if not fields.get("url") or not all(isinstance(value, str) for value in fields.values()):
         raise ImproperlyConfigured(f"{name}: {connection_name!r} needs a url, and every field as text.")
+    if sum(field in fields for field in ("user", "credentials_file", "nkey_file")) > 1:
+        raise ImproperlyConfigured(f"{name}: {connection_name!r} has more than one of user, credentials_file and nkey_file; give one.")
+    if "domain" in fields and "api_prefix" in fields:
+        raise ImproperlyConfigured(f"{name}: {connection_name!r} has both domain and api_prefix; give one.")
+    if ("tls_cert_file" in fields) != ("tls_key_file" in fields):
+        raise ImproperlyConfigured(f"{name}: {connection_name!r} has one of tls_cert_file and tls_key_file; give both or neither.")

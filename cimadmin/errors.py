@@ -24,8 +24,11 @@ class Problem:
 _TITLES: tuple[tuple[type[persistence.PersistenceError], str, int], ...] = (
     (persistence.InvalidInput, "This cannot be looked up", 400),
     (persistence.EncodingError, "This cannot be decoded", 400),
+    (persistence.ConnectionNotFound, "No such connection", 404),
     (persistence.NotFound, "Not found in the store", 404),
     (persistence.Conflict, "Somebody else was first", 409),
+    (persistence.WrongCredentials, "NATS refuses to let the console in", 503),
+    (persistence.JetStreamDisabled, "There is no JetStream", 503),
     (persistence.Unavailable, "NATS gives no answer", 503),
     (persistence.ServerRefused, "The NATS server refused", 502),
 )

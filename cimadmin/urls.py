@@ -1,6 +1,11 @@
-"""This module is the map of addresses: one prefix for each area, and the pages of errors."""
+"""This module is the map of addresses: one prefix for each area, one for each observed connection, and the pages of errors."""
 
 from django.urls import include, path
+
+observed = [
+    path("", include("apps.search.urls")),
+    path("streams/", include("apps.streams.urls")),
+]
 
 urlpatterns = [
     path("", include("apps.overview.urls")),
@@ -8,6 +13,7 @@ urlpatterns = [
     path("", include("apps.display.urls")),
     path("", include("apps.search.urls")),
     path("streams/", include("apps.streams.urls")),
+    path("at/<str:connection>/", include((observed, "at"))),
     path("aggregates/", include("apps.aggregates.urls")),
     path("projections/", include("apps.projections.urls")),
     path("audit/", include("apps.audit.urls")),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
+
+from apps.connection import connection_names
+from apps.standing import Standing, standing_of
+
+from .places import address_at, observed_in
 
 THEMES: Final = ("system", "light", "dark")
 THEME_COOKIE: Final = "cim-theme"
+OBSERVED_AREAS: Final = frozenset({"streams"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +30,13 @@ class Area:
     view: str
     permission: str
     key: str
+    observed: str = ""
 
     @property
     def url(self) -> str:
         """Empty while the area has no page."""
         try:
-            return reverse(self.view)
+            return address_at(self.observed, self.view)
         except NoReverseMatch:
             return ""
 
@@ -46,19 +54,33 @@ AREAS: Final = (
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context of base.html. Reads no store, so a page's frame stands when NATS does not."""
+    observed = observed_in(request)
+    areas = _areas_at(observed)
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
-        "areas": AREAS,
-        "area_now": _area_of(request.path),
+        "areas": areas,
+        "area_now": _area_of(request.path, areas),
+        "observed": observed,
+        "connections": _connections,
         "theme": theme if theme in THEMES else "system",
         "themes": THEMES,
         "is_demo": settings.CIM_DEMO,
     }
 
 
-def _area_of(path: str) -> str:
+def _connections() -> Sequence[Standing]:
+    """Every connection as far as it is known without asking; called only where a page shows them."""
+    return [standing_of(name) for name in connection_names()]
+
+
+def _areas_at(observed: str) -> Sequence[Area]:
+    """The areas of the rail: on the pages of an observed connection its streams stand for those of home."""
+    return [replace(area, observed=observed) if area.app in OBSERVED_AREAS else area for area in AREAS]
+
+
+def _area_of(path: str, areas: Sequence[Area]) -> str:
     """The app of the area whose address the path starts with; the overview's is that of the console itself."""
-    for area in AREAS:
+    for area in areas:
         if area.url and (path == area.url or (area.url != AREAS[0].url and path.startswith(area.url))):
             return area.app
     return ""

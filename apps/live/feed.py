@@ -12,7 +12,7 @@ from typing import Any
 from apps.persistence.errors import PersistenceError
 
 from .frames import Fragment, Frame, Refresh, Rows
-from .sources import Source
+from .sources import parse_topic
 from .tail import Tail
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 class Feed:
     """The newest frames of one topic. `trouble` says why its source is down, and since when; it is None while the source runs."""
 
-    __slots__ = ("_on_change", "_on_trouble", "encoded", "since", "source", "tails", "topic", "trouble")
+    __slots__ = ("_on_change", "_on_trouble", "argument", "connection", "encoded", "since", "source", "tails", "topic", "trouble")
 
-    def __init__(
-        self, topic: str, source: Source, on_change: Callable[[Feed, list[str]], None], on_trouble: Callable[[Feed], None]
-    ) -> None:
+    def __init__(self, topic: str, on_change: Callable[[Feed, list[str]], None], on_trouble: Callable[[Feed], None]) -> None:
+        """Raises UnknownTopic."""
+        parsed = parse_topic(topic)
         self.topic = topic
-        self.source = source
+        self.connection, self.source, self.argument = parsed.connection, parsed.source, parsed.argument
         self.encoded: dict[str, str] = {}
         self.tails: dict[str, Tail] = {}
         self.trouble: str | None = None
@@ -48,13 +48,13 @@ class Feed:
         """How many events its tails have passed, shown or skipped."""
         return sum(tail.total for tail in self.tails.values())
 
-    async def run(self, open_store: Callable[[], Awaitable[Any]]) -> None:
+    async def run(self, open_store: Callable[[str], Awaitable[Any]]) -> None:
         """Keep the source going until it returns by itself: then its last frames stay."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                store = await open_store() if self.source.needs_store else None
-                async with aclosing(self.source.generator(store, self.topic.partition(":")[2])) as batches:
+                store = await open_store(self.connection) if self.source.needs_store else None
+                async with aclosing(self.source.generator(store, self.argument)) as batches:
                     await self._follow(batches)
                 return
             except PersistenceError as error:

@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from apps.keeper import HOME
+
 from .feed import Feed
-from .sources import source_of
 from .subscriber import INTERVAL_SECONDS, KEEPALIVE_SECONDS, STALLED_SECONDS, Subscriber
 
 LINGER_SECONDS = 10.0
@@ -21,9 +22,9 @@ STALLED = 4408
 
 
 class Hub:
-    """Keeps the newest frames of every topic that somebody looks at. `open_store` gives the store that sources read."""
+    """Keeps the newest frames of every topic that somebody looks at. `open_store` gives the store of a connection."""
 
-    def __init__(self, open_store: Callable[[], Awaitable[Any]], *, linger_seconds: float = LINGER_SECONDS) -> None:
+    def __init__(self, open_store: Callable[[str], Awaitable[Any]], *, linger_seconds: float = LINGER_SECONDS) -> None:
         self._open_store = open_store
         self._linger_seconds = linger_seconds
         self._feeds: dict[str, Feed] = {}
@@ -31,7 +32,7 @@ class Hub:
         self._endings: dict[str, asyncio.TimerHandle] = {}
         self._subscribers: set[Subscriber] = set()
         self._group: asyncio.TaskGroup | None = None
-        self._link: Mapping[str, object] = {"link": "connected"}
+        self._links: dict[str, Mapping[str, object]] = {}
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled; every source is a child of this call.
@@ -53,7 +54,7 @@ class Hub:
     def join(self, subscriber: Subscriber) -> None:
         """A new browser, which looks at nothing yet."""
         subscriber.sent_at = asyncio.get_running_loop().time() - INTERVAL_SECONDS
-        subscriber.note_link(self._link)
+        self._note_link(subscriber)
         self._subscribers.add(subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -67,6 +68,7 @@ class Hub:
             return
         before = subscriber.feeds
         subscriber.look_at({topic: self._feed(topic) for topic in topics}, positions=positions, paused=paused)
+        self._note_link(subscriber)
         self._end_unwatched(before)
         self._give_turn_at_once(subscriber)
 
@@ -80,11 +82,15 @@ class Hub:
         subscriber.resume(topic)
         self._give_turn_at_once(subscriber)
 
-    def tell_link(self, link: Mapping[str, object]) -> None:
-        """Tell every browser how the connection to NATS is: `link`, `since`, `attempts`."""
-        self._link = link
+    def tell_link(self, link: Mapping[str, object], connection: str = HOME) -> None:
+        """Tell every browser that looks at a connection how it is: `link`, `since`, `attempts`."""
+        self._links[connection] = link
         for subscriber in self._subscribers:
-            subscriber.note_link(link)
+            if subscriber.connection == connection:
+                subscriber.note_link(link)
+
+    def _note_link(self, subscriber: Subscriber) -> None:
+        subscriber.note_link(self._links.get(subscriber.connection, {"link": "connected"}))
 
     def _feed(self, topic: str) -> Feed:
         ending = self._endings.pop(topic, None)
@@ -92,7 +98,7 @@ class Hub:
             ending.cancel()
         if topic not in self._feeds:
             assert self._group is not None, "the hub runs"
-            feed = Feed(topic, source_of(topic), self._changed, self._troubled)
+            feed = Feed(topic, self._changed, self._troubled)
             self._feeds[topic] = feed
             self._tasks[topic] = self._group.create_task(feed.run(self._open_store), name=f"live {topic}")
         return self._feeds[topic]
@@ -116,7 +122,7 @@ class Hub:
     def _troubled(self, feed: Feed) -> None:
         for subscriber in self._subscribers:
             if feed.topic in subscriber.feeds:
-                subscriber.note_link(self._link)
+                self._note_link(subscriber)
 
     def _give_turns(self) -> None:
         now = asyncio.get_running_loop().time()

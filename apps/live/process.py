@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 
 from apps import connection
-from apps.keeper import HOME
 from apps.persistence.store.link import ConnectionState
 
 from .hub import Hub
@@ -47,11 +46,11 @@ def _start(loop: asyncio.AbstractEventLoop) -> LivePath:
     ready.wait(START_SECONDS)
 
     def tell(name: str, state: ConnectionState) -> None:
-        if name == HOME:
-            path.hub.tell_link(_words(state))
+        path.hub.tell_link(_words(state), name)
 
     connection.on_change(tell)
-    connection.on_loop(tell, HOME, connection.connection_state())
+    for name in connection.connection_names():
+        connection.on_loop(tell, name, connection.connection_state(name))
     return path
 
 

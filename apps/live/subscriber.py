@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from apps.keeper import HOME
+
 from .feed import Feed
 
 INTERVAL_SECONDS = 0.25
@@ -42,6 +44,11 @@ class Subscriber:
         self._paused_at: dict[str, int] = {}
         self._link: Mapping[str, object] = {}
         self._link_is_news = False
+
+    @property
+    def connection(self) -> str:
+        """What its page looks at: an observed connection where one of its topics does, else home."""
+        return next((feed.connection for feed in self.feeds.values() if feed.connection != HOME), HOME)
 
     @property
     def lacks_something(self) -> bool:

@@ -9,6 +9,7 @@
     │   └── NoMigrationPath      no declared migrations lead from one schema version to the other
     ├── EncodingError            bytes or values that are not strict DAG-CBOR
     ├── NotFound
+    │   ├── ConnectionNotFound
     │   ├── StreamNotFound
     │   ├── EventNotFound
     │   ├── AggregateNotFound
@@ -39,6 +40,8 @@ A class exists where some caller acts on it. Each message is one sentence that a
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class PersistenceError(Exception):
@@ -80,6 +83,13 @@ class EncodingError(PersistenceError):
 
 class NotFound(PersistenceError):
     """What was asked for is not there."""
+
+
+class ConnectionNotFound(NotFound):
+    """No connection of this name is configured."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no connection {name[:80]!r}; there {'are' if len(known) > 1 else 'is'} {', '.join(known)}.")
 
 
 class StreamNotFound(NotFound):

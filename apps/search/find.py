@@ -33,7 +33,7 @@ async def _look_up(one: reading.Reading, store: Store, found: Found) -> None:
 @_look_up.register
 async def _(one: reading.Sequence, store: Store, found: Found) -> None:
     try:
-        found.exact.append(match_event(await get_message(store.connection, one.stream, one.sequence)))
+        found.exact.append(match_event(store, await get_message(store.connection, one.stream, one.sequence)))
     except (NotFound, InvalidInput) as error:
         found.tried.append(f"A sequence: {error}")
 
@@ -78,7 +78,7 @@ async def _(one: reading.Aggregate, store: Store, found: Found) -> None:
             continue
         parts = layout.parse(message.subject) if message else None
         if parts is not None and (parts.context, parts.aggregate, parts.entity) == (ref.context, ref.type, ref.id):
-            found.exact.append(match_aggregate(layout, ref, version=one.version))
+            found.exact.append(match_aggregate(store, layout, ref, version=one.version))
     if len(found.exact) == before:
         found.tried.append(f"An aggregate: no event of {ref} is stored.")
 
@@ -97,7 +97,7 @@ async def _(one: reading.Subject, store: Store, found: Found) -> None:
         message = await get_last(store.connection, stream, one.subject)
         if message is not None:
             described = store.on_stream(stream)
-            found.exact.append(match_version(described, message) if described else match_event(message))
+            found.exact.append(match_version(described, message) if described else match_event(store, message))
             return
     found.tried.append(f"A subject: nothing is stored under {one.subject}.")
 

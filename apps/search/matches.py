@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from apps.display.places import address_at
+from apps.keeper import HOME
 from apps.persistence.errors import EncodingError, InvalidEvent, InvalidInput
 from apps.persistence.events import AggregateRef
 from apps.persistence.store import CONSOLE, Layout, Message, Store, decode_event
@@ -46,9 +48,18 @@ class Found:
         return not (self.exact or self.near or self.stories)
 
 
-def match_aggregate(layout: Layout, ref: AggregateRef, *, version: int | None = None, detail: str = "") -> Match:
-    """An aggregate, at a version if one is given. A run has a page of its own."""
+def observed_by(store: Store) -> str:
+    """The name of the observed connection that is searched; nothing for the home connection."""
+    name = store.connection.settings.name
+    return "" if name == HOME else name
+
+
+def match_aggregate(store: Store, layout: Layout, ref: AggregateRef, *, version: int | None = None, detail: str = "") -> Match:
+    """An aggregate, at a version if one is given. A run has a page of its own. On an observed connection there are only its events."""
     name = f"{ref}@{version}" if version else str(ref)
+    if observed_by(store):
+        pattern = layout.at_version(ref, version) if version and layout.is_chained else layout.all_of(ref)
+        return match_filtered(store, layout.stream, pattern, kind="Aggregate", name=name, detail=detail or f"in {layout.stream}")
     if layout == CONSOLE and ref.type == "run" and version is None:
         return Match(kind="Run", name=ref.id, address=reverse("runs:run", args=[ref.id]), detail=detail)
     query: dict[str, object] = {} if layout_for(ref) == layout else {"stream": layout.stream}
@@ -57,12 +68,18 @@ def match_aggregate(layout: Layout, ref: AggregateRef, *, version: int | None = 
     return Match(kind="Aggregate", name=name, address=f"{address}?{words}" if words else address, detail=detail or f"in {layout.stream}")
 
 
-def match_event(message: Message) -> Match:
+def match_filtered(store: Store, stream: str, pattern: str, *, kind: str, name: str, detail: str) -> Match:
+    """A stream's events of one pattern."""
+    address = f"{address_at(observed_by(store), 'streams:stream', stream)}?{urlencode({'subject': pattern})}"
+    return Match(kind=kind, name=name, address=address, detail=detail)
+
+
+def match_event(store: Store, message: Message) -> Match:
     """A message in its stream."""
     return Match(
         kind="Event",
         name=f"{message.stream} {message.sequence:,}",
-        address=reverse("streams:event", args=[message.stream, message.sequence]),
+        address=address_at(observed_by(store), "streams:event", message.stream, message.sequence),
         detail=message.subject,
     )
 
@@ -71,12 +88,12 @@ def match_version(store: Store, message: Message) -> Match:
     """An event as a version of its aggregate; where it is none, as a message in its stream."""
     parts = store.layout.parse(message.subject)
     try:
-        if parts is not None and parts.version is not None:
+        if parts is not None and parts.version is not None and not observed_by(store):
             words = f"{parts.event} · sequence {message.sequence:,} in {message.stream}"
-            return match_aggregate(store.layout, parts.ref, version=parts.version, detail=words)
+            return match_aggregate(store, store.layout, parts.ref, version=parts.version, detail=words)
     except InvalidInput:
         pass
-    return match_event(message)
+    return match_event(store, message)
 
 
 def describe_story(store: Store, message: Message) -> Match:

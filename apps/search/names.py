@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from django.urls import reverse
 
+from apps.display.places import address_at
 from apps.persistence.errors import FeatureUnavailable, InvalidInput, StreamNotFound
 from apps.persistence.events import AggregateRef
 from apps.persistence.projections.builtin import AggregateType, list_aggregate_types, page_aggregates
@@ -14,7 +14,7 @@ from apps.persistence.store import Layout, Store, StreamInfo, TooManyMatches, ge
 from apps.persistence.subjects import matches, overlaps
 from apps.registry import registry
 
-from .matches import Found, Match, match_aggregate
+from .matches import Found, Match, match_aggregate, match_filtered, observed_by
 
 NEAR = 8
 STREAMS_ASKED = 40
@@ -23,10 +23,10 @@ _SHORTEST_PREFIX = 2
 
 async def find_type(store: Store, context: str, type: str, found: Found) -> None:
     """A type that is declared, or of which there is an aggregate."""
-    is_declared = (context, type) in registry().aggregates
+    is_declared = not observed_by(store) and (context, type) in registry().aggregates
     for layout in store.layouts:
         if layout.context in (None, context) and (is_declared or await _has(store, layout, context, type)):
-            found.exact.append(Match(kind="Type", name=f"{context}.{type}", address=reverse("aggregates:type", args=[context, type])))
+            found.exact.append(_match_type(store, layout, context, type))
             return
     found.tried.append(f"A type of aggregates: there is no {context}.{type}.")
 
@@ -34,7 +34,7 @@ async def find_type(store: Store, context: str, type: str, found: Found) -> None
 async def find_id(store: Store, id: str, found: Found) -> None:
     """Aggregates of any type with this id; where there is none, those whose ids begin with it."""
     refs = [(layout, ref) for layout in store.layouts for ref in await _with_id(store, layout, id)]
-    found.exact.extend(match for layout, ref in refs if (match := match_aggregate(layout, ref)) not in found.exact)
+    found.exact.extend(match for layout, ref in refs if (match := match_aggregate(store, layout, ref)) not in found.exact)
     if refs or len(id) < _SHORTEST_PREFIX:
         return
     types = await list_aggregate_types(store.connection)
@@ -48,7 +48,8 @@ async def find_id(store: Store, id: str, found: Found) -> None:
 async def find_name(store: Store, name: str, found: Found) -> None:
     """A stream, a projection or a consumer of this name, in any case; else those whose names hold it."""
     streams = await list_streams(store.connection)
-    named = [_match_stream(stream) for stream in streams] + _projections() + await _consumers(store, streams)
+    projections = [] if observed_by(store) else _projections()
+    named = [_match_stream(store, stream) for stream in streams] + projections + await _consumers(store, streams)
     wanted = name.lower()
     exact = [match for match in named if match.name.lower() == wanted or match.name.lower().endswith(f":{wanted}")]
     found.exact.extend(exact)
@@ -71,10 +72,8 @@ async def streams_matching(store: Store, pattern: str) -> list[Match]:
         holding = [one for one in await list_streams(store.connection) if any(overlaps(subject, pattern) for subject in one.subjects)]
     except InvalidInput:
         return []
-    filtered, detail = f"?subject={quote(pattern)}", f"events under {pattern}"
-    return [
-        Match(kind="Stream", name=one.name, address=reverse("streams:stream", args=[one.name]) + filtered, detail=detail) for one in holding
-    ]
+    detail = f"events under {pattern}"
+    return [match_filtered(store, one.name, pattern, kind="Stream", name=one.name, detail=detail) for one in holding]
 
 
 async def _has(store: Store, layout: Layout, context: str, type: str) -> bool:
@@ -112,15 +111,23 @@ async def _beginning_with(store: Store, types: Sequence[AggregateType], prefix: 
     found: list[Match] = []
     for one in types:
         page = await page_aggregates(store.connection, one.context, one.type, prefix=prefix, limit=NEAR)
-        found.extend(match_aggregate(store.layout, entry.aggregate, detail=f"at v{entry.version:,}") for entry in page.entries)
+        found.extend(match_aggregate(store, store.layout, entry.aggregate, detail=f"at v{entry.version:,}") for entry in page.entries)
         if len(found) >= NEAR:
             break
     return found[:NEAR]
 
 
-def _match_stream(stream: StreamInfo) -> Match:
-    detail = f"{stream.messages:,} messages"
-    return Match(kind="Stream", name=stream.name, address=reverse("streams:stream", args=[stream.name]), detail=detail)
+def _match_type(store: Store, layout: Layout, context: str, type: str) -> Match:
+    name = f"{context}.{type}"
+    if observed_by(store):
+        pattern = layout.first_of_each(context=context, aggregate=type) if layout.is_chained else layout.subjects
+        return match_filtered(store, layout.stream, pattern, kind="Type", name=name, detail=f"first events in {layout.stream}")
+    return Match(kind="Type", name=name, address=reverse("aggregates:type", args=[context, type]))
+
+
+def _match_stream(store: Store, stream: StreamInfo) -> Match:
+    address = address_at(observed_by(store), "streams:stream", stream.name)
+    return Match(kind="Stream", name=stream.name, address=address, detail=f"{stream.messages:,} messages")
 
 
 def _projections() -> list[Match]:
@@ -133,7 +140,7 @@ def _projections() -> list[Match]:
 async def _consumers(store: Store, streams: list[StreamInfo]) -> list[Match]:
     found: list[Match] = []
     for stream in [stream for stream in streams if stream.consumers][:STREAMS_ASKED]:
-        address = reverse("streams:consumers", args=[stream.name])
+        address = address_at(observed_by(store), "streams:consumers", stream.name)
         consumers = await list_consumers(store.connection, stream.name)
         found.extend(Match(kind="Consumer", name=f"{stream.name}:{one.name}", address=address) for one in consumers)
     return found

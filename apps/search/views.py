@@ -11,20 +11,21 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.rights import permission_required
 from apps.connection import ask
+from apps.keeper import HOME
 
 from .find import find
 
 SEARCH_SECONDS = 20.0
-_STREAM_PAGE = re.compile(r"/streams/([^/]+)/")
+_STREAM_PAGE = re.compile(r"(?:/at/[^/]+)?/streams/([^/]+)/")
 
 
 @require_safe
 @permission_required("search.view")
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: HttpRequest, connection: str = HOME) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     if not text:
         return render(request, "search/search.html", {"text": ""})
-    found = ask(find, text, viewed_stream=_viewed_stream(request), timeout_seconds=SEARCH_SECONDS)
+    found = ask(find, text, viewed_stream=_viewed_stream(request), timeout_seconds=SEARCH_SECONDS, connection=connection)
     if found.only is not None:
         return redirect(found.only.address)
     return render(request, "search/search.html", {"text": text, "found": found}, status=404 if found.is_empty else 200)

@@ -6,6 +6,12 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from django.conf import settings
+
+from apps.keeper import HOME
+from apps.live.sources import topic_at
+from apps.persistence.store import Store
+
 from .browse import PAGE_SIZE, EventsPage
 from .event_query import EVERYTHING, EventQuery
 
@@ -26,10 +32,16 @@ def row_query(given: Mapping[str, str]) -> str:
     return f"{urlencode(kept)}&" if kept else ""
 
 
-def tail_topic(stream: str, pattern: str) -> str:
+def observed_by(store: Store) -> str:
+    """The name of the observed connection that is read; nothing for the home connection."""
+    name = store.connection.settings.name
+    return "" if name == HOME else name
+
+
+def tail_topic(connection: str, stream: str, pattern: str) -> str:
     """The live topic of a stream's new events, or nothing where the pattern is too long for one."""
-    topic = f"tail:{stream} {pattern}"
-    return topic if len(topic) - len("tail:") <= LONGEST_TOPIC else ""
+    argument = f"{stream} {pattern}"
+    return topic_at(connection, f"tail:{argument}") if len(argument) <= LONGEST_TOPIC else ""
 
 
 def parse_tail(argument: str) -> tuple[str, str]:
@@ -45,6 +57,14 @@ def view_command(page: EventsPage) -> str:
     words += ["--id", str(min(sequences))] if sequences else []
     words += ["--subject", page.query.pattern] if page.query.is_filtered else []
     return shlex.join(words)
+
+
+def command_at(connection: str, command: str) -> str:
+    """A NATS command as it is given to the server of an observed connection."""
+    if connection not in settings.CIM_OBSERVED:
+        return command
+    server = shlex.quote(settings.CIM_OBSERVED[connection]["url"])
+    return command.replace("nats ", f"nats --server {server} ", 1)
 
 
 def skipped_query(query: EventQuery) -> str:

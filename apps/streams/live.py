@@ -19,11 +19,11 @@ from apps.live.sources import source
 from apps.persistence.store import Message, Store, StreamInfo, get_stream, page_back, read_batch
 from apps.registry import informed
 
-from .addresses import parse_tail
+from .addresses import observed_by, parse_tail
 from .browse import surely_seen
 from .consumers import read_consumers
 from .event_query import EVERYTHING
-from .event_rows import to_row
+from .event_rows import EventRow, to_row
 from .head import head_of
 from .listing import revision_of
 from .marks import mark_events
@@ -39,32 +39,33 @@ SETTLED_SECONDS = 2.0
 """After this long whoever answers is taken to hold what the leader had: a filtered tail may then pass by what did not match."""
 
 
-@source("streams", permission="streams.view")
+@source("streams", permission="streams.view", observes=True)
 async def streams(store: Store, _argument: str) -> AsyncGenerator[Sequence[Frame], None]:
     """The list: a row whenever something in it has changed, and word when there are other streams than before."""
     before: dict[str, StreamRow] = {}
+    observed = observed_by(store)
     while True:
         rows = {row.name: row for row in await survey(store)}
         changed = [row for name, row in rows.items() if before.get(name) != row]
         yield [
             Refresh(id="streams", revision=revision_of(tuple(rows.values()))),
-            *(render("streams/_stream.html", id=f"stream-{row.name}", row=row) for row in changed),
+            *(render("streams/_stream.html", id=f"stream-{row.name}", row=row, observed=observed) for row in changed),
         ]
         before = rows
         await asyncio.sleep(LIST_SECONDS)
 
 
-@source("stream", permission="streams.view")
+@source("stream", permission="streams.view", observes=True)
 async def stream(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], None]:
     """The figures in the head of one stream's pages."""
     while True:
         found = await get_stream(store.connection, name)
         RATES.note([found])
-        yield [render("streams/_head.html", id="stream-head", head=head_of(found))]
+        yield [render("streams/_head.html", id="stream-head", head=head_of(found), observed=observed_by(store))]
         await asyncio.sleep(HEAD_SECONDS)
 
 
-@source("consumers", permission="streams.view")
+@source("consumers", permission="streams.view", observes=True)
 async def consumers(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], None]:
     """The consumers of one stream, and word when there are others than before."""
     while True:
@@ -79,7 +80,7 @@ async def consumers(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], 
         await asyncio.sleep(CONSUMERS_SECONDS)
 
 
-@source("tail", permission="streams.view")
+@source("tail", permission="streams.view", observes=True)
 async def tail(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
     """New events of a stream that match a pattern, newest shown, others counted."""
     name, pattern = parse_tail(argument)
@@ -144,16 +145,18 @@ class _Follower:
 
     async def _rows(self, messages: Sequence[Message], *, first: int, shown_from: int, count: int) -> Rows:
         marks = await mark_events(self.store, messages)
+        observed = observed_by(self.store)
         query = "" if self.pattern == EVERYTHING else f"{urlencode({'subject': self.pattern})}&"
         rows = (to_row(self.store, message, marks.get(message.sequence)) for message in messages)
         return Rows(
             id="stream-tail",
-            rows=tuple(
-                Row(sequence=row.sequence, html=render_to_string("streams/_event_row.html", {"row": row, "row_query": query}))
-                for row in rows
-            ),
+            rows=tuple(Row(sequence=row.sequence, html=_event_row(row, query, observed)) for row in rows),
             first=first,
             last=self.position,
             shown_from=shown_from,
             count=count,
         )
+
+
+def _event_row(row: EventRow, row_query: str, observed: str) -> str:
+    return render_to_string("streams/_event_row.html", {"row": row, "row_query": row_query, "observed": observed})

@@ -61,4 +61,4 @@ class Rates:
 
 
 RATES = Rates()
-"""What this process has seen; one home connection, one loop."""
+"""What this process has seen, on every connection; a stream is told from its namesakes by when it was made."""

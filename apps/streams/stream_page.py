@@ -23,6 +23,7 @@ class StreamView:
     shown: ShownEvent | None
     ribbon: Ribbon | None
     given: Mapping[str, str]
+    connection: str
 
     @property
     def row_query(self) -> str:
@@ -32,7 +33,7 @@ class StreamView:
     @property
     def topic(self) -> str:
         """The live topic; empty on pages that new events do not belong on."""
-        return tail_topic(self.page.stream.name, self.page.query.pattern) if self.page.live_last is not None else ""
+        return tail_topic(self.connection, self.page.stream.name, self.page.query.pattern) if self.page.live_last is not None else ""
 
     @property
     def skipped(self) -> str:
@@ -47,10 +48,11 @@ class StreamView:
 async def read_stream_view(store: Store, name: str, query: EventQuery, given: Mapping[str, str]) -> StreamView:
     """Both in one visit to the loop. Raises StreamNotFound, InvalidInput or Unavailable."""
     store = informed(store)
+    connection = store.connection.settings.name
     page = await read_events(store, name, query)
     ribbon = await read_ribbon(store, page.stream)
     if query.show is None or query.problems:
-        return StreamView(page=page, shown=None, ribbon=ribbon, given=given)
+        return StreamView(page=page, shown=None, ribbon=ribbon, given=given, connection=connection)
     tab = given.get("tab", FIRST_TAB)
     shown = await read_shown(store, name, query.show, tab=tab if tab in TABS else FIRST_TAB, is_full=given.get("full") == "1")
-    return StreamView(page=page, shown=shown, ribbon=ribbon, given=given)
+    return StreamView(page=page, shown=shown, ribbon=ribbon, given=given, connection=connection)

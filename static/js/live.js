@@ -88,6 +88,7 @@ function judge({ at, state: { nats, trouble } }) {
     hadOutage = true;
     showState("reconnecting", { attempt: nats.attempts, asOf: nats.since, reason: reason ?? "NATS cannot be reached." });
   } else if (reason) {
+    hadOutage = true;
     showState("reconnecting", { asOf: goodAt, reason });
   } else {
     goodAt = at;

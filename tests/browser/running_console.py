@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -36,14 +37,25 @@ print(create_sign_in_link(person))
 
 
 class RunningConsole:
-    """A console on its own nats-server. `domains` are the packages of CIM_DOMAINS, found on `python_path` beside the repository."""
+    """A console on its own nats-server. `domains` are the packages of CIM_DOMAINS, found on `python_path` beside the repository.
 
-    def __init__(self, folder: Path, *, domains: str = "apps.domain", python_path: Path | None = None) -> None:
+    `observed` are servers that it looks at beside its own, by name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        domains: str = "apps.domain",
+        python_path: Path | None = None,
+        observed: Mapping[str, EmbeddedServer] | None = None,
+    ) -> None:
         self.nats = EmbeddedServer(folder / "nats")
         self.folder = folder
         self.port = 0
         self._domains = domains
         self._python_path = python_path
+        self._observed = observed or {}
         self._web: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
 
@@ -96,11 +108,11 @@ class RunningConsole:
         done = subprocess.run(command, env=self._environment("web"), cwd=REPOSITORY, capture_output=True, text=True, check=True)
         return self.url + done.stdout.strip()
 
-    def do(self, action: Callable[[Store], Awaitable[object]]) -> None:
-        """Do something to the store, as a program beside the console would; in a thread, as Playwright's own loop runs in this one."""
+    def do(self, action: Callable[[Store], Awaitable[object]], server: EmbeddedServer | None = None) -> None:
+        """Do something to a store, as a program beside the console would; in a thread, as Playwright's own loop runs in this one."""
 
         async def connect() -> None:
-            async with open_store(self.nats.settings("worker")) as store:
+            async with open_store((server or self.nats).settings("worker")) as store:
                 await ensure_home(store.connection)
                 await action(store)
 
@@ -129,6 +141,7 @@ class RunningConsole:
             "CIM_READY_FILE": str(self.folder / f"{user}.ready"),
             "PYTHONPATH": str(self._python_path or ""),
             "PYTHONUNBUFFERED": "1",
+            "CIM_OBSERVED": json.dumps({name: _connection_of(server) for name, server in self._observed.items()}),
         }
         return shared | own | variables_of(self.nats.settings("web" if user == "web" else "worker"))
 
@@ -137,3 +150,9 @@ class RunningConsole:
         while not is_done():
             assert time.monotonic() < deadline, (self.folder / "console.log").read_text()[-3000:]
             threading.Event().wait(0.05)
+
+
+def _connection_of(server: EmbeddedServer) -> dict[str, str]:
+    """A server as CIM_OBSERVED describes it: a user who may only read."""
+    web = server.settings("web")
+    return {"url": web.url, "user": web.user or "", "password": web.password or "", "inbox_prefix": web.inbox_prefix}

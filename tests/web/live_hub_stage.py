@@ -76,7 +76,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def running_hub(linger_seconds: float = 10.0) -> AsyncIterator[Hub]:
-    async def open_store() -> str:
+    async def open_store(_connection: str) -> str:
         return "the store"
 
     hub = Hub(open_store, linger_seconds=linger_seconds)

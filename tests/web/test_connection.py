@@ -14,7 +14,7 @@ from django.conf import LazySettings
 
 from apps import connection
 from apps.connection import ask, connection_state
-from apps.persistence.errors import InvalidInput, StreamNotFound, Unavailable, Unreachable, WrongCredentials
+from apps.persistence.errors import ConnectionNotFound, StreamNotFound, Unavailable, Unreachable, WrongCredentials
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.store.link import Link
 from apps.persistence.store.store import Store
@@ -109,7 +109,7 @@ def test_a_timeout_of_the_functions_own_stays_as_it_is() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_connection_that_is_not_configured_is_named() -> None:
-    with pytest.raises(InvalidInput, match="There is no connection 'berlin'; there are home"):
+    with pytest.raises(ConnectionNotFound, match="There is no connection 'berlin'; there is home"):
         ask(server_name, connection="berlin")
 
 

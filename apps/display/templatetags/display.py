@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django import forms, template
+from django.template.context import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from .. import figures
+from .. import figures, places
 
 register = template.Library()
 register.filter("count", figures.count)
@@ -27,6 +28,12 @@ def words(name: str) -> str:
     """A name of the code as words: from_sequence becomes From sequence."""
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
+
+
+@register.simple_tag(takes_context=True)
+def place(context: Context, view: str, *args: object) -> str:
+    """The address of a page on the connection that is looked at: `{% place "streams:stream" stream.name %}`."""
+    return places.address_at(context.get("observed") or "", view, *args)
 
 
 @register.simple_tag

@@ -11,6 +11,7 @@ from urllib.error import URLError
 
 from ..errors import Unavailable
 from .connection import Connection
+from .link import ServerFacts
 
 MONITOR_SECONDS = 2.0
 _SINCE = {
@@ -50,14 +51,19 @@ async def check_health(connection: Connection) -> Health:
         version=connection.server.version,
         is_durable=is_durable,
         durability=durability,
-        missing=tuple(
-            MissingFeature(name=name, needs=f"{major}.{minor}", effect=effect)
-            for (major, minor), (name, effect) in _SINCE.items()
-            if not connection.server.at_least(major, minor)
-        ),
+        missing=missing_features(connection.server),
         streams=int(account.get("streams", 0)),
         memory_bytes=int(account.get("memory", 0)),
         storage_bytes=int(account.get("storage", 0)),
+    )
+
+
+def missing_features(server: ServerFacts) -> tuple[MissingFeature, ...]:
+    """What is switched off because the server is too old for it."""
+    return tuple(
+        MissingFeature(name=name, needs=f"{major}.{minor}", effect=effect)
+        for (major, minor), (name, effect) in _SINCE.items()
+        if not server.at_least(major, minor)
     )
 
 

@@ -10,6 +10,7 @@ async function fetchPage() {
   if (!response?.ok || new URL(response.url).pathname !== location.pathname) return false;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   if (location.href !== asked) return true; // a person has gone on meanwhile, to what was fetched later than this
+  if (document.querySelector("#page [data-problem]")) location.reload(); // an error page has none of the files that the page needs
   const [page, freshPage] = [document.getElementById("page"), fresh.getElementById("page")];
   if (!page || !freshPage) return false;
   morph(page, freshPage);
