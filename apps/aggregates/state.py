@@ -74,8 +74,8 @@ async def read_state(store: Store, definition: AggregateDefinition | None, windo
     compares = may_take_long or events_to_read(definition, kept, version - 1) <= FOLDED_AT_ONCE
     try:
         if compares:
-            return await _beside_the_one_before(store, definition, window.ref, slot)
-        return await _alone(store, definition, window.ref, version)
+            return await _beside_the_one_before(store, definition, window, slot)
+        return await _alone(store, definition, window, version)
     except CannotFold as error:
         return StatePane(kind="failed", version=version, reason=str(error))
 
@@ -100,15 +100,16 @@ async def folded(definition: AggregateDefinition, folding: Awaitable[_T]) -> _T:
         raise CannotFold(reason) from error
 
 
-async def _alone(store: Store, definition: AggregateDefinition, ref: AggregateRef, version: int) -> StatePane:
+async def _alone(store: Store, definition: AggregateDefinition, window: Window, version: int) -> StatePane:
     """The state without what its event changed: a snapshot at this very version says nothing of the one before."""
-    found = await folded(definition, state_at(store, definition, ref, version=version))
+    found = await folded(definition, state_at(store, definition, window.ref, version=version, known=window.messages))
     return StatePane(kind="shown", version=version, lines=show(found.state), found=_how(found, found.state, found.events_read))
 
 
-async def _beside_the_one_before(store: Store, definition: AggregateDefinition, ref: AggregateRef, slot: Slot) -> StatePane:
+async def _beside_the_one_before(store: Store, definition: AggregateDefinition, window: Window, slot: Slot) -> StatePane:
     """Folded once: up to the version before, and then this event."""
-    before = await folded(definition, state_at(store, definition, ref, version=slot.version - 1))
+    ref = window.ref
+    before = await folded(definition, state_at(store, definition, ref, version=slot.version - 1, known=window.messages))
     after = await folded(definition, _apply(store, definition, ref, slot, before.state))
     return StatePane(
         kind="shown",

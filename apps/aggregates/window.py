@@ -1,4 +1,4 @@
-"""This module is the part of an aggregate's history that a page shows: all of it where it is short, else 200 events around a version.
+"""This module is the part of an aggregate's history that a page shows: all of it where it is short, else a hundred events around a version.
 
 Nothing of a long history is read but its newest event, its first, and the window.
 """
@@ -14,8 +14,8 @@ from apps.persistence.store.streams import get_stream
 
 WHOLE = 1_000
 """Histories up to this version are read as a whole: the server gives them in one answer."""
-SHOWN = 200
-_STEP = 100
+SHOWN = 100
+_STEP = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,11 @@ class Window:
     before: Slot | None = None
     is_whole: bool = True
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that was read, as it is stored."""
+        return tuple(slot.message for slot in self.everything)
+
     def at(self, version: int) -> Slot | None:
         """The event of a version, if it is among those that were read; of one that is stored twice, the first."""
         return next((slot for slot in self.everything if slot.version == version), None)
@@ -67,7 +72,7 @@ async def read_window(store: Store, ref: AggregateRef, *, version: int | None = 
 
 
 def window_around(version: int, head: int) -> tuple[int, int]:
-    """The first and last version to show around one of `head`. It stays where it is while the version moves by less than a hundred."""
+    """The first and last version to show around one of `head`. It stays where it is while the version moves by less than fifty."""
     if head <= SHOWN:
         return 1, head
     block = (min(max(version, 1), head) - 1) // _STEP * _STEP

@@ -25,7 +25,7 @@ from apps.persistence.snapshots import (
     state_at_time,
     take,
 )
-from apps.persistence.store import append_at, kv_put, list_consumers, load, open_store
+from apps.persistence.store import append_at, kv_put, list_consumers, load, messages_of, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from tests.persistence.baskets import BASKET, BASKET_2, added, named, removed
 from tests.persistence.raw_stream import RawStream, open_raw_stream, outgoing
@@ -120,6 +120,27 @@ async def test_a_version_that_is_there_twice_is_not_folded(raw: RawStream, ref: 
 
     with pytest.raises(InvalidState, match="where its version 5 is due"):
         await state_at(raw.store, BASKET, ref)
+
+
+async def test_messages_that_are_known_are_not_read_again(raw: RawStream, ref: AggregateRef) -> None:
+    await fill(raw, ref)
+    known = await messages_of(raw.store, ref)
+    await raw.delete(2)
+
+    found = await state_at(raw.store, BASKET, ref, version=3, known=known)
+
+    assert found.state == {"items": ["apple", "pear", "plum"], "count": 3}
+
+
+async def test_a_version_that_is_not_among_the_known_messages_or_twice_is_read(raw: RawStream, ref: AggregateRef) -> None:
+    await fill(raw, ref)
+    known = await messages_of(raw.store, ref)
+    await raw.delete(2)
+
+    with pytest.raises(InvalidState, match="where its version 2 is due"):
+        await state_at(raw.store, BASKET, ref, version=3, known=known[1:])
+    with pytest.raises(InvalidState, match="where its version 2 is due"):
+        await state_at(raw.store, BASKET, ref, version=3, known=[*known, known[1]])
 
 
 # -- snapshots -------------------------------------------------------------------------------------------------------------------------

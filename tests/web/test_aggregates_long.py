@@ -29,13 +29,13 @@ def long(home: Home, settings: LazySettings, made: set[str]) -> Home:
     return home
 
 
-def test_the_page_costs_less_than_a_second_and_holds_the_newest_200_events(viewer: Visitor, long: Home) -> None:
+def test_the_page_costs_less_than_a_second_and_holds_the_newest_100_events(viewer: Visitor, long: Home) -> None:
     page(viewer, LONG_PAGE)
     started = time.process_time()
 
     text = page(viewer, LONG_PAGE)
 
-    assert versions(text) == [f"{version:,}" for version in range(20_000, 19_800, -1)]
+    assert versions(text) == [f"{version:,}" for version in range(20_000, 19_900, -1)]
     assert time.process_time() - started < 1.0
 
 
@@ -43,16 +43,16 @@ def test_it_says_which_part_of_the_chain_was_checked(viewer: Visitor, long: Home
     text = words(page(viewer, LONG_PAGE))
 
     assert "Linked here" in text
-    assert "20,000 events · verified v19,801–v20,000 of 20,000" in text
+    assert "20,000 events · verified v19,901–v20,000 of 20,000" in text
 
 
 def test_a_version_in_the_middle_is_shown_among_its_neighbours(viewer: Visitor, long: Home) -> None:
     text = page(viewer, f"{LONG_PAGE}?version=5050")
 
     assert selected(text) == ["5,050"]
-    assert (versions(text)[0], versions(text)[-1], len(versions(text))) == ("5,150", "4,951", 200)
-    assert f'href="{LONG_PAGE}?version=5151"' in text
-    assert f'href="{LONG_PAGE}?version=4950"' in text
+    assert (versions(text)[0], versions(text)[-1], len(versions(text))) == ("5,075", "4,976", 100)
+    assert f'href="{LONG_PAGE}?version=5076"' in text
+    assert f'href="{LONG_PAGE}?version=4975"' in text
 
 
 def test_its_state_is_folded_when_it_is_asked_for(viewer: Visitor, long: Home) -> None:

@@ -41,9 +41,18 @@ class _Beginning:
 
 
 async def state_at(
-    store: Store, definition: AggregateDefinition, ref: AggregateRef, *, version: int | None = None, use_snapshot: bool = True
+    store: Store,
+    definition: AggregateDefinition,
+    ref: AggregateRef,
+    *,
+    version: int | None = None,
+    use_snapshot: bool = True,
+    known: Sequence[Message] = (),
 ) -> StateAt:
     """The state of `ref` after `version` (default: the newest; 0: before the first).
+
+    Stored messages of it that were read just now may be handed over as `known`; where all that is needed is among them, they are not
+    read again.
 
     Raises AggregateNotFound where nothing of it is stored, and NotFound for a version beyond the newest; InvalidState where a version is
     missing or there twice (verify the aggregate then), or where the fold refuses; InvalidEvent or EncodingError at an event that cannot
@@ -55,9 +64,9 @@ async def state_at(
     if version == 0:
         return _fold(store, definition, ref, _Beginning(snapshot=None, messages=[]))
     if use_snapshot:
-        beginning = await _from_snapshot(store, definition, ref, version)
+        beginning = await _from_snapshot(store, definition, ref, version, known)
     else:
-        beginning = _Beginning(snapshot=None, messages=await messages_of(store, ref, to_version=version))
+        beginning = _Beginning(snapshot=None, messages=await _messages(store, ref, 1, version, known))
     found = _fold(store, definition, ref, beginning)
     if found.version == 0:
         raise AggregateNotFound(f"{store.layout.stream} holds no event of {ref}; check its name.")
@@ -121,26 +130,38 @@ async def take(
 # -- helpers ---------------------------------------------------------------------------------------------------------------------------
 
 
-async def _from_snapshot(store: Store, definition: AggregateDefinition, ref: AggregateRef, version: int | None) -> _Beginning:
+async def _messages(store: Store, ref: AggregateRef, first: int, last: int | None, known: Sequence[Message]) -> list[Message]:
+    """The stored messages from one version to another: those that are known, where each version is among them exactly once."""
+    if last is not None and len(known) > last - first:
+        versions = {parts.version: message for message in known if (parts := store.layout.parse(message.subject))}
+        found = [versions[version] for version in range(first, last + 1) if version in versions]
+        if len(versions) == len(known) and len(found) == last - first + 1:
+            return found
+    return await messages_of(store, ref, from_version=first, to_version=last)
+
+
+async def _from_snapshot(
+    store: Store, definition: AggregateDefinition, ref: AggregateRef, version: int | None, known: Sequence[Message]
+) -> _Beginning:
     """The newest snapshot that can be used, with what follows it; else everything. What was left aside is named."""
     last = await read_last(store, ref)
     unusable: list[Unusable] = []
     if last is not None:
-        found = await _from_one(store, definition, last, version)
+        found = await _from_one(store, definition, last, version, known)
         if isinstance(found, _Beginning):
             return found
         kept = await read_kept(store, ref)
         unusable.extend(kept.unusable)
         for snapshot in kept.snapshots:
-            found = await _from_one(store, definition, snapshot, version)
+            found = await _from_one(store, definition, snapshot, version, known)
             if isinstance(found, _Beginning):
                 return replace(found, unusable=tuple(unusable))
             unusable.extend([found] if found else [])
-    return _Beginning(snapshot=None, messages=await messages_of(store, ref, to_version=version), unusable=tuple(unusable))
+    return _Beginning(snapshot=None, messages=await _messages(store, ref, 1, version, known), unusable=tuple(unusable))
 
 
 async def _from_one(
-    store: Store, definition: AggregateDefinition, snapshot: Snapshot | Unusable, version: int | None
+    store: Store, definition: AggregateDefinition, snapshot: Snapshot | Unusable, version: int | None, known: Sequence[Message]
 ) -> _Beginning | Unusable | None:
     """A beginning at this snapshot; why it cannot be used; or None where it is only too new."""
     if isinstance(snapshot, Unusable):
@@ -149,7 +170,7 @@ async def _from_one(
         return None
     if snapshot.schema != definition.schema:
         return _left_aside(snapshot, f"Its state has schema {snapshot.schema}, and the definition has {definition.schema}.")
-    messages = await messages_of(store, snapshot.aggregate, from_version=snapshot.version, to_version=version)
+    messages = await _messages(store, snapshot.aggregate, snapshot.version, version, known)
     if not messages or cid_of(messages[0].data) != snapshot.cid or messages[0].sequence != snapshot.sequence:
         return _left_aside(snapshot, f"It was taken at the event {snapshot.cid}, which is not what is stored as its version.")
     return _Beginning(snapshot=snapshot, messages=messages[1:])
