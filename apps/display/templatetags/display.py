@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import forms, template
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from .. import figures, places
+
+PILLS_KEPT = 512
 
 register = template.Library()
 register.filter("count", figures.count)
@@ -51,24 +54,23 @@ def at(moment: datetime | None, part: str = "") -> SafeString | str:
     if moment is None:
         return figures.NOTHING
     words = figures.clock(moment) if part == "time" else f"{figures.day(moment)} {figures.clock(moment)}"
-    return format_html('<time datetime="{0}" title="{0}">{1}</time>', figures.iso(moment), words)
+    exact = figures.iso(moment)
+    return mark_safe(f'<time datetime="{exact}" title="{exact}">{words}</time>')  # of digits and signs of our own alone
 
 
 @register.simple_tag
 def cut(text: Any, length: int = 16, copy: bool = True) -> SafeString:
     """A long identifier cut in its middle, whole in the title and by a click in the clipboard."""
-    whole = str(text)
-    shown = figures.cut(whole, length)
-    if shown == whole and not copy:
-        return format_html('<span class="identity">{}</span>', whole)
+    plain = str(text)
+    short = figures.cut(plain, length)
+    whole, shown = escape(plain), escape(short)
+    if short == plain and not copy:
+        return mark_safe(f'<span class="identity">{whole}</span>')
     if not copy:
-        return format_html('<span class="identity" title="{}">{}</span>', whole, shown)
-    return format_html(
-        '<span class="identity cut"><span title="{0}">{1}</span>'
-        '<button type="button" class="copy" data-copy="{0}" title="Copy {0}">{2}<span class="for-readers">Copy {0}</span></button></span>',
-        whole,
-        shown,
-        icon("copy"),
+        return mark_safe(f'<span class="identity" title="{whole}">{shown}</span>')
+    return mark_safe(
+        f'<span class="identity cut"><span title="{whole}">{shown}</span><button type="button" class="copy" data-copy="{whole}" '
+        f'title="Copy {whole}">{icon("copy")}<span class="for-readers">Copy {whole}</span></button></span>'
     )
 
 
@@ -78,13 +80,15 @@ def copy_button(text: Any, words: str = "Copy") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=PILLS_KEPT)
 def pill(state: str, words: str = "") -> SafeString:
-    """A state as a word in its colour."""
+    """A state as a word in its colour; there are few of them and many in a table."""
     shown = words or str(state).replace("_", " ").capitalize()
     return format_html('<span class="pill" data-state="{}">{}</span>', state, shown)
 
 
 @register.simple_tag
+@lru_cache(maxsize=PILLS_KEPT)
 def icon(name: str) -> SafeString:
     """A symbol of static/vendor/lucide/sprite.svg; always beside a word, so readers skip it."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("vendor/lucide/sprite.svg"), name)
