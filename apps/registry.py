@@ -10,13 +10,13 @@ from django.conf import settings
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef
-from apps.persistence.registry import Registry
+from apps.persistence.registry import Registry, StreamChanges
 from apps.persistence.store import CONSOLE, EVENTS, Layout, Store
 
 
 def registry() -> Registry:
     """All that the domains declare. Raises InvalidInput naming the package that cannot be used and why."""
-    return _load(tuple(settings.CIM_DOMAINS))
+    return _load(tuple(settings.CIM_DOMAINS), bool(settings.CIM_STREAM_CHANGES), tuple(settings.CIM_PROTECTED_STREAMS))
 
 
 def informed(store: Store) -> Store:
@@ -47,5 +47,5 @@ def _fits(layout: Layout, ref: AggregateRef) -> bool:
 
 
 @cache
-def _load(names: tuple[str, ...]) -> Registry:
-    return load_registry(names)
+def _load(names: tuple[str, ...], may_change_streams: bool, protected: tuple[str, ...]) -> Registry:
+    return load_registry(names, stream_changes=StreamChanges(are_allowed=may_change_streams, protected=protected))

@@ -17,6 +17,9 @@ CIM_DEMO = environment.flag("CIM_DEMO")
 CIM_DOMAINS = environment.words("CIM_DOMAINS")
 CIM_HOME = environment.connection("CIM_NATS", default_url="nats://127.0.0.1:4222")
 CIM_OBSERVED = environment.connections("CIM_OBSERVED")
+CIM_STREAM_CHANGES = environment.flag("CIM_STREAM_CHANGES")
+CIM_PROTECTED_STREAMS = environment.words("CIM_PROTECTED_STREAMS")
+"""Streams that no operation of the console changes, beside the console's own; a name may hold `*`."""
 CIM_ORIGINS = environment.origins("CIM_ORIGINS")
 """Whole origins under which browsers reach the console. Empty: the one that the Host header names."""
 

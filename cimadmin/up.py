@@ -147,6 +147,7 @@ def environment_of_each(options: argparse.Namespace, home: ConnectionSettings | 
     shared |= {"CIM_DEMO": "1"} if options.demo else {}
     if isinstance(home, EmbeddedServer):
         shared.setdefault("CIM_DOMAINS", "apps.domain")  # a server of our own has only the order example to show
+        shared.setdefault("CIM_STREAM_CHANGES", "1")
     users: dict[str, User] = {"web": "web", "worker": "worker", "demo": "worker", "command": "admin"}
     environments = {}
     for name, user in users.items():

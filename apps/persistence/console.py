@@ -7,19 +7,22 @@ from collections.abc import Iterable
 from .evolution import JOURNAL_DEFINITION
 from .operations import OPERATIONS
 from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
-from .registry import Domain, Registry, load_domains
+from .registry import Domain, Registry, StreamChanges, load_domains
 from .store import CONSOLE
 from .work.run import RUN_DEFINITION
 from .work.run_commands import RunCommands
 from .work.run_index import RUNS
 
 
-def load_registry(domains: Iterable[str]) -> Registry:
-    """All that the console and the packages `domains` declare. Raises InvalidInput naming the package that cannot be used and why."""
+def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | None = None) -> Registry:
+    """All that the console and the packages `domains` declare, and which streams operators may change (default: none).
+
+    Raises InvalidInput naming the package that cannot be used and why."""
     console = Domain(
         name="console", title="Console", aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION], projections=[RUNS, *BUILTIN_PROJECTIONS]
     )
     registry = load_domains(domains, builtin=[console])
+    registry.stream_changes = stream_changes or StreamChanges()
     registry.commands[RUN_DEFINITION.key] = RunCommands(OPERATIONS, registry)
     declared = [definition for definition in registry.aggregates.values() if definition.context != CONSOLE.context]
     for projection in newest_state_projections(declared):

@@ -53,6 +53,17 @@ class Domain:
     is_demo: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamChanges:
+    """What operators may do to streams and buckets: nothing unless `are_allowed`, and nothing to those that `protected` names.
+
+    A name may hold `*` for any part of it.
+    """
+
+    are_allowed: bool = False
+    protected: tuple[str, ...] = ()
+
+
 class Registry:
     """What all domains declare, by name; `migrations` by the domain's name.
 
@@ -61,6 +72,7 @@ class Registry:
 
     def __init__(self, domains: Iterable[Domain] = ()) -> None:
         self.domains = tuple(domains)
+        self.stream_changes = StreamChanges()
         self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
         self.projections: dict[str, ProjectionDefinition] = {}
         self.commands: dict[tuple[str, str], CommandHandler] = {}

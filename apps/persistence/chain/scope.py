@@ -22,7 +22,7 @@ def proves(walk: Walk, *, whole: str | None) -> tuple[str, ...]:
         return ("Nothing: there was no event to check.",)
     if walk.findings.count:
         return (f"{walk.checked:,} events were checked; all faults that this check can see are counted below.",)
-    read = (f"Every message from {whole} was read, and none is missing.",) if whole else ()
+    read = (f"Every message from {whole} was read, and none is missing{_but_removed(walk)}.",) if whole else ()
     return (*read, *_EVENTS)
 
 
@@ -34,8 +34,14 @@ def does_not_prove(walk: Walk, *, whole: bool, from_sequence: int) -> tuple[str,
             f"That {walk.unnamed:,} of the events are unchanged where nothing links to them: another program wrote them without an id "
             "of their content, which alone is no sign of tampering."
         )
+    limits += [f"What was in {part.sentence}." for part in walk.recorded.removed]
     if not whole:
         limits.append("That no aggregate was left out or removed as a whole: only a check of the whole stream reads every message.")
     if from_sequence > 1:
         limits.append(f"That what lies before sequence {from_sequence:,} is still as it was: it was not read again.")
     return tuple(limits)
+
+
+def _but_removed(walk: Walk) -> str:
+    count = sum(part.count for part in walk.recorded.removed)
+    return f" but the {count:,} that recorded runs removed, named below" if count else ""

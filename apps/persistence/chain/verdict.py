@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ..events import AggregateRef
+from .recorded import Removed
 
 
 class Cause(StrEnum):
@@ -61,7 +62,7 @@ class Verdict:
     `findings` holds the first of them in the order they were met; `finding_count` and `by_cause` count all. `is_whole_stream` says that
     every message between the two sequences was read, not only those of one aggregate or type. `is_stopped`: it was ended early, and
     `to_sequence` is where. `reaches_end`: nothing was stored after it when the verification began. `unnamed` counts messages whose
-    writer left no CID in `Nats-Msg-Id`.
+    writer left no CID in `Nats-Msg-Id`. `removed` is what recorded runs removed on purpose: named, and no finding.
     """
 
     scope: str
@@ -78,6 +79,7 @@ class Verdict:
     finding_count: int
     by_cause: Mapping[Cause, int]
     first_bad: Finding | None
+    removed: tuple[Removed, ...]
     started: datetime
     seconds: float
     proves: tuple[str, ...]

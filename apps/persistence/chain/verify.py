@@ -14,6 +14,7 @@ from ..subjects import check_token
 from . import scope, words
 from .marks import Mark
 from .reach import messages_by_version, newest_before
+from .removals import confirmed_removals
 from .tips import Tips
 from .verdict import Progress, Verdict
 from .walk import Walk
@@ -28,7 +29,8 @@ async def verify_aggregate(store: Store, ref: AggregateRef) -> Verdict:
     """Verify one aggregate. It makes no consumer, so a page may call it. Raises AggregateNotFound where no event of it is stored."""
     _check_chained(store)
     with Tips() as tips:
-        run = _Run(walk=Walk(store.layout, tips, gaps_from=None, knows_start=True))
+        removals = await confirmed_removals(store, await get_stream(store.connection, store.layout.stream))
+        run = _Run(walk=Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=removals))
         async for messages in messages_by_version(store, ref):
             run.walk.walk(run.walk.look(messages))
             sequences = [message.sequence for message in messages]
@@ -46,7 +48,7 @@ async def verify_type(
     name = f"{check_token(context, 'a context')}.{check_token(type, 'an aggregate type')}"
     info = await get_stream(store.connection, store.layout.stream)
     with Tips() as tips:
-        walk = Walk(store.layout, tips, gaps_from=None, knows_start=True)
+        walk = Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=await confirmed_removals(store, info))
         run = _Run(walk=walk, first=max(1, info.first_sequence), last=info.last_sequence, on_progress=on_progress, should_stop=should_stop)
         await _read(store, run, patterns=(f"{store.layout.root}.{name}.>",))
     if not walk.checked:
@@ -75,7 +77,8 @@ async def verify_stream(
     first = max(1, from_sequence)
     last = info.last_sequence if to_sequence is None else min(to_sequence, info.last_sequence)
     with Tips() as tips:
-        walk = Walk(store.layout, tips, gaps_from=first, knows_start=first == 1)
+        removals = await confirmed_removals(store, info)
+        walk = Walk(store.layout, tips, gaps_from=first, knows_start=first == 1, removals=removals)
         run = _Run(walk=walk, first=first, last=max(last, first - 1), on_progress=on_progress, should_stop=should_stop)
         run.reaches_end = last == info.last_sequence
         await _read(store, run)
@@ -138,6 +141,7 @@ class _Run:
             finding_count=findings.count,
             by_cause={cause: count for cause, count in findings.by_cause.items() if count},
             first_bad=findings.first(),
+            removed=self.walk.recorded.removed,
             started=self.started,
             seconds=time.perf_counter() - self.clock,
             proves=scope.proves(self.walk, whole=whole),

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from ..store import Layout, Message
 from . import words
 from .examine import Examiner, Place, Seen, Unreadable
-from .findings import Findings
+from .findings import Findings, ref_of
 from .gaps import Range, SequenceGaps
 from .holes import Holes
+from .recorded import Recorded
+from .removals import Removal
 from .tips import NO_FINDING, Tip, Tips
 
 
@@ -20,16 +22,18 @@ class Walk:
     """One verification's way through its messages, in stream order or in the order of one aggregate's versions.
 
     `gaps_from` is the sequence from which on every message passes here; None where only some do. `knows_start` says that an aggregate
-    that was not met before begins here; else `seed` what came before it.
+    that was not met before begins here; else `seed` what came before it. `removals` are what operators removed on purpose.
     """
 
-    def __init__(self, layout: Layout, tips: Tips, *, gaps_from: int | None, knows_start: bool) -> None:
+    def __init__(self, layout: Layout, tips: Tips, *, gaps_from: int | None, knows_start: bool, removals: Sequence[Removal] = ()) -> None:
         self.findings = Findings()
         self.gaps = SequenceGaps()
         self.checked = 0
         self.aggregates = 0
         self.unnamed = 0
         self.position = (gaps_from or 1) - 1
+        self.recorded = Recorded(removals, gaps_from=gaps_from)
+        self._layout = layout
         self._examiner = Examiner(layout)
         self._tips = tips
         self._holes = Holes(self.findings, self.gaps, gaps_from=gaps_from)
@@ -74,7 +78,7 @@ class Walk:
         for item in items:
             sequence = item.sequence
             if self._watches_gaps and sequence != self.position + 1:
-                self.gaps.add(Range(self.position + 1, sequence - 1))
+                self._add_gap(Range(self.position + 1, sequence - 1))
             self.position = sequence
             if isinstance(item, Seen) and item.is_named and item.subject is None and not item.claimed:
                 key, version, _ = item.place
@@ -90,12 +94,16 @@ class Walk:
         if not self._watches_gaps:
             return
         if self.position < last:
-            self.gaps.add(Range(self.position + 1, last))
+            self._add_gap(Range(self.position + 1, last))
             self.position = last
         for gap in self.gaps.free:
             self.findings.add(words.describe_gap(gap))
         if self.gaps.untracked:
             self.findings.add(words.describe_untracked(self.gaps.untracked))
+
+    def _add_gap(self, gap: Range) -> None:
+        for part in self.recorded.claim(gap):
+            self.gaps.add(part)
 
     # -- what is not plainly the next event of its chain -------------------------------------------------------------------------------
 
@@ -201,7 +209,13 @@ class Walk:
             missing = Range(known + 1, place.version - 1)
             if missing.size == 1 and self._strays.get((place.key, missing.first)) == link:
                 return
-            self._holes.add(place.key, missing, after=tip.sequence if tip else 0, before=sequence, link=link)
+            after = tip.sequence if tip else 0
+            if not self._was_removed(place.key, missing, after=after, before=sequence):
+                self._holes.add(place.key, missing, after=after, before=sequence, link=link)
+
+    def _was_removed(self, key: str, missing: Range, *, after: int, before: int) -> bool:
+        ref = ref_of(key)
+        return ref is not None and self.recorded.explain(self._layout.all_of(ref), missing, after=after, before=before)
 
     def _advance(self, item: Seen, finding: int) -> None:
         tip = Tip(item.place.version, item.sequence, item.cid, item.is_named, finding=finding)

@@ -1,7 +1,10 @@
 """This package is the operations: everything an operator can start. Each is one file and one line in OPERATIONS."""
 
 from ..work.operation import Operations
+from .delete_message import DeleteMessage
+from .end_of_stream import DeleteStream, Seal
 from .projection_control import Pause, Resume
+from .purge import Purge
 from .replay import Replay
 from .skip import Skip
 from .snapshot import TakeSnapshot
@@ -14,6 +17,22 @@ OPERATIONS: Operations = {
     "resume": Resume,
     "skip": Skip,
     "snapshot": TakeSnapshot,
+    "purge": Purge,
+    "delete-message": DeleteMessage,
+    "seal": Seal,
+    "delete-stream": DeleteStream,
 }
 
-__all__ = ["OPERATIONS", "Pause", "Replay", "Resume", "Skip", "TakeSnapshot", "Verify"]
+__all__ = [
+    "OPERATIONS",
+    "DeleteMessage",
+    "DeleteStream",
+    "Pause",
+    "Purge",
+    "Replay",
+    "Resume",
+    "Seal",
+    "Skip",
+    "TakeSnapshot",
+    "Verify",
+]

@@ -87,10 +87,18 @@ def _chained(store: Store, registry: Registry, stream: str) -> Store:
 def _sentence(verdict: Verdict) -> str:
     span = f"{verdict.checked:,} events, sequence {verdict.from_sequence:,} to {verdict.to_sequence:,}"
     if verdict.intact:
-        return f"Intact: {span}."
+        return f"Intact: {span}{_removed(verdict)}."
     first = verdict.first_bad
     where = f", the first at sequence {first.sequence:,}" if first and first.sequence else ""
-    return f"{verdict.finding_count:,} findings in {span}{where}."
+    return f"{verdict.finding_count:,} findings in {span}{where}{_removed(verdict)}."
+
+
+def _removed(verdict: Verdict) -> str:
+    """What is not there because somebody removed it on purpose."""
+    if not verdict.removed:
+        return ""
+    count, runs = sum(part.count for part in verdict.removed), len(verdict.removed)
+    return f"; {count:,} more {'was' if count == 1 else 'were'} removed by {runs:,} recorded run{'' if runs == 1 else 's'}"
 
 
 def _figures(verdict: Verdict) -> dict[str, Value]:
@@ -105,6 +113,9 @@ def _figures(verdict: Verdict) -> dict[str, Value]:
         "finding_count": verdict.finding_count,
         "by_cause": {cause.value: count for cause, count in verdict.by_cause.items()},
         "findings": [_finding(finding) for finding in verdict.findings[:FINDINGS_KEPT]],
+        "removed": [
+            {"run": part.removal.run_id, "count": part.count, "sentence": part.sentence} for part in verdict.removed[:FINDINGS_KEPT]
+        ],
         "proves": list(verdict.proves),
         "does_not_prove": list(verdict.does_not_prove),
     }

@@ -55,11 +55,14 @@ class Progress(Protocol):
     """What a run reports to, and by which it hears that it must stop.
 
     `checkpoint` is what the last `report` of an earlier attempt left, or None. `report` saves and raises RunInterrupted when the run
-    was paused or cancelled or is no longer this worker's: let it pass. `requested_by` is the person who started it.
+    was paused or cancelled or is no longer this worker's: let it pass. `requested_by` is the person who started it,
+    `reason` what that person said, `run_id` the run's own id.
     """
 
     checkpoint: dict[str, Value] | None
+    run_id: str
     requested_by: str
+    reason: str
 
     async def report(
         self, done: int, total: int, *, checkpoint: Mapping[str, Value] | None = None, sequence: int | None = None, force: bool = False

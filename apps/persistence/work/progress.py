@@ -80,10 +80,11 @@ class ProgressWriter:
     """What a running operation reports to (see operation.Progress). `interrupt` makes its next report raise RunInterrupted."""
 
     def __init__(self, connection: Connection, run: Run, worker: str, *, before: RunProgress | None) -> None:
+        self.run_id = run.id
         self.requested_by = run.requested_by
+        self.reason = run.reason
         self.checkpoint = before.checkpoint if before else None
         self._connection = connection
-        self._run_id = run.id
         self._worker = worker
         self._log = deque(before.log if before else (), maxlen=LOG_LINES)
         self._points: deque[tuple[float, int]] = deque()
@@ -132,4 +133,4 @@ class ProgressWriter:
             "checkpoint": self.checkpoint,
             "log": list(self._log),
         }
-        await kv_put(self._connection, RUNS_BUCKET, self._run_id, encode(value))
+        await kv_put(self._connection, RUNS_BUCKET, self.run_id, encode(value))

@@ -1,0 +1,167 @@
+"""This module is what operators removed from streams on purpose: a record for each run, which tells it from tampering.
+
+
+A record lies in the bucket `cim-removals` under the id of its run and is written before anything is removed. The bucket alone proves
+nothing: a record counts only if its run stands in CIM-CONSOLE with the same operation, stream, person and reason, and, once that run
+has finished, with the record's CID in its receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from ..encoding import Cid, Value, cid_of, decode, encode
+from ..errors import StreamNotFound
+from ..events import AggregateRef, Event, format_time, parse_time
+from ..store import CONSOLE, Connection, Store, StreamInfo, ensure_bucket, kv_all, kv_get, kv_put, load
+from .gaps import MAX_RANGES, Range
+
+REMOVALS_BUCKET = "cim-removals"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What one run removed. `created` is the stream's own time of creation: a later stream of that name is another one.
+
+    `ranges` are exactly the sequences that went, in order; only where they lie in more than MAX_RANGES places one range spans them all,
+    and `is_exact` is False. `pattern` is the subject filter, `>` for all.
+    """
+
+    run_id: str
+    operation: str
+    stream: str
+    created: str
+    pattern: str
+    ranges: tuple[Range, ...]
+    is_exact: bool
+    count: int
+    by: str
+    reason: str
+    at: datetime
+
+    @property
+    def cid(self) -> Cid:
+        """What the run's receipt names."""
+        return cid_of(self.to_block())
+
+    def to_block(self) -> bytes:
+        """The canonical bytes that are kept."""
+        ranges: list[Value] = [bound for part in self.ranges for bound in part]
+        return encode(
+            {
+                "run": self.run_id,
+                "operation": self.operation,
+                "stream": self.stream,
+                "created": self.created,
+                "pattern": self.pattern,
+                "ranges": ranges,
+                "exact": self.is_exact,
+                "count": self.count,
+                "by": self.by,
+                "reason": self.reason,
+                "at": format_time(self.at),
+            }
+        )
+
+    def covers(self, sequence: int) -> bool:
+        """Whether this removal may be why nothing lies at `sequence`."""
+        return any(part.first <= sequence <= part.last for part in self.ranges)
+
+
+def stream_key(info: StreamInfo) -> str:
+    """What tells a stream from an earlier or later one of the same name."""
+    return format_time(info.created) if info.created else ""
+
+
+async def write_removal(connection: Connection, removal: Removal) -> None:
+    """Keep a record; the same one again is harmless."""
+    await ensure_bucket(connection, REMOVALS_BUCKET)
+    await kv_put(connection, REMOVALS_BUCKET, removal.run_id, removal.to_block())
+
+
+async def find_removal(connection: Connection, run_id: str) -> Removal | None:
+    """The record of one run, or None."""
+    try:
+        entry = await kv_get(connection, REMOVALS_BUCKET, run_id)
+    except StreamNotFound:
+        return None
+    return _read(entry.value) if entry else None
+
+
+async def list_removals(connection: Connection, info: StreamInfo) -> list[Removal]:
+    """The records of a stream, oldest first, as they stand in the bucket: see `confirmed_removals`."""
+    try:
+        entries = await kv_all(connection, REMOVALS_BUCKET)
+    except StreamNotFound:
+        return []
+    found = [_read(entry.value) for entry in entries]
+    return [removal for removal in found if removal.stream == info.name and removal.created == stream_key(info)]
+
+
+async def confirmed_removals(store: Store, info: StreamInfo) -> list[Removal]:
+    """The records of a stream that their runs in CIM-CONSOLE confirm."""
+    return [removal for removal in await list_removals(store.connection, info) if await is_confirmed(store, removal)]
+
+
+async def is_confirmed(store: Store, removal: Removal) -> bool:
+    """Whether the run that a record names is there and says the same."""
+    try:
+        found = await load(store.on(CONSOLE), AggregateRef("console", "run", removal.run_id))
+    except StreamNotFound:
+        return False
+    events = {stored.event.type: stored.event for stored in found.events}
+    return _asked_for(events.get("requested"), removal) and "started" in events and _receipt_agrees(events.get("finished"), removal)
+
+
+def _asked_for(requested: Event | None, removal: Removal) -> bool:
+    if requested is None:
+        return False
+    said = requested.payload
+    wanted = (removal.operation, f"stream/{removal.stream}", removal.reason)
+    return (said.get("operation"), said.get("target"), said.get("reason")) == wanted and requested.actor == removal.by
+
+
+def _receipt_agrees(finished: Event | None, removal: Removal) -> bool:
+    if finished is None:
+        return True
+    figures = cast("dict[str, Value]", finished.payload.get("figures", {}))
+    return figures.get("record") == str(removal.cid)
+
+
+def ranges_of(sequences: Sequence[int]) -> list[Range]:
+    """Ascending sequences as ranges."""
+    found: list[Range] = []
+    for sequence in sequences:
+        if found and found[-1].last == sequence - 1:
+            found[-1] = Range(found[-1].first, sequence)
+        else:
+            found.append(Range(sequence, sequence))
+    return found
+
+
+def within_limit(ranges: Sequence[Range]) -> tuple[tuple[Range, ...], bool]:
+    """The ranges as a record keeps them, and whether they are exact."""
+    if len(ranges) <= MAX_RANGES:
+        return tuple(ranges), True
+    return (Range(ranges[0].first, ranges[-1].last),), False
+
+
+def _read(block: bytes) -> Removal:
+    value = cast("dict[str, Value]", decode(block))
+    bounds = cast("list[int]", value["ranges"])
+    return Removal(
+        run_id=cast(str, value["run"]),
+        operation=cast(str, value["operation"]),
+        stream=cast(str, value["stream"]),
+        created=cast(str, value["created"]),
+        pattern=cast(str, value["pattern"]),
+        ranges=tuple(Range(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True)),
+        is_exact=cast(bool, value["exact"]),
+        count=cast(int, value["count"]),
+        by=cast(str, value["by"]),
+        reason=cast(str, value["reason"]),
+        at=parse_time(cast(str, value["at"])),
+    )
