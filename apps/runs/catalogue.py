@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from apps.persistence.errors import NotFound
 from apps.persistence.operations import OPERATIONS
-from apps.persistence.work.operation import Operation, can_dry_run
+from apps.persistence.work.operation import Operation, can_dry_run, can_retry
 from apps.persistence.work.parameters import Parameter, parameters_of
 
 
@@ -56,3 +56,8 @@ def find_choice(name: str) -> Choice:
 def title_of(name: str) -> str:
     """The title of an operation, or its name where this version of the console does not know it any more."""
     return OPERATIONS[name].title if name in OPERATIONS else name
+
+
+def can_retry_operation(name: str) -> bool:
+    """Whether the operation can be done again for some items only."""
+    return name in OPERATIONS and can_retry(OPERATIONS[name])

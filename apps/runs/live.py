@@ -29,7 +29,7 @@ async def run(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], No
     announced = asyncio.Event()
     await listen(store.connection)
     async with AsyncExitStack() as stack:
-        for pattern in (f"cim.console.run.{run_id}.>", f"$KV.cim-runs.{run_id}", f"cim.live.commands.{run_id}"):
+        for pattern in (f"cim.console.run.{run_id}.>", f"$KV.cim-runs.{run_id}", f"$KV.cim-runs.{run_id}.>", f"cim.live.commands.{run_id}"):
             await stack.enter_async_context(store.connection.subscribe(pattern, lambda _message: announced.set()))
         while True:
             announced.clear()
@@ -58,5 +58,5 @@ def fragments(page: RunPage, *, may_control: bool) -> list[Frame]:
     """Everything on a run's page that changes while it runs."""
     return [
         render(f"runs/_{name}.html", id=f"run-{name}", page=page, may_control=may_control)
-        for name in ("state", "acts", "progress", "facts", "log", "events")
+        for name in ("state", "acts", "progress", "failures", "facts", "log", "events")
     ]

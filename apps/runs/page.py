@@ -7,16 +7,19 @@ from datetime import datetime
 from itertools import pairwise
 
 from apps.persistence.encoding import Value
-from apps.persistence.errors import NotFound
+from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import StoredEvent, now
+from apps.persistence.operations import OPERATIONS
 from apps.persistence.store import CONSOLE, Store, load
+from apps.persistence.work.failures import RunFailures, read_failures
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
+from apps.persistence.work.operation import leaves_behind, restore_operation
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, run_ref
 
 from .addresses import review_url
 from .asking import is_queued, listen, refusal_of
-from .catalogue import title_of
+from .catalogue import can_retry_operation, title_of
 
 SAME_WITHIN = 0.1
 _SHOWN_ELSEWHERE = frozenset({"seconds", "stream"})
@@ -56,6 +59,7 @@ class RunPage:
     refusal: str
     is_queued: bool
     looked_at: datetime
+    failures: RunFailures
 
     @property
     def title(self) -> str:
@@ -118,6 +122,26 @@ class RunPage:
         return tuple((name, value) for name, value in given.items() if name not in _SHOWN_ELSEWHERE and not isinstance(value, list | dict))
 
     @property
+    def leaves(self) -> dict[str, str]:
+        """What a pause and a cancel leave behind, in the operation's words."""
+        run = self.run
+        if run is None or run.state.is_ended:
+            return {}
+        if run.is_dry_run:
+            return {"pause": "A dry run only reads.", "cancel": "A dry run only reads."}
+        try:
+            operation = restore_operation(OPERATIONS, run.operation, run.parameters)
+        except InvalidInput:
+            return {}
+        return {"pause": leaves_behind(operation, "pause"), "cancel": leaves_behind(operation, "cancel")}
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether what failed can be done again by itself."""
+        run = self.run
+        return run is not None and run.state.is_ended and bool(self.failures.items) and can_retry_operation(run.operation)
+
+    @property
     def plan_url(self) -> str:
         """Where the same operation with the same parameters is planned anew."""
         return review_url(self.run.operation, self.run.parameters) if self.run else ""
@@ -151,6 +175,7 @@ async def read_run_page(store: Store, run_id: str) -> RunPage:
         refusal="" if events else refusal_of(run_id) or "",
         is_queued=is_waiting,
         looked_at=now(),
+        failures=await read_failures(connection, run_id) if events else RunFailures(),
     )
 
 

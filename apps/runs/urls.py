@@ -11,5 +11,5 @@ urlpatterns = [
     path("new/<slug:operation>/", views.new, name="new"),
     path("new/<slug:operation>/review/", views.review, name="review"),
     path("<slug:run_id>/", views.run, name="run"),
-    re_path(r"^(?P<run_id>[-\w]+)/(?P<word>pause|resume|cancel)/$", views.control, name="control"),
+    re_path(r"^(?P<run_id>[-\w]+)/(?P<word>pause|resume|cancel|limit)/$", views.control, name="control"),
 ]

@@ -15,13 +15,14 @@ from apps.persistence.work.commands import Rejected
 
 from .asking import Asking, control_run, request_run
 from .catalogue import Choice, choices, find_choice
-from .forms import ConfirmForm, OperationForm, options_of, typed_in
+from .forms import ConfirmForm, OperationForm, Typed, options_of, typed_in
 from .listing import read_listing
 from .page import RunPage, read_run_page
 from .plans import PlanRefused, Review, SignedPlan, make_review, unsign
+from .retry import read_retry
 
 DRY_RUN_REASON = "To see what it would do."
-WORDS = {"pause": "be paused", "resume": "go on", "cancel": "be cancelled"}
+WORDS = {"pause": "be paused", "resume": "go on", "cancel": "be cancelled", "limit": "keep to its new limit"}
 
 
 @require_safe
@@ -66,7 +67,8 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
 def control(request: HttpRequest, run_id: str, word: str) -> HttpResponse:
     if not _may_control(request, ask(read_run_page, run_id)):
         require(request, "runs.control")
-    answer = ask(control_run, run_id, word, actor=request.user.get_username())
+    limit = _limit(request) if word == "limit" else None
+    answer = ask(control_run, run_id, word, actor=request.user.get_username(), limit=limit)
     if isinstance(answer, Rejected):
         messages.error(request, f"The run will not {WORDS[word]}: {answer.reason}")
     else:
@@ -76,7 +78,7 @@ def control(request: HttpRequest, run_id: str, word: str) -> HttpResponse:
 
 def _show_plan(request: HttpRequest, choice: Choice, *, refusal: str = "") -> HttpResponse:
     """The plan as it is now, with what was typed to one before it; or the form again, with what is wrong with the parameters."""
-    form = OperationForm(choice, typed_in(choice, request.GET), options_of(choice))
+    form = OperationForm(choice, _given(request, choice), options_of(choice))
     made = _plan(choice, form)
     if made is None:
         return render(request, "runs/new.html", {"choice": choice, "form": form}, status=422)
@@ -113,7 +115,8 @@ def _confirm(request: HttpRequest, choice: Choice) -> HttpResponse:
     if not confirm.is_valid():
         return _show_plan(request, choice)
     given = confirm.cleaned_data
-    asking = Asking(actor=request.user.get_username(), reason=given["reason"], limit=given["limit"] or 0)
+    retry_of = request.GET.get("retry", "")
+    asking = Asking(actor=request.user.get_username(), reason=given["reason"], limit=given["limit"] or 0, retry_of=retry_of)
     answer = ask(request_run, plan, asking)
     if isinstance(answer, Rejected):
         return _show_plan(request, choice, refusal=f"Rejected: {answer.reason}")
@@ -127,6 +130,20 @@ def _try(request: HttpRequest, choice: Choice, plan: SignedPlan) -> HttpResponse
     if isinstance(answer, Rejected):
         return _show_plan(request, choice, refusal=f"Rejected: {answer.reason}")
     return redirect("runs:run", plan.dry_run_id)
+
+
+def _given(request: HttpRequest, choice: Choice) -> Typed:
+    """The parameters in the address, or, for `?retry=RUN`, those of that run narrowed to what failed in it."""
+    retry_of = request.GET.get("retry", "")
+    return ask(read_retry, choice, retry_of) if retry_of else typed_in(choice, request.GET)
+
+
+def _limit(request: HttpRequest) -> int:
+    """Raises InvalidInput."""
+    text = request.POST.get("limit", "").replace(",", "").strip() or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise InvalidInput(f"The limit is {text[:60]!r}; write a whole number of events a second, or nothing for no limit.")
+    return int(text)
 
 
 def _may_control(request: HttpRequest, page: RunPage) -> bool:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from apps.persistence.console import load_registry
 from apps.persistence.encoding import Value
+from apps.persistence.errors import Unavailable
 from apps.persistence.events import AggregateRef, Head, NewEvent, new_id
 from apps.persistence.registry import Command, Registry
 from apps.persistence.store import CONSOLE, CoreMessage, Store, append, head_of
 from apps.persistence.work.commands import Accepted, consume_commands, notice_subject, read_notice, send_command
 from apps.persistence.work.operation import Operations, build_operation
 from apps.persistence.work.parameters import stored_values
+from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import Run, load_run, run_ref
 from apps.persistence.work.run_commands import RunCommands
 from apps.persistence.work.run_index import list_runs
@@ -78,9 +80,18 @@ class Stage:
     async def wait(self, run_id: str, is_reached: Callable[[Run], Any] = lambda run: run.state.is_ended) -> Run:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while True:
-                run = await load_run(self.store, run_id)
-                if run and is_reached(run):
-                    return run
+                with suppress(Unavailable):  # as a person's page does, it looks again
+                    run = await load_run(self.store, run_id)
+                    if run and is_reached(run):
+                        return run
+                await asyncio.sleep(0.02)
+
+    async def wait_for_progress(self, run_id: str, is_reached: Callable[[RunProgress], bool]) -> RunProgress:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                progress = await find_progress(self.store.connection, run_id)
+                if progress and is_reached(progress):
+                    return progress
                 await asyncio.sleep(0.02)
 
     async def wait_until_listed(self, count: int) -> None:

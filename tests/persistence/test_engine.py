@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from apps.persistence.encoding import Value
 from apps.persistence.store import Store, ensure_home, kv_get, open_store
 from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.work.failures import ITEMS_KEPT, Failures, RunFailures, read_failures
+from apps.persistence.work.operation import RunInterrupted
+from apps.persistence.work.progress import ProgressWriter, find_progress
 from apps.persistence.work.run import RunState
 from apps.persistence.work.run_index import find_dry_run
 
 from .engine_stage import Stage, append_events
-from .trial_operations import Count
+from .trial_operations import COUNTED, Count, Pick
+
+OUTAGE_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -24,7 +31,7 @@ async def home(own_nats_server: EmbeddedServer) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def stage(home: Store) -> Stage:
-    return Stage(store=home, operations={"count": Count})
+    return Stage(store=home, operations={"count": Count, "pick": Pick})
 
 
 async def test_dry_run_is_a_run_that_writes_nothing_but_its_receipt_with_samples(stage: Stage) -> None:
@@ -33,7 +40,7 @@ async def test_dry_run_is_a_run_that_writes_nothing_but_its_receipt_with_samples
 
     assert (run.state, run.is_dry_run, run.summary) == (RunState.FINISHED, True, "Dry run: Count to 2")
     assert [(sample.what, sample.now, sample.after) for sample in run.samples] == [("step 1", "0", "1"), ("step 2", "1", "2")]
-    assert await kv_get(stage.store.connection, "cim-runs", "counted-count") is None
+    assert await kv_get(stage.store.connection, "cim-runs", COUNTED) is None
 
 
 async def test_newest_dry_run_of_the_same_parameters_is_found(stage: Stage) -> None:
@@ -111,3 +118,122 @@ async def test_cancelled_run_says_what_it_leaves_behind(stage: Stage) -> None:
         run = await stage.wait(run_id)
 
     assert run.outcome == "Cancelled by olga. What was counted stays counted."
+
+
+async def test_limit_is_kept_and_a_change_of_it_is_obeyed_at_once(stage: Stage) -> None:
+    async with stage.worker():
+        run_id = await stage.ask("pick", {"count": "100000", "broken": "0"}, limit=5)
+        await stage.wait(run_id, lambda run: run.state is RunState.RUNNING)
+        await stage.wait_for_progress(run_id, lambda at: at.done >= 5)
+        slow = await find_progress(stage.store.connection, run_id)
+        await stage.tell("limit", run_id, {"limit": 0})
+        run = await stage.wait(run_id)
+
+    assert slow is not None
+    assert slow.done < 100
+    assert (run.state, run.limit, run.attempts) == (RunState.FINISHED, 0, 1)
+
+
+@pytest.mark.parametrize("limit", [-1, "10", True, 10_000_001])
+async def test_limit_that_is_none_is_refused(stage: Stage, limit: Value) -> None:
+    async with stage.worker():
+        run_id = await stage.ask("count", {"to": "100000"})
+        await stage.wait(run_id, lambda run: run.state is RunState.RUNNING)
+        refusal = await stage.refusal("limit", run_id, {"limit": limit})
+        await stage.tell("cancel", run_id)
+
+    assert refusal == f"The limit is {str(limit)!r}; it is a whole number of events a second, 0 for none."
+
+
+async def test_what_failed_is_counted_by_reason_and_kept_by_name(stage: Stage) -> None:
+    async with stage.worker():
+        run = await stage.wait(await stage.ask("pick"))
+        failures = await read_failures(stage.store.connection, run.id)
+
+    assert (run.state, run.figures["failed"]) == (RunState.FINISHED, 4)
+    assert [(group.reason, group.count) for group in failures.groups] == [("7 divides it", 4)]
+    assert failures.items == ("7", "14", "21", "28")
+    assert failures.groups[0].items[0].link == "/numbers/7/"
+
+
+async def test_more_failures_than_are_kept_are_still_counted(stage: Stage) -> None:
+    async with stage.worker():
+        run = await stage.wait(await stage.ask("pick", {"count": "2500", "broken": "1"}))
+        failures = await read_failures(stage.store.connection, run.id)
+
+    assert (run.figures["failed"], failures.count, len(failures.items)) == (2500, 2500, ITEMS_KEPT)
+
+
+@pytest.mark.parametrize("phase", ["before a worker comes", "while it waits for its target", "while it runs", "while it rests"])
+async def test_run_can_be_cancelled_in_each_phase(stage: Stage, phase: str) -> None:
+    run_id = await stage.ask("count", {"to": "100000"})
+    if phase == "before a worker comes":
+        async with stage.commands_alone():
+            await stage.wait(run_id, lambda run: run.state is RunState.CONFIRMED)
+            await stage.tell("cancel", run_id)
+            await stage.wait(run_id)
+    async with stage.worker():
+        if phase == "while it waits for its target":
+            await stage.wait(run_id, lambda run: run.state is RunState.RUNNING)
+            run_id, first = await stage.ask("count", {"to": "99999"}), run_id
+            await stage.wait(run_id, lambda run: run.state is RunState.CONFIRMED)
+            await stage.tell("cancel", run_id)
+            await stage.wait(run_id)
+            await stage.tell("cancel", first)
+        elif phase != "before a worker comes":
+            await stage.wait(run_id, lambda run: run.state is RunState.RUNNING)
+        if phase == "while it rests":
+            await stage.tell("pause", run_id)
+            await stage.wait(run_id, lambda run: run.state is RunState.PAUSED)
+        if phase in ("while it runs", "while it rests"):
+            await stage.tell("cancel", run_id)
+        run = await stage.wait(run_id)
+        after = await stage.wait(await stage.ask("count", {"to": "1"}))
+
+    assert (run.state, run.ended_by) == (RunState.CANCELLED, "olga")
+    assert after.state is RunState.FINISHED
+
+
+async def test_two_workers_racing_for_one_run_carry_it_out_once(stage: Stage) -> None:
+    async with stage.worker(), stage.worker(), stage.worker():
+        runs = [await stage.wait(await stage.ask("count", {"to": "3", "name": f"n{number}"})) for number in range(5)]
+
+    assert [(run.state, run.attempts) for run in runs] == [(RunState.FINISHED, 1)] * 5
+
+
+async def test_worker_that_was_overtaken_writes_nothing_into_the_run_any_more(stage: Stage) -> None:
+    async with stage.worker():
+        run = await stage.wait(await stage.ask("count", {"to": "2"}))
+    connection = stage.store.connection
+    before = await find_progress(connection, run.id)
+    stale, newer = (ProgressWriter(connection, run, name, before=before, failures=Failures(RunFailures())) for name in ("old", "new"))
+    await newer.begin()
+
+    with pytest.raises(RunInterrupted, match="lost"):
+        await stale.report(1, 2, force=True)
+
+    now = await find_progress(connection, run.id)
+    assert now is not None
+    assert now.worker == "new"
+
+
+async def test_hostile_text_is_kept_as_it_is_and_a_target_stays_one_key(stage: Stage) -> None:
+    text = "<script>alert(1)</script> \x00 ' OR 1=1; {{7*7}} ☠ .*.> \n"
+    async with stage.worker():
+        run = await stage.wait(await stage.ask("count", {"name": text}, reason=text))
+
+    assert (run.state, run.reason) == (RunState.FINISHED, text.strip())
+    assert run.target == f"count/{text.strip()}"
+
+
+async def test_ten_seconds_without_a_server_cost_a_run_nothing(stage: Stage, own_nats_server: EmbeddedServer) -> None:
+    async with stage.worker():
+        run_id = await stage.ask("count", {"to": "200"})
+        await stage.wait_for_progress(run_id, lambda at: at.done >= 20)
+        own_nats_server.kill()
+        await asyncio.sleep(OUTAGE_SECONDS)
+        own_nats_server.start()
+        run = await stage.wait(run_id)
+
+    assert (run.state, run.outcome) == (RunState.FINISHED, "Counted to 200.")
+    assert (await kv_get(stage.store.connection, "cim-runs", COUNTED)).value == b"200"  # type: ignore[union-attr]

@@ -14,6 +14,7 @@ from apps.persistence.work.operation import Outcome, Plan, Progress, Sample
 from apps.persistence.work.parameters import Place
 
 STEP_SECONDS = 0.02
+COUNTED = "counted"
 
 
 async def fruits(store: Store, registry: Registry) -> Sequence[str]:
@@ -55,10 +56,37 @@ class Count:
         done = cast(int, (progress.checkpoint or {"done": 0})["done"])
         while done < self.to:
             done += 1
-            await kv_put(store.connection, "cim-runs", f"counted-{self.name}", str(done).encode())
+            await kv_put(store.connection, "cim-runs", COUNTED, str(done).encode())
             await progress.report(done, self.to, checkpoint={"done": done}, sequence=done)
             await asyncio.sleep(STEP_SECONDS)
         return Outcome(sentence=f"Counted to {self.to}.", figures={"events": self.to})
 
     def leaves(self, why: Literal["pause", "cancel"]) -> str:
         return "What was counted stays counted."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """Picks up numbers one by one; some of them cannot be picked up."""
+
+    title: ClassVar[str] = "Pick"
+    permission: ClassVar[str] = "operations.pick"
+
+    count: int = field(default=30, metadata={"help": "How many."})
+    broken: int = field(default=7, metadata={"help": "Every so many fail, 0 for none."})
+    only: tuple[str, ...] = field(default=(), metadata={"help": "Only these."})
+
+    @property
+    def target(self) -> str:
+        return "pick/all"
+
+    async def plan(self, store: Store, registry: Registry) -> Plan:
+        return Plan(summary=f"Pick {len(self.only) or self.count}", saw={}, counts=(("numbers", self.count),))
+
+    async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        numbers = self.only or tuple(str(number) for number in range(1, self.count + 1))
+        for done, number in enumerate(numbers, start=1):
+            if self.broken and int(number) % self.broken == 0:
+                progress.fail(number, f"{self.broken} divides it", f"/numbers/{number}/")
+            await progress.report(done, len(numbers), checkpoint={"done": done})
+        return Outcome(sentence=f"Picked {len(numbers)}: {' '.join(numbers)}."[:200], figures={"events": len(numbers)})

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+
+from blake3 import blake3
 
 from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanStale, Unavailable, VersionConflict
-from ..events import NewEvent
+from ..events import Event, NewEvent
 from ..registry import Registry
 from ..store import CONSOLE, CoreMessage, Store, append
+from .failures import Failures, read_failures
 from .lease import Lease, try_hold
 from .operation import Operations, RunInterrupted, perform, restore_operation
 from .planning import check_plan
@@ -32,8 +36,10 @@ CLAIM_SECONDS = 10
 """So long after a worker's last sign of life its run and its target are free for another."""
 BEATS_PER_CLAIM = 3
 BUSY_RETRY_SECONDS = 1.0
+BROKEN_RETRY_SECONDS = 60.0
 MAX_IDLE_ATTEMPTS = 30
 """A run that was taken up so often in a row and never came further than the attempt before ends as failed."""
+_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _DEAD = "the workers that had it were lost or killed. Their logs say why; then start it anew."
 
 log = logging.getLogger(__name__)
@@ -73,7 +79,7 @@ class Engine:
                     await self._take_up(queue, delivery)
 
     async def _take_up(self, queue: PullConsumer, delivery: Delivery) -> None:
-        run_id = delivery.subject.split(".")[3]
+        run_id, delay = delivery.subject.split(".")[3], BUSY_RETRY_SECONDS
         try:
             async with _kept(queue, delivery, every_seconds=self.claim_seconds / BEATS_PER_CLAIM):
                 is_done = await self._work_on(run_id)
@@ -82,8 +88,11 @@ class Engine:
                 return
         except (Unavailable, Conflict) as error:
             log.warning("run %s is left for another try: %s", run_id, error)
+        except PersistenceError as error:  # one run that cannot be read must not keep this worker from all others
+            log.exception("run %s is left for a later try: %s", run_id, error)
+            delay = BROKEN_RETRY_SECONDS
         with suppress(Unavailable):  # if even that cannot be said, the server does it by itself when the claim expires
-            await queue.put_back(delivery, delay_seconds=BUSY_RETRY_SECONDS)
+            await queue.put_back(delivery, delay_seconds=delay)
 
     async def _work_on(self, run_id: str) -> bool:
         """Bring the run to its end, or to where it was told to stop; False where its target is busy."""
@@ -108,9 +117,11 @@ class Engine:
         mine = await load_run(self.store, run.id)
         if mine is None or mine.state is not RunState.RUNNING or mine.attempts != run.attempts + 1:
             return
-        writer = ProgressWriter(self.store.connection, run, self.worker, before=before)
+        failures = Failures(await read_failures(self.store.connection, run.id))
+        writer = ProgressWriter(self.store.connection, mine, self.worker, before=before, failures=failures)
         if run.attempts:
             writer.log(f"taken up again by {self.worker}, attempt {run.attempts + 1}")
+        await writer.begin()
         async with _watched(self.store, run.id, writer, lease):
             try:
                 ending = await self._perform(mine, writer)
@@ -155,12 +166,15 @@ class Engine:
         except Exception as error:
             log.exception("run %s failed", run.id)
             return failed(self.worker, f"{type(error).__name__}: {error}")
-        return finished(self.worker, outcome)
+        await writer.failures.save(self.store.connection, run.id)
+        return finished(self.worker, outcome, failed_items=writer.failures.count)
 
 
 def lease_name(run: Run) -> str:
-    """What a run holds while it works; a dry run only reads, and stands in nobody's way."""
-    return f"{'dry-run' if run.is_dry_run else 'target'}.{run.target.replace('/', '.')}"
+    """What a run holds while it works; a dry run only reads, and stands in nobody's way. A target that is no key is named by its hash."""
+    target = run.target.replace("/", ".")
+    kept = target if _KEY.fullmatch(target) else f"hash.{blake3(run.target.encode()).hexdigest()}"
+    return f"{'dry-run' if run.is_dry_run else 'target'}.{kept}"
 
 
 @asynccontextmanager
@@ -171,6 +185,8 @@ async def _watched(store: Store, run_id: str, writer: ProgressWriter, lease: Lea
         event = message.subject.split(".")[4]
         if event in ("paused", "cancelled"):
             writer.interrupt("paused" if event == "paused" else "cancelled")
+        if event == "limited":
+            writer.change_limit(cast(int, Event.from_block(message.data).payload["limit"]))
 
     async def watch_lease() -> None:
         await lease.lost.wait()
@@ -180,6 +196,8 @@ async def _watched(store: Store, run_id: str, writer: ProgressWriter, lease: Lea
         now = await load_run(store, run_id)
         if now and now.state in (RunState.PAUSED, RunState.CANCELLED):
             writer.interrupt("paused" if now.state is RunState.PAUSED else "cancelled")
+        if now and now.limit != writer.limit:
+            writer.change_limit(now.limit)
         yield
 
 

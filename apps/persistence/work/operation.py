@@ -20,7 +20,7 @@ from ..encoding import Value
 from ..errors import InvalidInput
 from ..registry import Registry
 from ..store import Store
-from .parameters import Given, restored_values, values_from
+from .parameters import Given, parameters_of, restored_values, values_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,9 @@ class Progress(Protocol):
     """What a run reports to, and by which it hears that it must stop.
 
     `checkpoint` is what the last `report` of an earlier attempt left, or None. `report` saves and raises RunInterrupted when the run
-    was paused or cancelled or is no longer this worker's: let it pass. `requested_by` is the person who started it,
-    `reason` what that person said, `run_id` the run's own id.
+    was paused or cancelled or is no longer this worker's: let it pass. It also waits where the run has a limit, so report after every
+    batch. `requested_by` is the person who started it, `reason` what that person said, `run_id` the run's own id, `limit` the most
+    that may be done in a second, 0 for no limit.
     """
 
     checkpoint: dict[str, Value] | None
@@ -64,19 +65,32 @@ class Progress(Protocol):
     requested_by: str
     reason: str
 
+    @property
+    def limit(self) -> int:
+        """For an operation that can take smaller batches."""
+
     async def report(
         self, done: int, total: int, *, checkpoint: Mapping[str, Value] | None = None, sequence: int | None = None, force: bool = False
     ) -> None:
         """`done` of `total` (events, or what the operation counts)."""
 
+    def check(self) -> None:
+        """Raises RunInterrupted where the run must stop; for a loop that has nothing to report yet."""
+
     def log(self, line: str) -> None:
         """A line for the person who watches."""
+
+    def fail(self, item: str, reason: str, link: str = "") -> None:
+        """One item could not be done; the run goes on. With a field `only: tuple[str, ...]` of the operation, people can retry those."""
+
+
+Interruption = Literal["paused", "cancelled", "lost"]
 
 
 class RunInterrupted(BaseException):
     """The run must stop here: `why` is paused, cancelled or lost. Like a cancellation, not an error: operations let it pass."""
 
-    def __init__(self, why: Literal["paused", "cancelled", "lost"]) -> None:
+    def __init__(self, why: Interruption) -> None:
         super().__init__(why)
         self.why = why
 
@@ -125,6 +139,8 @@ class Operation(Protocol):
 Operations = Mapping[str, type[Operation]]
 
 SAMPLES_KEPT = 40
+ONLY = "only"
+"""The parameter that narrows an operation to some items: those that failed."""
 
 
 def can_dry_run(operation: type[Operation] | Operation) -> bool:
@@ -145,6 +161,11 @@ def leaves_behind(operation: Operation, why: Literal["pause", "cancel"]) -> str:
     """What a pause or a cancel in the middle leaves, in words; empty where the operation does not say."""
     leaves = getattr(operation, "leaves", None)
     return str(leaves(why)) if callable(leaves) else ""
+
+
+def can_retry(operation: type[Operation]) -> bool:
+    """Whether it can be done again for some items only: those in its field `only`."""
+    return any(parameter.name == ONLY and parameter.kind == "many" for parameter in parameters_of(operation))
 
 
 def build_operation(operation: type[Operation], given: Given) -> Operation:

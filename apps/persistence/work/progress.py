@@ -8,19 +8,22 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, cast
+from typing import cast
 
 from ..encoding import Value, decode, encode
+from ..errors import RevisionConflict
 from ..events import format_time, now, parse_time
 from ..store import Connection, ensure_bucket, kv_get, kv_put
-from .operation import RunInterrupted
-from .run import Run
+from .failures import Failures
+from .operation import Interruption, RunInterrupted
+from .pace import Pace
+from .run import RUNS_BUCKET, Run
 
-RUNS_BUCKET = "cim-runs"
 REPORT_SECONDS = 0.25
 LOG_LINES = 200
+LINE_LETTERS = 500
 _RATE_WINDOW_SECONDS = 20.0
 
 
@@ -37,6 +40,7 @@ class RunProgress:
     updated: datetime
     checkpoint: dict[str, Value] | None
     log: tuple[str, ...]
+    revision: int = 0
 
     @property
     def fraction(self) -> float:
@@ -57,7 +61,7 @@ async def ensure_runs_bucket(connection: Connection) -> None:
 async def find_progress(connection: Connection, run_id: str) -> RunProgress | None:
     """The newest report of a run, or None before the first."""
     entry = await kv_get(connection, RUNS_BUCKET, run_id)
-    return read_progress(run_id, entry.value) if entry else None
+    return replace(read_progress(run_id, entry.value), revision=entry.revision) if entry else None
 
 
 def read_progress(run_id: str, value: bytes) -> RunProgress:
@@ -77,41 +81,86 @@ def read_progress(run_id: str, value: bytes) -> RunProgress:
 
 
 class ProgressWriter:
-    """What a running operation reports to (see operation.Progress). `interrupt` makes its next report raise RunInterrupted."""
+    """What a running operation reports to (see operation.Progress). `interrupt` makes its next report raise RunInterrupted.
 
-    def __init__(self, connection: Connection, run: Run, worker: str, *, before: RunProgress | None) -> None:
+    Every record is written after the one that this writer knows, so that a worker that was overtaken cannot write into another's run.
+    """
+
+    def __init__(self, connection: Connection, run: Run, worker: str, *, before: RunProgress | None, failures: Failures) -> None:
         self.run_id = run.id
         self.requested_by = run.requested_by
         self.reason = run.reason
         self.checkpoint = before.checkpoint if before else None
+        self.failures = failures
         self._connection = connection
         self._worker = worker
         self._log = deque(before.log if before else (), maxlen=LOG_LINES)
         self._points: deque[tuple[float, int]] = deque()
-        self._why: Literal["paused", "cancelled", "lost"] | None = None
+        self._why: Interruption | None = None
         self._written_at = 0.0
+        self._revision = before.revision if before else 0
+        self._at = (before.done, before.total, before.sequence) if before else (0, 0, None)
+        self._pace = Pace(run.limit)
 
-    def interrupt(self, why: Literal["paused", "cancelled", "lost"]) -> None:
+    @property
+    def limit(self) -> int:
+        """The most events a second that the run may do now; 0 for no limit."""
+        return self._pace.limit
+
+    def change_limit(self, limit: int) -> None:
+        """From now on another limit, also for a report that waits."""
+        self._pace.change(limit)
+
+    def interrupt(self, why: Interruption) -> None:
         """Stop the run at its next report."""
         self._why = why
+        self._pace.wake()
+
+    def check(self) -> None:
+        """Raise RunInterrupted if the run must stop."""
+        if self._why is not None:
+            raise RunInterrupted(self._why)
 
     def log(self, line: str) -> None:
         """A line for the person who watches; shown with the next report."""
-        self._log.append(f"{format_time(now())[11:19]} {line}")
+        self._log.append(f"{format_time(now())[11:19]} {line[:LINE_LETTERS]}")
+
+    def fail(self, item: str, reason: str, link: str = "") -> None:
+        """Note that one item could not be done; the run goes on."""
+        self.failures.add(item, reason, link)
+
+    async def begin(self) -> None:
+        """Take the record over from whoever had it. Raises RevisionConflict where another does so at this moment."""
+        await self._write(0.0)
 
     async def report(
         self, done: int, total: int, *, checkpoint: Mapping[str, Value] | None = None, sequence: int | None = None, force: bool = False
     ) -> None:
-        """Save how far it is, at most four times a second unless forced. Raises RunInterrupted when it must stop."""
+        """Save how far it is, at most four times a second unless forced, and rest while the limit says so.
+
+        Raises RunInterrupted when it must stop.
+        """
         moment = time.monotonic()
+        self._at = (done, total, sequence)
         if checkpoint is not None:
             self.checkpoint = dict(checkpoint)
-        is_stopping = self._why is not None
-        if force or is_stopping or moment - self._written_at >= REPORT_SECONDS:
-            self._written_at = moment
-            await self._write(done, total, sequence, self._rate(moment, done))
-        if self._why is not None:
-            raise RunInterrupted(self._why)
+        if force or self._why is not None or moment - self._written_at >= REPORT_SECONDS:
+            await self._save(moment)
+        async for _ in self._pace.rests(done):
+            if self._why is not None:
+                break
+            await self._save(time.monotonic())
+        self.check()
+
+    async def _save(self, moment: float) -> None:
+        self._written_at = moment
+        if self._why == "lost":
+            return
+        await self.failures.save(self._connection, self.run_id)
+        try:
+            await self._write(self._rate(moment, self._at[0]))
+        except RevisionConflict:
+            self._why = "lost"
 
     def _rate(self, moment: float, done: int) -> float:
         self._points.append((moment, done))
@@ -120,9 +169,8 @@ class ProgressWriter:
         first_moment, first_done = self._points[0]
         return (done - first_done) / (moment - first_moment) if moment > first_moment else 0.0
 
-    async def _write(self, done: int, total: int, sequence: int | None, rate: float) -> None:
-        if self._why == "lost":
-            return
+    async def _write(self, rate: float) -> None:
+        done, total, sequence = self._at
         value: dict[str, Value] = {
             "done": done,
             "total": total,
@@ -133,4 +181,4 @@ class ProgressWriter:
             "checkpoint": self.checkpoint,
             "log": list(self._log),
         }
-        await kv_put(self._connection, RUNS_BUCKET, self.run_id, encode(value))
+        self._revision = await kv_put(self._connection, RUNS_BUCKET, self.run_id, encode(value), expected_revision=self._revision)

@@ -11,11 +11,12 @@ from .operation import SAMPLES_KEPT, Outcome, Sample
 SAMPLE_LETTERS = 2_000
 
 
-def finished(worker: str, outcome: Outcome) -> NewEvent:
-    """It ended well."""
+def finished(worker: str, outcome: Outcome, *, failed_items: int = 0) -> NewEvent:
+    """It ended, though some items may have failed."""
+    figures = outcome.figures | ({"failed": failed_items} if failed_items else {})
     samples: list[Value] = [_cut(sample) for sample in outcome.samples[:SAMPLES_KEPT]]
     kept: dict[str, Value] = {"samples": samples} if samples else {}
-    return NewEvent(type="finished", payload={"outcome": outcome.sentence, "figures": outcome.figures, **kept}, actor=worker)
+    return NewEvent(type="finished", payload={"outcome": outcome.sentence, "figures": figures, **kept}, actor=worker)
 
 
 def failed(worker: str, reason: str) -> NewEvent:

@@ -24,6 +24,7 @@ from ..store import CONSOLE, Store, load
 from .operation import Sample
 
 RUN_TYPE = "run"
+RUNS_BUCKET = "cim-runs"
 ENDED = frozenset({"finished", "failed", "cancelled"})
 
 
