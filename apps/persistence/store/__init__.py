@@ -45,6 +45,7 @@ from .streams import (
     list_consumers,
     list_streams,
     subjects_matching,
+    to_stream_info,
 )
 
 __all__ = [
@@ -121,4 +122,5 @@ __all__ = [
     "store_message",
     "subjects_matching",
     "to_entry",
+    "to_stream_info",
 ]
