@@ -2,6 +2,7 @@
 
 from .append import append, append_at
 from .connection import Connection, open_connection
+from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
 from .kv import (
     KvEntry,
@@ -16,7 +17,7 @@ from .kv import (
     kv_put_batch,
     to_entry,
 )
-from .layout import CONSOLE, EVENTS, Layout, SubjectParts
+from .layout import CONSOLE, EVENTS, Layout, SubjectParts, find_layout
 from .link import ConnectionState, CoreMessage, Link, Reply, ServerFacts
 from .load import History, at_version, decode_event, find_version, head_of, history, load, messages_of
 from .load import at_time as aggregate_at_time
@@ -61,6 +62,7 @@ __all__ = [
     "CoreMessage",
     "Follower",
     "Gap",
+    "Generations",
     "Health",
     "History",
     "KvEntry",
@@ -83,6 +85,7 @@ __all__ = [
     "append_at",
     "at_time",
     "at_version",
+    "chained_generations",
     "check_health",
     "check_key",
     "decode_event",
@@ -91,6 +94,7 @@ __all__ = [
     "ensure_home",
     "ensure_stream",
     "find_consumer",
+    "find_layout",
     "find_version",
     "gaps_between",
     "get_last",
@@ -99,6 +103,7 @@ __all__ = [
     "get_stream",
     "head_of",
     "history",
+    "known_generations",
     "kv_all",
     "kv_delete",
     "kv_get",
@@ -118,8 +123,12 @@ __all__ = [
     "page_back",
     "page_forward",
     "read_batch",
+    "read_generations",
+    "serving_layout",
+    "serving_number",
     "store_batch",
     "store_message",
+    "stream_name",
     "subjects_matching",
     "to_entry",
     "to_stream_info",
