@@ -11,12 +11,15 @@ from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef
 from apps.persistence.registry import Registry, StreamChanges
-from apps.persistence.store import CONSOLE, EVENTS, Layout, Store, chained_generations, find_layout, serving_layout
+from apps.persistence.store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
+
+_Observed = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 def registry() -> Registry:
     """All that the domains declare. Raises InvalidInput naming the package that cannot be used and why."""
-    return _load(tuple(settings.CIM_DOMAINS), bool(settings.CIM_STREAM_CHANGES), tuple(settings.CIM_PROTECTED_STREAMS))
+    observed = tuple((name, tuple(sorted(fields.items()))) for name, fields in sorted(settings.CIM_OBSERVED.items()))
+    return _load(tuple(settings.CIM_DOMAINS), bool(settings.CIM_STREAM_CHANGES), tuple(settings.CIM_PROTECTED_STREAMS), observed)
 
 
 def informed(store: Store) -> Store:
@@ -28,9 +31,7 @@ def informed(store: Store) -> Store:
 def layout_for(ref: AggregateRef, stream: str = "") -> Layout:
     """Where the events of `ref` lie: in the stream that is named, else in that of its context. Raises InvalidInput."""
     known = registry()
-    exact = find_layout(known.layouts, stream) if stream else None
-    same = [layout for layout in known.layouts if layout.stream == stream]
-    named = [layout.of_generation(1) if layout.is_chained else layout for layout in same] or ([exact] if exact else [])
+    named = [layout for layout in known.layouts if layout.stream == stream]
     if stream and not named:
         raise InvalidInput(
             f"No layout describes the stream {stream[:80]!r}, so it has no aggregates; the domains of CIM_DOMAINS declare layouts. "
@@ -49,15 +50,7 @@ def _fits(layout: Layout, ref: AggregateRef) -> bool:
 
 
 @cache
-def _load(names: tuple[str, ...], may_change_streams: bool, protected: tuple[str, ...]) -> Registry:
-    return load_registry(names, stream_changes=StreamChanges(are_allowed=may_change_streams, protected=protected))
-
-
-def chained_layouts(store: Store) -> list[Layout]:
-    """Every chained layout, each with the generations of its stream that there were, the newest that serves last."""
-    return chained_generations(store.connection, registry().layouts)
-
-
-def is_serving_events(store: Store, layout: Layout) -> bool:
-    """Whether a layout is CIM-EVENTS in the generation that serves, which is what directories and indexes know."""
-    return serving_layout(store.connection, layout) == serving_layout(store.connection, EVENTS)
+def _load(names: tuple[str, ...], may_change_streams: bool, protected: tuple[str, ...], observed: _Observed) -> Registry:
+    loaded = load_registry(names, stream_changes=StreamChanges(are_allowed=may_change_streams, protected=protected))
+    loaded.observed = {name: ConnectionSettings(name=name, **dict(fields)) for name, fields in observed}
+    return loaded

@@ -15,7 +15,7 @@ from apps.persistence.store import Connection, Layout, Store, StreamInfo, at_tim
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import list_runs
-from apps.registry import chained_layouts, registry
+from apps.registry import registry
 
 from .health import Checked, read_health
 
@@ -126,7 +126,7 @@ async def read_overview(store: Store) -> Overview:
     connection, known, moment = store.connection, registry(), now()
     streams = {stream.name: stream for stream in await list_streams(connection)}
     marks = {mark.stream: mark for mark in await list_marks(store)}
-    chained = [layout for layout in chained_layouts(store) if layout.stream in streams]
+    chained = [layout for layout in known.layouts if layout.is_chained and layout.stream in streams]
     chains = tuple(ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained)
     chains = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
     types = await list_aggregate_types(connection)

@@ -17,6 +17,7 @@
     │   └── KeyNotFound
     ├── Conflict                 somebody else was first; read again, then decide
     │   ├── VersionConflict
+    │   ├── BlockConflict        another event is stored as this version; the histories have parted
     │   ├── RevisionConflict
     │   ├── LeaseLost
     │   ├── PlanStale
@@ -133,6 +134,18 @@ class VersionConflict(Conflict):
         self.aggregate = aggregate
         self.expected = expected
         self.actual = actual
+
+
+class BlockConflict(Conflict):
+    """Another event is stored as a version that was to be brought in; the two histories have parted there."""
+
+    def __init__(self, aggregate: object, *, version: int, stored: object, wanted: object) -> None:
+        super().__init__(
+            f"{aggregate} has another event as version {version}: {stored} is stored, and {wanted} was to be. The two histories have "
+            "parted there, and neither was changed."
+        )
+        self.aggregate = aggregate
+        self.version = version
 
 
 class RevisionConflict(Conflict):

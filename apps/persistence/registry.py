@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from .errors import InvalidInput
 from .events import AggregateDefinition, AggregateRef, Upcaster, Upcasters
 from .evolution import Migration, check_migrations
 from .projections.definition import ProjectionDefinition
-from .store import CONSOLE, EVENTS, Layout, Store
+from .store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
 from .subjects import check_token
 
 _Key = TypeVar("_Key")
@@ -67,12 +67,14 @@ class StreamChanges:
 class Registry:
     """What all domains declare, by name; `migrations` by the domain's name.
 
+    `observed` are the configured connections beside home, by name.
     Raises InvalidInput where two declare the same or upcasters are no chain, MigrationConflict where two migrations claim one step.
     """
 
     def __init__(self, domains: Iterable[Domain] = ()) -> None:
         self.domains = tuple(domains)
         self.stream_changes = StreamChanges()
+        self.observed: Mapping[str, ConnectionSettings] = {}
         self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
         self.projections: dict[str, ProjectionDefinition] = {}
         self.commands: dict[tuple[str, str], CommandHandler] = {}

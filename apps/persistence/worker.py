@@ -13,6 +13,7 @@ from .projections import run_all
 from .projections.sampler import run_sampler
 from .registry import Registry
 from .store import Store, ensure_home
+from .transfer import ensure_files
 from .work.commands import consume_commands
 from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
@@ -36,6 +37,7 @@ async def work(
     What this worker has in hand is free for another `claim_seconds` after it was killed. Raises Unavailable if the server is not there.
     """
     await ensure_home(store.connection)
+    await ensure_files(store.connection)
     informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"

@@ -17,7 +17,6 @@ from ..projections import (
     drop_build,
     find_record,
     place_of,
-    placed,
     read_position,
     read_record,
     switch,
@@ -120,7 +119,7 @@ async def _find(store: Store, registry: Registry, name: str) -> tuple[Projection
     record = await find_record(store.connection, name)
     if record is None:
         raise InvalidInput(f"{name} has never run; start a worker, and it will begin at the first event by itself.")
-    return placed(store.connection, definition), record
+    return definition, record
 
 
 async def _count_events(store: Store, definition: ProjectionDefinition, record: ProjectionRecord) -> int:

@@ -1,8 +1,8 @@
 """This package is the store: the connection to JetStream through which all persisted data is read and written."""
 
 from .append import append, append_at
+from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, stored_versions, without
 from .connection import Connection, open_connection
-from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
 from .kv import (
     KvEntry,
@@ -17,11 +17,24 @@ from .kv import (
     kv_put_batch,
     to_entry,
 )
-from .layout import CONSOLE, EVENTS, Layout, SubjectParts, find_layout
+from .layout import CONSOLE, EVENTS, Layout, SubjectParts
 from .link import ConnectionState, CoreMessage, Link, Reply, ServerFacts
 from .load import History, at_version, decode_event, find_version, head_of, history, load, messages_of
 from .load import at_time as aggregate_at_time
 from .message import Message
+from .objects import (
+    ObjectWriter,
+    StoredObject,
+    check_name,
+    delete_object,
+    drop_chunks,
+    ensure_object_bucket,
+    find_object,
+    list_objects,
+    open_writer,
+    read_chunks,
+    read_object,
+)
 from .paging import Gap, StreamPage, gaps_between, page_back, page_forward
 from .publish import Outgoing, PubAck, store_batch, store_message
 from .push import StreamReader, open_reader
@@ -46,23 +59,24 @@ from .streams import (
     list_consumers,
     list_streams,
     subjects_matching,
-    to_stream_info,
 )
 
 __all__ = [
     "AGGREGATES_STREAM",
+    "BLOCKS_AT_ONCE",
     "COMMANDS_STREAM",
     "CONSOLE",
     "EVENTS",
+    "Appended",
     "Batch",
     "Connection",
     "ConnectionSettings",
     "ConnectionState",
     "ConsumerInfo",
     "CoreMessage",
+    "EventBlock",
     "Follower",
     "Gap",
-    "Generations",
     "Health",
     "History",
     "KvEntry",
@@ -70,11 +84,13 @@ __all__ = [
     "Link",
     "Message",
     "MissingFeature",
+    "ObjectWriter",
     "Outgoing",
     "PubAck",
     "Reply",
     "ServerFacts",
     "Store",
+    "StoredObject",
     "StreamInfo",
     "StreamPage",
     "StreamReader",
@@ -83,18 +99,22 @@ __all__ = [
     "aggregate_at_time",
     "append",
     "append_at",
+    "append_blocks",
     "at_time",
     "at_version",
-    "chained_generations",
     "check_health",
     "check_key",
+    "check_name",
     "decode_event",
+    "delete_object",
+    "drop_chunks",
     "ensure_bucket",
     "ensure_event_stream",
     "ensure_home",
+    "ensure_object_bucket",
     "ensure_stream",
     "find_consumer",
-    "find_layout",
+    "find_object",
     "find_version",
     "gaps_between",
     "get_last",
@@ -103,7 +123,6 @@ __all__ = [
     "get_stream",
     "head_of",
     "history",
-    "known_generations",
     "kv_all",
     "kv_delete",
     "kv_get",
@@ -114,22 +133,23 @@ __all__ = [
     "kv_put_batch",
     "last_of_each",
     "list_consumers",
+    "list_objects",
     "list_streams",
     "load",
     "messages_of",
     "open_connection",
     "open_reader",
     "open_store",
+    "open_writer",
     "page_back",
     "page_forward",
     "read_batch",
-    "read_generations",
-    "serving_layout",
-    "serving_number",
+    "read_chunks",
+    "read_object",
     "store_batch",
     "store_message",
-    "stream_name",
+    "stored_versions",
     "subjects_matching",
     "to_entry",
-    "to_stream_info",
+    "without",
 ]

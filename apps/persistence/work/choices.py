@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from ..registry import Registry
 from ..store import Store, list_streams
+from ..transfer import list_files
+from .elsewhere import HOME
 
 
 async def streams(store: Store, registry: Registry) -> Sequence[str]:
@@ -27,3 +29,13 @@ async def projections(store: Store, registry: Registry) -> Sequence[str]:
 async def aggregate_types(store: Store, registry: Registry) -> Sequence[str]:
     """Every declared type of aggregates, as context.type."""
     return sorted(f"{context}.{kind}" for context, kind in registry.aggregates)
+
+
+async def connections(store: Store, registry: Registry) -> Sequence[str]:
+    """The configured connections, home first."""
+    return [HOME, *sorted(registry.observed)]
+
+
+async def files(store: Store, registry: Registry) -> Sequence[str]:
+    """The names of the files there are, the newest first."""
+    return [file.name for file in await list_files(store.connection)]

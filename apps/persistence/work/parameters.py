@@ -67,14 +67,15 @@ async def read_choices(parameter: Parameter, store: Store, registry: Registry) -
     return parameter.options if parameter.choices is None else tuple(await parameter.choices(store, registry))
 
 
-def values_from(operation: type[Any], given: Given) -> dict[str, ParameterValue]:
+def values_from(operation: type[Any], given: Given) -> dict[str, Any]:
     """The values of the parameters from text, as a form or a command line gives them. Raises InvalidInput naming the parameter."""
     parameters = parameters_of(operation)
     unknown = sorted(given.keys() - {parameter.name for parameter in parameters})
     if unknown:
         raise InvalidInput(f"{operation.title} has no parameter {', '.join(unknown)}.")
     values = {parameter.name: _read(parameter, given.get(parameter.name, "")) for parameter in parameters}
-    return {name: value for name, value in values.items() if value is not None}
+    hints = get_type_hints(operation)
+    return {name: _restore(hints[name], value) for name, value in values.items() if value is not None}
 
 
 def stored_values(operation: object) -> dict[str, Value]:
@@ -134,7 +135,7 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, StrEnum) else value
 
 
-def _restore(hint: Any, value: Value) -> Any:
+def _restore(hint: Any, value: Value | ParameterValue) -> Any:
     if isinstance(value, list):
         return tuple(value)
     return hint(str(value)) if isinstance(hint, type) and issubclass(hint, StrEnum) else value

@@ -1,0 +1,54 @@
+"""This package is transfer: events of a stream to files and from files to streams, as JSON Lines or CAR, and whole streams as backups."""
+
+from .bringing import Brought, append_events, check_events
+from .exporting import Format, Place, Shape, write_events
+from .files import (
+    FILES_BUCKET,
+    UPLOADS_BUCKET,
+    File,
+    FileKind,
+    Made,
+    delete_file,
+    ensure_files,
+    find_file,
+    free_name,
+    get_file,
+    list_files,
+    new_nuid,
+    open_file,
+)
+from .incoming import read_batches
+from .reading import ByteReader
+from .selection import Selection, estimate, select
+from .target import Target, find_stream, find_target
+
+__all__ = [
+    "FILES_BUCKET",
+    "UPLOADS_BUCKET",
+    "Brought",
+    "ByteReader",
+    "File",
+    "FileKind",
+    "Format",
+    "Made",
+    "Place",
+    "Selection",
+    "Shape",
+    "Target",
+    "append_events",
+    "check_events",
+    "delete_file",
+    "ensure_files",
+    "estimate",
+    "find_file",
+    "find_stream",
+    "find_target",
+    "free_name",
+    "get_file",
+    "list_files",
+    "new_nuid",
+    "open_file",
+    "read_batches",
+    "select",
+    "write_events",
+]

@@ -1,0 +1,67 @@
+"""This module is the events in a file, whatever its format, each read strictly; the first bytes tell which it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ..encoding import decode
+from ..errors import EncodingError, InvalidEvent, InvalidInput
+from ..store import BLOCKS_AT_ONCE, EventBlock
+from .car import CarBlock, read_header, read_section
+from .exporting import MANIFEST_FORMAT, Format
+from .lines import read_lines
+from .reading import ByteReader
+
+_NO_ASCII = 0x80
+
+Incoming = tuple[str, EventBlock]
+"""Where an event stands in its file, and the event."""
+
+
+async def read_batches(reader: ByteReader) -> AsyncIterator[list[Incoming]]:
+    """The events of a file by the hundred. Raises InvalidInput naming the place at which it cannot be read."""
+    batch: list[Incoming] = []
+    events = read_lines(reader) if await format_of(reader) is Format.JSON_LINES else _read_blocks(reader)
+    async for event in events:
+        batch.append(event)
+        if len(batch) == BLOCKS_AT_ONCE:
+            await asyncio.sleep(0)  # a file that is in memory is read without a pause; the worker must say that it is alive
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def format_of(reader: ByteReader) -> Format:
+    """What the first two bytes say. Nothing is taken from the reader. Raises InvalidInput for an empty file.
+
+    JSON begins with a brace or a space, and text follows; the map of a CAR header begins with a byte that no text has there.
+    """
+    first = await reader.peek(2)
+    if not first:
+        raise InvalidInput("The file is empty.")
+    return Format.JSON_LINES if first[:1] in b"{ \t\r\n" and first[-1] < _NO_ASCII else Format.CAR
+
+
+async def _read_blocks(reader: ByteReader) -> AsyncIterator[Incoming]:
+    roots = await read_header(reader)
+    while (block := await read_section(reader)) is not None:
+        where = f"the section at byte {block.offset:,}"
+        if block.cid in roots and _is_manifest(block):
+            continue
+        try:
+            event = EventBlock.read(block.data)
+        except (EncodingError, InvalidEvent) as error:
+            raise InvalidInput(f"The block in {where}, {block.cid}, is no event: {error}") from error
+        if event.cid != block.cid:
+            raise InvalidInput(f"The event in {where} is named {block.cid}; here its name would be {event.cid}.")
+        yield where, event
+
+
+def _is_manifest(block: CarBlock) -> bool:
+    try:
+        value = decode(block.data)
+    except EncodingError:
+        return False
+    return isinstance(value, dict) and value.get("format") == MANIFEST_FORMAT
