@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -59,7 +60,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As Channels does it, without its channel layer, and without a visit to the database's thread for every message."""
-        self.scope, self.base_send = scope, send
+        self.scope, self._server_send, self.base_send = scope, send, self._hand_out
         async with asyncio.TaskGroup() as group:
             sender = group.create_task(self._send_outgoing())
             try:
@@ -175,6 +176,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 await self._end(item.code, item.reason)
             elif isinstance(item, str) and not self._is_closing:
                 await self.send(text_data=item)
+
+    async def _hand_out(self, message: Any) -> None:
+        """Give the server what the browser is to get. It may go in this very moment; the server tells of that by a message of its own."""
+        try:
+            await self._server_send(message)
+        except (OSError, Disconnected):
+            self._is_closing = True
+            self._leave()
 
     async def _end(self, code: int, reason: str) -> None:
         if not self._is_closing:

@@ -59,7 +59,7 @@ def test_test_environment_has_every_package_of_the_console() -> None:
 
 
 def test_locks_name_no_package_index() -> None:
-    texts = [(run.ROOT / name).read_text() for name in ("requirements.lock", "requirements-test.lock")]
+    texts = [(run.ROOT / name).read_text() for name in ("requirements.lock", "requirements-test.lock", "requirements-postgres.lock")]
 
     assert [text for text in texts if "://" in text] == []
 
