@@ -29,13 +29,14 @@ class Match:
 class Found:
     """`exact` are what the text names, `near` what begins with it or holds it; `tried` says what was looked for in vain, and where.
 
-    `stories` are events of one correlation, which are a result together.
+    `stories` are events of one correlation, which are a result together. `left_out` counts what is near and not among `near`.
     """
 
     exact: list[Match] = field(default_factory=list)
     near: list[Match] = field(default_factory=list)
     stories: list[Match] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
+    left_out: int = 0
 
     @property
     def only(self) -> Match | None:

@@ -57,6 +57,7 @@ async def find_name(store: Store, name: str, found: Found) -> None:
         return
     near = [match for match in named if wanted in match.name.lower() and len(wanted) >= _SHORTEST_PREFIX]
     found.near.extend(near[:NEAR])
+    found.left_out += len(near[NEAR:])
     if not near:
         found.tried.append(f"A name: no stream, projection or consumer is called {name}.")
 

@@ -53,6 +53,11 @@ class ConsumersPage:
     rows: tuple[ConsumerRow, ...]
 
     @property
+    def add_command(self) -> str:
+        """How to make a consumer with the NATS command line; a stream's name may hold what a shell would run."""
+        return f"nats consumer add {shlex.quote(self.stream.name)}"
+
+    @property
     def revision(self) -> str:
         """A short text that changes when a consumer was made, made anew or deleted, or something bad begins or ends."""
         said = sorted((row.name, str(row.consumer.created), row.state == "stalled") for row in self.rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.conf import LazySettings
 from django.test import Client
@@ -156,6 +158,12 @@ def test_names_lead_to_streams_projections_and_consumers(viewer: Visitor, stage:
 
 def test_a_part_of_a_name_lists_what_holds_it(viewer: Visitor, stage: Home) -> None:
     assert "CIM-CONSOLE Stream" in answer(viewer, "cim-")
+
+
+def test_a_list_that_is_cut_says_how_many_there_are(viewer: Visitor, stage: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.search.names.NEAR", 1)
+
+    assert re.search(r"Begins with it, or holds it 1 of \d+; write more of it", answer(viewer, "cim-"))
 
 
 @pytest.mark.parametrize(

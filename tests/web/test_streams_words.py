@@ -8,7 +8,7 @@ from typing import Any
 from apps.persistence.store import EVENTS, ConsumerInfo, StreamInfo
 from apps.persistence.store.streams import to_consumer_info, to_stream_info
 from apps.streams.configuration import concerns_of
-from apps.streams.consumers import warnings_of
+from apps.streams.consumers import ConsumersPage, warnings_of
 from apps.streams.event_rows import why_missing
 from apps.streams.listing import ListQuery, list_rows
 from apps.streams.rates import Rates
@@ -154,6 +154,10 @@ def test_a_replica_that_is_behind_is_named() -> None:
 
 def test_a_full_consumer_says_that_delivery_is_stopped() -> None:
     assert "Ack pending 1,000 of 1,000: delivery is stopped until acknowledgements arrive." in sentences(consumer(ack_pending=1000))
+
+
+def test_a_stream_named_like_a_shell_command_stays_a_name_in_the_command_to_copy() -> None:
+    assert ConsumersPage(stream=stream("x;reboot"), rows=()).add_command == "nats consumer add 'x;reboot'"
 
 
 def test_a_push_consumer_that_nobody_hears_says_so() -> None:
