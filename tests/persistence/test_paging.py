@@ -116,3 +116,18 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(paging, "read_batch", counting)
     return read
+
+
+async def test_a_newest_page_that_was_far_to_find_takes_two_requests_at_most_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = fresh_layout().stream
+    await ensure_stream(store.connection, {"name": name, "subjects": [f"{name}.*"], "allow_direct": True, "storage": "memory"})
+    for number in range(2400):
+        await store_message(store.connection, Outgoing(f"{name}.{'wanted' if number < 400 else 'other'}", b"", {}))
+    stream = await get_stream(store.connection, name)
+    first = await page_back(store.connection, stream, before_sequence=2401, limit=20, pattern=f"{name}.wanted")
+    read = count_reads(monkeypatch)
+
+    again = await page_back(store.connection, stream, before_sequence=2401, limit=20, pattern=f"{name}.wanted")
+
+    assert again == first
+    assert len(read) <= 2

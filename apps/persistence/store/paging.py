@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 
 from .connection import Connection
 from .message import Message
@@ -12,11 +14,16 @@ from .streams import StreamInfo
 
 FIRST_WINDOW = 500
 WIDER = 4
-MARGIN, FEW = 1.5, 5
+MARGIN, SLACK, FEW = 1.5, 1.02, 5
+WIDTHS_KEPT = 512
 MAX_SCANNED = 200_000
 """How far back one request looks for messages that match before it says how far it came."""
 MAX_SECONDS = 2.0
 """And how long."""
+
+
+_Place = tuple[str, datetime | None, str, int]
+_widths: OrderedDict[_Place, int] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,10 @@ async def page_back(
     """
     top, bottom = min(before_sequence - 1, stream.last_sequence), max(stream.first_sequence, 1)
     found: list[Message] = []
-    search = _Search(bottom=bottom, end=top, window=limit if pattern == ">" else max(limit, FIRST_WINDOW))
+    place = (stream.name, stream.created, pattern, limit) if before_sequence > stream.last_sequence else None
+    window = _widths.get(place, 0) if place else 0
+    window = max(window, limit if pattern == ">" else max(limit, FIRST_WINDOW))
+    search = _Search(bottom=bottom, end=top, window=window, above=0 if place else None)
     deadline = time.monotonic() + MAX_SECONDS
     while search.end >= bottom and len(found) < limit:
         if pattern != ">" and (top - search.end >= max_scanned or time.monotonic() > deadline):
@@ -68,8 +78,18 @@ async def page_back(
         if inside is not None:
             found = inside[-wanted:] + found
     scanned_from = found[0].sequence if len(found) == limit else search.end + 1
+    if place and len(found) == limit:
+        _keep_width(place, top - scanned_from + 1)
     is_complete = len(found) == limit or search.end < bottom
     return StreamPage(messages=tuple(found), scanned_from=scanned_from, scanned_to=top, is_complete=is_complete)
+
+
+def _keep_width(place: _Place, width: int) -> None:
+    """Remember how wide a newest page was: the next look at it begins there. It decides only how much is read, never what is found."""
+    _widths[place] = round(width * SLACK) + FEW
+    _widths.move_to_end(place)
+    if len(_widths) > WIDTHS_KEPT:
+        _widths.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +123,8 @@ class _Search:
         seen, self.end, self.above = self.end - self.start + 1, self.start - 1, onward
         if self.crowd is not None and self.crowd.start <= self.end:
             far = 3 * (self.end - self.crowd.start + 1) // 4 + 1
-            self.window = min(far, self._to_begin_of(self.crowd, wanted) if inside else seen * WIDER)
+            near = max(self._to_begin_of(self.crowd, wanted), round(seen * wanted / inside)) if inside else seen * WIDER
+            self.window = min(far, near)
         elif inside:
             self.window = min(seen * WIDER, round(MARGIN * seen * wanted / inside) + 1)
         else:
@@ -112,8 +133,9 @@ class _Search:
     def narrow(self, batch: Batch, wanted: int) -> None:
         """The window holds more than was read."""
         span, width = batch.messages[-1].sequence - self.start + 1, self.end - self.start + 1
+        most = width - 1 if self.crowd is None else width - max(1, width // 4)
         self.crowd = _Crowd(start=self.start, onward=len(batch.messages) + batch.pending, density=len(batch.messages) / span)
-        self.window = min(self._to_begin_of(self.crowd, wanted), width - max(1, width // 4))
+        self.window = min(self._to_begin_of(self.crowd, wanted), most)
 
     def _to_begin_of(self, crowd: _Crowd, wanted: int) -> int:
         """How wide a window must be to hold somewhat more than `wanted` matches, by what is known of the crowd."""
