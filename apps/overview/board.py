@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -122,26 +123,48 @@ class Overview:
 
 
 async def read_overview(store: Store) -> Overview:
-    """Everything the overview shows. Raises Unavailable."""
+    """Everything the overview shows, asked for at once. Raises Unavailable."""
     connection, known, moment = store.connection, registry(), now()
-    streams = {stream.name: stream for stream in await list_streams(connection)}
-    marks = {mark.stream: mark for mark in await list_marks(store)}
-    chained = [layout for layout in known.layouts if layout.is_chained and layout.stream in streams]
-    chains = tuple(ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained)
-    chains = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
-    types = await list_aggregate_types(connection)
+    try:
+        async with asyncio.TaskGroup() as group:
+            chains = group.create_task(_read_chains(store))
+            types = group.create_task(list_aggregate_types(connection))
+            projections = group.create_task(project_status(connection, list(known.projections.values())))
+            runs = group.create_task(list_runs(connection, limit=LOOKED_AT_RUNS))
+            workers = group.create_task(list_workers(connection))
+            health = group.create_task(read_health(connection))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures  # callers act on one error, and the first ended the others
+    found = chains.result()
     return Overview(
-        projections=tuple(await project_status(connection, list(known.projections.values()))),
-        chains=chains,
-        runs=(await list_runs(connection, limit=LOOKED_AT_RUNS)).runs,
-        workers=tuple(await list_workers(connection)),
-        health=await read_health(connection),
-        streams=tuple(streams.values()),
-        aggregates=sum(entry.aggregates for entry in types),
-        aggregate_types=len(types),
-        rate_in=await _rate_into(connection, [chain.info for chain in chains], moment),
+        projections=tuple(projections.result()),
+        chains=found.chains,
+        runs=runs.result().runs,
+        workers=tuple(workers.result()),
+        health=health.result(),
+        streams=found.streams,
+        aggregates=sum(entry.aggregates for entry in types.result()),
+        aggregate_types=len(types.result()),
+        rate_in=await _rate_into(connection, [chain.info for chain in found.chains], moment),
         looked_at=moment,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chains:
+    """Every stream, and of those with chains what was verified: the broken ones first, then those that never were."""
+
+    streams: tuple[StreamInfo, ...]
+    chains: tuple[ChainState, ...]
+
+
+async def _read_chains(store: Store) -> _Chains:
+    streams = {stream.name: stream for stream in await list_streams(store.connection)}
+    marks = {mark.stream: mark for mark in await list_marks(store)}
+    chained = [layout for layout in registry().layouts if layout.is_chained and layout.stream in streams]
+    chains = [ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained]
+    ordered = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
+    return _Chains(streams=tuple(streams.values()), chains=ordered)
 
 
 async def _rate_into(connection: Connection, streams: Sequence[StreamInfo], moment: datetime) -> float | None:
