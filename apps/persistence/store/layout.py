@@ -13,10 +13,11 @@ from typing import Literal
 
 from ..errors import FeatureUnavailable, InvalidInput, InvalidSubject
 from ..events import AggregateRef, Event
-from ..subjects import check_token, is_token
+from ..subjects import check_token
+from ..subjects.grammar import TOKEN
 
 _PLACES = frozenset({"context", "aggregate", "entity", "event"})
-_VERSION = re.compile(r"v([1-9][0-9]*)", re.ASCII)
+_PARTS = re.compile(rf"({TOKEN})\.({TOKEN})\.({TOKEN})\.({TOKEN})\.v([1-9][0-9]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,18 +112,15 @@ class Layout:
         return f"{self._prefix}.{ref.type}.{ref.id}"
 
     def _parse_versioned(self, subject: str) -> SubjectParts | None:
-        if not subject.startswith(f"{self._prefix}."):
+        prefix = f"{self._prefix}."
+        if not subject.startswith(prefix):
             return None
-        tokens = subject[len(self._prefix) + 1 :].split(".")
-        if self.context:
-            tokens.insert(0, self.context)
-        if len(tokens) != 5:
+        rest = subject[len(prefix) :]
+        found = _PARTS.fullmatch(f"{self.context}.{rest}" if self.context else rest)
+        if found is None:
             return None
-        version = _VERSION.fullmatch(tokens[4])
-        if version is None or not all(is_token(token) for token in tokens):
-            return None
-        context, aggregate, entity, event, _ = tokens
-        return SubjectParts(context=context, aggregate=aggregate, entity=entity, event=event, version=int(version[1]))
+        context, aggregate, entity, event, version = found.groups()
+        return SubjectParts(context=context, aggregate=aggregate, entity=entity, event=event, version=int(version))
 
     def _parse_foreign(self, subject: str) -> SubjectParts | None:
         wanted, given = (self.pattern or "").split("."), subject.split(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import ContinuityLost
@@ -14,6 +15,11 @@ _SERVER_HEADERS = frozenset(
     {"Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Last-Sequence", "Nats-Num-Pending", "Nats-UpTo-Sequence"}
 )
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
+_SERVER_LINES = b"\r\nNats-Stream: "
+_PLACE = re.compile(
+    rb"\r\nNats-Stream: ([^\s]+)\r\nNats-Subject: ([^\s]+)\r\nNats-Sequence: (\d+)\r\nNats-Time-Stamp: ([^\s]+)\r\n"
+    rb"(?:Nats-(?:Num-Pending|Last-Sequence|UpTo-Sequence): \d+\r\n)*\r\n"
+)
 
 
 class Message(NamedTuple):
@@ -42,6 +48,16 @@ class Message(NamedTuple):
 
 def from_direct(data: bytes, raw_headers: bytes) -> Message:
     """The message in an answer to a Direct Get; the server's own headers say where it lies (ADR-31)."""
+    place = raw_headers.rfind(_SERVER_LINES)  # the server's stand after the writer's
+    found = _PLACE.match(raw_headers, place) if place >= 0 else None
+    if found:
+        stream, subject, sequence, time = found.groups()
+        return Message(stream.decode(), subject.decode("utf-8", "replace"), int(sequence), nanoseconds(time.decode()), raw_headers, data)
+    return _from_headers(data, raw_headers)
+
+
+def _from_headers(data: bytes, raw_headers: bytes) -> Message:
+    """The same where the headers stand in another order."""
     headers = parse_headers(raw_headers)
     try:
         return Message(
@@ -63,5 +79,11 @@ def nanoseconds(text: str) -> int:
         moment = datetime.fromisoformat(text)
         return int((moment - _EPOCH) / timedelta(microseconds=1)) * 1000
     seconds, decimals = found.groups()
-    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC) - _EPOCH
-    return (whole.days * 86_400 + whole.seconds) * 1_000_000_000 + int(f"{decimals or '0':0<9}")
+    return _whole_seconds(seconds) * 1_000_000_000 + int(f"{decimals or '0':0<9}")
+
+
+@lru_cache(maxsize=4096)
+def _whole_seconds(text: str) -> int:
+    """Seconds since 1970; events that are read together are often of the same second."""
+    whole = datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH
+    return whole.days * 86_400 + whole.seconds

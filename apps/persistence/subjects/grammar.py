@@ -14,7 +14,9 @@ from ..errors import InvalidSubject
 MAX_TOKEN_LENGTH = 128
 MAX_SUBJECT_LENGTH = 1024
 
-_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_TOKEN_LENGTH}}}")
+TOKEN = rf"[A-Za-z0-9_-]{{1,{MAX_TOKEN_LENGTH}}}"
+"""The expression for one token that we write."""
+_TOKEN = re.compile(TOKEN)
 _FOREIGN = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
