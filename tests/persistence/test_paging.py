@@ -118,7 +118,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return read
 
 
-async def test_a_newest_page_that_was_far_to_find_takes_two_requests_at_most_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_newest_page_that_was_far_to_find_takes_two_requests_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     name = fresh_layout().stream
     await ensure_stream(store.connection, {"name": name, "subjects": [f"{name}.*"], "allow_direct": True, "storage": "memory"})
     for number in range(2400):
