@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """This module is Django's command line for the console, and `up`, which makes the environment that every other command needs."""
 
+import importlib.util
 import os
 import shlex
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+
 
 def main() -> None:
+    use_installed_packages()
     if sys.argv[1:2] == ["up"]:
         from cimadmin.up import main as up
 
@@ -19,9 +24,21 @@ def main() -> None:
     execute_from_command_line(sys.argv)
 
 
+def use_installed_packages() -> None:
+    """Go on in .venv, which `run.py up` made, where this Python has no Django: `python3 manage.py` works as the pages say it."""
+    if importlib.util.find_spec("django") is not None:
+        return
+    python = VENV / "bin" / "python"
+    if not python.exists() or Path(sys.prefix) == VENV:
+        sys.exit(
+            f"manage.py: {sys.executable} has no Django. `python3 run.py up` installs it into .venv; start it once, then do the same again."
+        )
+    os.execv(python, [str(python), str(ROOT / "manage.py"), *sys.argv[1:]])
+
+
 def use_environment_of_up() -> None:
     """Take what the last `up` on this data folder (CIM_DATA, else ./var) used, as far as the environment does not say otherwise."""
-    data = os.environ.get("CIM_DATA") or Path(__file__).resolve().parent / "var"
+    data = os.environ.get("CIM_DATA") or ROOT / "var"
     path = Path(data) / "environment"
     if path.exists() and "CIM_NATS_URL" not in os.environ:
         for assignment in shlex.split(path.read_text()):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from apps.persistence.errors import InvalidInput
-from apps.persistence.store.positions import parse_position, parse_sequence
+from apps.persistence.store.positions import FIRST_MOMENT, LAST_MOMENT, parse_position, parse_sequence
 from apps.streams.event_query import EventQuery
 from apps.streams.names import check_stream_name
 
@@ -46,6 +46,20 @@ def test_what_is_no_place_is_refused_with_what_to_write(text: str) -> None:
         parse_position(text, NOW)
 
     assert any(words in str(refusal.value) for words in ("write a sequence such as 812345", "larger than any sequence"))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("0001-01-01", FIRST_MOMENT),
+        ("0001-01-01T00:00+14:00", FIRST_MOMENT),
+        ("90000 weeks ago", FIRST_MOMENT),
+        ("9999-12-31T23:59:59", LAST_MOMENT),
+        ("9999-12-31T23:59:59-14:00", LAST_MOMENT),
+    ],
+)
+def test_a_time_beyond_what_a_server_can_tell_is_its_first_or_last(text: str, meant: datetime) -> None:
+    assert parse_position(text, NOW) == meant
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "abc", "1.0", "9" * 25, "²"])

@@ -11,6 +11,10 @@ from .read import at_time
 from .streams import get_stream
 
 GREATEST_SEQUENCE = 2**63 - 1
+FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(
+    2262, 1, 1, tzinfo=UTC
+)  # the server counts nanoseconds since 1970 in 64 bits; a later time comes out as one long ago
 HOW_TO_WRITE = "write a sequence such as 812345, a time such as 2026-11-21T10:40 (UTC), or an age such as 10 minutes ago"
 
 _SEQUENCE = re.compile(r"\d{1,3}(?:[,_ ]\d{3})+|\d+", re.ASCII)
@@ -28,12 +32,15 @@ Position = int | datetime
 
 
 def parse_position(text: str, now: datetime) -> Position:
-    """The sequence or the moment that `text` names. A time without a zone is UTC; a clock alone is of today. Raises InvalidInput."""
+    """The sequence or the moment that `text` names. A time without a zone is UTC; a clock alone is of today.
+
+    A moment before or after all that a server can tell is the first or the last that it can. Raises InvalidInput.
+    """
     text = text.strip()
     found = _as_sequence(text) or _as_age(text.lower(), now) or _as_clock(text, now) or _as_time(text)
     if found is None:
         raise InvalidInput(f"{text[:60]!r} is neither a sequence nor a time; {HOW_TO_WRITE}.")
-    return found
+    return found if isinstance(found, int) else min(max(found, FIRST_MOMENT), LAST_MOMENT).astimezone(UTC)
 
 
 def parse_sequence(text: str) -> int:
@@ -84,7 +91,7 @@ def _as_time(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 async def sequence_at(connection: Connection, stream: str, text: str) -> int:
