@@ -127,7 +127,7 @@ async def read_overview(store: Store) -> Overview:
     connection, known, moment = store.connection, registry(), now()
     try:
         async with asyncio.TaskGroup() as group:
-            chains = group.create_task(_read_chains(store))
+            chains = group.create_task(_read_chains(store, moment))
             types = group.create_task(list_aggregate_types(connection))
             projections = group.create_task(project_status(connection, list(known.projections.values())))
             runs = group.create_task(list_runs(connection, limit=LOOKED_AT_RUNS))
@@ -145,26 +145,28 @@ async def read_overview(store: Store) -> Overview:
         streams=found.streams,
         aggregates=sum(entry.aggregates for entry in types.result()),
         aggregate_types=len(types.result()),
-        rate_in=await _rate_into(connection, [chain.info for chain in found.chains], moment),
+        rate_in=found.rate_in,
         looked_at=moment,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chains:
-    """Every stream, and of those with chains what was verified: the broken ones first, then those that never were."""
+    """Every stream, and of those with chains what was verified, the broken ones first, then those that never were; and what comes in."""
 
     streams: tuple[StreamInfo, ...]
     chains: tuple[ChainState, ...]
+    rate_in: float | None
 
 
-async def _read_chains(store: Store) -> _Chains:
+async def _read_chains(store: Store, moment: datetime) -> _Chains:
     streams = {stream.name: stream for stream in await list_streams(store.connection)}
     marks = {mark.stream: mark for mark in await list_marks(store)}
     chained = [layout for layout in registry().layouts if layout.is_chained and layout.stream in streams]
     chains = [ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained]
     ordered = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
-    return _Chains(streams=tuple(streams.values()), chains=ordered)
+    rate_in = await _rate_into(store.connection, [chain.info for chain in chains], moment)
+    return _Chains(streams=tuple(streams.values()), chains=ordered, rate_in=rate_in)
 
 
 async def _rate_into(connection: Connection, streams: Sequence[StreamInfo], moment: datetime) -> float | None:
