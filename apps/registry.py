@@ -11,7 +11,16 @@ from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef
 from apps.persistence.registry import Registry, StreamChanges
-from apps.persistence.store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
+from apps.persistence.store import (
+    CONSOLE,
+    EVENTS,
+    ConnectionSettings,
+    Layout,
+    Store,
+    chained_generations,
+    find_layout,
+    serving_layout,
+)
 
 _Observed = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
@@ -31,7 +40,9 @@ def informed(store: Store) -> Store:
 def layout_for(ref: AggregateRef, stream: str = "") -> Layout:
     """Where the events of `ref` lie: in the stream that is named, else in that of its context. Raises InvalidInput."""
     known = registry()
-    named = [layout for layout in known.layouts if layout.stream == stream]
+    exact = find_layout(known.layouts, stream) if stream else None
+    same = [layout for layout in known.layouts if layout.stream == stream]
+    named = [layout.of_generation(1) if layout.is_chained else layout for layout in same] or ([exact] if exact else [])
     if stream and not named:
         raise InvalidInput(
             f"No layout describes the stream {stream[:80]!r}, so it has no aggregates; the domains of CIM_DOMAINS declare layouts. "
@@ -54,3 +65,13 @@ def _load(names: tuple[str, ...], may_change_streams: bool, protected: tuple[str
     loaded = load_registry(names, stream_changes=StreamChanges(are_allowed=may_change_streams, protected=protected))
     loaded.observed = {name: ConnectionSettings(name=name, **dict(fields)) for name, fields in observed}
     return loaded
+
+
+def chained_layouts(store: Store) -> list[Layout]:
+    """Every chained layout, each with the generations of its stream that there were, the newest that serves last."""
+    return chained_generations(store.connection, registry().layouts)
+
+
+def is_serving_events(store: Store, layout: Layout) -> bool:
+    """Whether a layout is CIM-EVENTS in the generation that serves, which is what directories and indexes know."""
+    return serving_layout(store.connection, layout) == serving_layout(store.connection, EVENTS)

@@ -14,9 +14,9 @@ from apps.persistence.errors import StreamNotFound
 from apps.persistence.projections import find_record, place_of, read_position
 from apps.persistence.projections.builtin import directory_of, list_aggregate_types
 from apps.persistence.registry import Registry
-from apps.persistence.store import EVENTS, Layout, Store, get_stream, subjects_matching
+from apps.persistence.store import EVENTS, Layout, Store, get_stream, serving_layout, subjects_matching
 from apps.persistence.work.heartbeat import list_workers
-from apps.registry import informed, registry
+from apps.registry import informed, is_serving_events, registry
 
 SUBJECTS_READ = 100_000
 """How many subjects of one stream are asked for where there is no directory."""
@@ -68,7 +68,7 @@ async def read_types(store: Store) -> Types:
     state = await read_directory_state(store)
     rows: list[TypeRow] = []
     for layout in known.layouts:
-        if layout == EVENTS and state.kind in ("current", "behind"):
+        if is_serving_events(store, layout) and state.kind in ("current", "behind"):
             rows += await _from_directory(store, known)
         else:
             rows += await _from_subjects(store, known, layout)
@@ -79,13 +79,15 @@ async def read_types(store: Store) -> Types:
 
 async def read_directory_state(store: Store) -> DirectoryState:
     """How far the directory over CIM-EVENTS is behind its stream."""
-    workers = len(await list_workers(store.connection))
+    workers, layout = len(await list_workers(store.connection)), serving_layout(store.connection, EVENTS)
     try:
-        stream = await get_stream(store.connection, EVENTS.stream)
+        stream = await get_stream(store.connection, layout.stream)
     except StreamNotFound:
         return DirectoryState(kind="no_stream", workers=workers)
     definition = directory_of()
     record = await find_record(store.connection, definition.name)
+    if record and record.serving_build.generation != layout.generation:
+        return DirectoryState(kind="not_run", behind=stream.messages, workers=workers)
     try:
         position = await read_position(store.connection, place_of(definition, record.serving if record else 1))
     except StreamNotFound:
@@ -103,7 +105,15 @@ def aggregates_pattern(layout: Layout, *, context: str = "*", aggregate: str = "
 
 async def _from_directory(store: Store, known: Registry) -> list[TypeRow]:
     return [
-        _row(known, EVENTS, found.context, found.type, aggregates=found.aggregates, events=found.events, changed=found.last_time)
+        _row(
+            known,
+            serving_layout(store.connection, EVENTS),
+            found.context,
+            found.type,
+            aggregates=found.aggregates,
+            events=found.events,
+            changed=found.last_time,
+        )
         for found in await list_aggregate_types(store.connection)
     ]
 
@@ -133,7 +143,7 @@ def _row(
     changed: datetime | None = None,
 ) -> TypeRow:
     definition = known.aggregates.get((context, aggregate))
-    is_own = layout.is_chained and (layout == EVENTS or layout.context == context)
+    is_own = layout.is_chained and (layout.name == EVENTS.name or layout.context == context)
     return TypeRow(
         context=context,
         type=aggregate,

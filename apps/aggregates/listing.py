@@ -11,9 +11,9 @@ from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.errors import InvalidInput, StreamNotFound
 from apps.persistence.events import AggregateRef
 from apps.persistence.projections.builtin import AggregateEntry, page_aggregates, recent_aggregates
-from apps.persistence.store import EVENTS, Layout, Message, Store, get_last, subjects_matching
+from apps.persistence.store import Layout, Message, Store, get_last, subjects_matching
 from apps.persistence.subjects import check_token, is_token
-from apps.registry import informed, layout_for, registry
+from apps.registry import informed, is_serving_events, layout_for, registry
 
 from .address import address_of
 from .directory import SUBJECTS_READ, DirectoryState, aggregates_pattern, read_directory_state
@@ -100,7 +100,7 @@ async def read_listing(store: Store, query: TypeQuery) -> TypeListing:
     layout = layout_for(AggregateRef(query.context, query.type, "any"), query.stream)
     definition = known.aggregates.get((query.context, query.type))
     directory = await read_directory_state(store)
-    has_directory = layout == EVENTS and directory.kind in ("current", "behind")
+    has_directory = is_serving_events(store, layout) and directory.kind in ("current", "behind")
     found = await (_by_directory(store, query) if has_directory else _by_subjects(store.on(layout), query))
     return TypeListing(
         query=query,

@@ -74,7 +74,7 @@ class AggregatePage:
     @property
     def has_snapshots(self) -> bool:
         """Snapshots are kept by an aggregate's name, and only of those in CIM-EVENTS."""
-        return self.layout == EVENTS
+        return self.layout.name == EVENTS.name
 
     @property
     def is_long(self) -> bool:
@@ -169,7 +169,7 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
     layout, definition, is_chained = store.layout, known.definition_of(asked.ref), store.layout.is_chained
     verdict = await verify_aggregate(store, asked.ref) if asked.verifies and is_chained else None
     chain = chain_of(layout, window, verdict)
-    kept = await read_kept(store, asked.ref) if layout == EVENTS else Kept(snapshots=(), unusable=())
+    kept = await read_kept(store, asked.ref) if layout.name == EVENTS.name else Kept(snapshots=(), unusable=())
     marks = Marks(
         definition=definition if is_chained else None,
         findings=by_sequence(chain.findings),

@@ -9,11 +9,11 @@ from apps.persistence.chain import Cause, Mark, mark_history, read_mark
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import AggregateRef
-from apps.persistence.store import Layout, Store, StreamInfo, get_stream
+from apps.persistence.store import Layout, Store, StreamInfo, find_layout, get_stream
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import Run, RunState
 from apps.persistence.work.run_index import RunQuery, list_runs
-from apps.registry import registry
+from apps.registry import chained_layouts, registry
 
 LOOKED_AT_RUNS = 20
 
@@ -144,15 +144,15 @@ class StreamProof:
 
 async def read_proofs(store: Store) -> list[StreamProof]:
     """Every stream with chains that the console knows; broken ones first, those that are not there last."""
-    proofs = [await _read(store, layout) for layout in registry().layouts if layout.is_chained]
+    proofs = [await _read(store, layout) for layout in chained_layouts(store)]
     return sorted(proofs, key=lambda proof: (proof.state != "broken", proof.info is None))
 
 
 async def read_proof(store: Store, name: str) -> StreamProof:
     """One stream. Raises InvalidInput where no layout says that it has chains."""
-    layout = next((layout for layout in registry().layouts if layout.stream == name and layout.is_chained), None)
+    layout = find_layout((layout for layout in registry().layouts if layout.is_chained), name)
     if layout is None:
-        known = ", ".join(layout.stream for layout in registry().layouts if layout.is_chained)
+        known = ", ".join(layout.stream for layout in chained_layouts(store))
         raise InvalidInput(f"No layout says that {name} holds chains; those with chains are {known}.")
     return await _read(store, layout)
 

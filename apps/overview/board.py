@@ -16,7 +16,7 @@ from apps.persistence.store import Connection, Layout, Store, StreamInfo, at_tim
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import list_runs
-from apps.registry import registry
+from apps.registry import chained_layouts, registry
 
 from .health import Checked, read_health
 
@@ -162,7 +162,7 @@ class _Chains:
 async def _read_chains(store: Store, moment: datetime) -> _Chains:
     streams = {stream.name: stream for stream in await list_streams(store.connection)}
     marks = {mark.stream: mark for mark in await list_marks(store)}
-    chained = [layout for layout in registry().layouts if layout.is_chained and layout.stream in streams]
+    chained = [layout for layout in chained_layouts(store) if layout.stream in streams]
     chains = [ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained]
     ordered = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
     rate_in = await _rate_into(store.connection, [chain.info for chain in chains], moment)

@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from apps.persistence.errors import FeatureUnavailable, InvalidInput, NotFound, StreamNotFound
 from apps.persistence.projections.builtin import events_by_correlation, find_by_cid
-from apps.persistence.store import EVENTS, Store, get_last, get_message
+from apps.persistence.store import EVENTS, Store, get_last, get_message, serving_layout
 from apps.registry import informed
 
 from . import names, reading
@@ -20,7 +20,7 @@ STORY_EVENTS = 100
 async def find(store: Store, text: str, *, viewed_stream: str) -> Found:
     """Look up every reading of `text`. A bare sequence is meant in `viewed_stream`, or in CIM-EVENTS. Raises Unavailable, InvalidInput."""
     store, found = informed(store), Found()
-    for one in reading.read_text(text, stream=viewed_stream or EVENTS.stream):
+    for one in reading.read_text(text, stream=viewed_stream or serving_layout(store.connection, EVENTS).stream):
         await _look_up(one, store, found)
     return found
 

@@ -39,7 +39,7 @@ async def publish(store: Store, stream: str, *subjects: str) -> None:
 
 
 async def plan(stage: Stage, operation: str, registry: Registry | None = None, **given: str) -> Plan:
-    built = build_operation(stage.operations[operation], {name.replace("_", "-"): value for name, value in given.items()})
+    built = build_operation(stage.operations[operation], given)
     return await built.plan(stage.store, registry or stage.registry)
 
 

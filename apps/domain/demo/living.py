@@ -9,7 +9,7 @@ from random import Random
 
 from apps.persistence.errors import Unavailable
 from apps.persistence.events import new_id
-from apps.persistence.store import COMMANDS_STREAM, EVENTS, CoreMessage, Store, get_stream
+from apps.persistence.store import COMMANDS_STREAM, CoreMessage, Store, get_stream
 from apps.persistence.work.commands import NOTICES_ROOT, Accepted, send_command
 
 from ..orders import OrderStatus, lines_of, status_of
@@ -42,7 +42,7 @@ class Life:
         """Until `stop` is set, `count` commands are sent, or the store holds enough. Goes on by itself after an outage."""
         connection = self._store.connection
         async with (
-            connection.subscribe(f"{EVENTS.root}.sales.order.>", self._world.on_event),
+            connection.subscribe("cim.*.sales.order.>", self._on_event),
             connection.subscribe(f"{NOTICES_ROOT}.*", self._on_notice),
         ):
             while not stop.is_set() and not self.limit_reached and (count is None or self.sent < count):
@@ -53,6 +53,10 @@ class Life:
                     self._say(f"Waiting for the server: {error}")
                     await _pause(stop, LOOK_SECONDS)
                 await _pause(stop, 1 / self._rate - (time.monotonic() - began))
+
+    def _on_event(self, message: CoreMessage) -> None:
+        """Events of the generation that serves; others fly by while a migration copies them."""
+        self._world.on_event(message, self._store.layout)
 
     async def _tick(self) -> None:
         if await self._must_wait():
@@ -70,7 +74,7 @@ class Life:
     async def _must_wait(self) -> bool:
         """Look once a second whether the store holds enough, and whether the workers keep up."""
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            events = await get_stream(self._store.connection, EVENTS.stream)
+            events = await get_stream(self._store.connection, self._store.layout.stream)
             commands = await get_stream(self._store.connection, COMMANDS_STREAM)
             self._looked_at = time.monotonic()
             self.limit_reached = events.messages >= self._stop_at

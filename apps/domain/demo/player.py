@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from apps.persistence.errors import InvalidState, VersionConflict
+from apps.persistence.errors import InvalidState, StreamClosed, VersionConflict
 from apps.persistence.events import AggregateRef, Head, NewEvent, State, StoredEvent, fold, new_id
 from apps.persistence.store import Store, append, head_of, history, load
 
@@ -19,6 +19,7 @@ from .stories import Story
 
 MAX_TOGETHER = 1000
 EVENTS_PER_SECOND = 1000.0
+CLOSED_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class Player:
                 break
             except VersionConflict:
                 del self._known[ref]
+            except StreamClosed:
+                del self._known[ref]
+                await asyncio.sleep(CLOSED_PAUSE_SECONDS)
             except InvalidState:
                 if ref.type != "product":
                     raise

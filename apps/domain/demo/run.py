@@ -111,4 +111,4 @@ async def _play_history(store: Store, options: DemoOptions, say: Say) -> None:
 
 
 async def _has_room(store: Store, options: DemoOptions) -> bool:
-    return (await get_stream(store.connection, EVENTS.stream)).messages < options.stop_at
+    return (await get_stream(store.connection, store.layout.stream)).messages < options.stop_at

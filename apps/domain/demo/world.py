@@ -12,7 +12,7 @@ from random import Random
 
 from apps.persistence.errors import EncodingError, InvalidEvent, InvalidInput
 from apps.persistence.events import AggregateRef, Event, State, fold, new_id
-from apps.persistence.store import EVENTS, CoreMessage, Store, load, subjects_matching
+from apps.persistence.store import EVENTS, CoreMessage, Layout, Store, load, subjects_matching
 from apps.persistence.work.commands import read_notice
 
 from ..orders import ORDER, ORDER_MACHINE, OrderStatus, lines_of, status_of
@@ -52,13 +52,14 @@ class World:
 
     async def recall(self, store: Store) -> None:
         """Find the newest living orders of earlier runs, and the next free numbers."""
-        orders = await subjects_matching(store.connection, EVENTS.stream, EVENTS.first_of_each(context="sales", aggregate="order"))
-        numbers = sorted(number for subject in orders if (number := _number_of(subject)) >= FIRST_LIVING)
+        layout = store.layout
+        orders = await subjects_matching(store.connection, layout.stream, layout.first_of_each(context="sales", aggregate="order"))
+        numbers = sorted(number for subject in orders if (number := _number_of(layout, subject)) >= FIRST_LIVING)
         self._next_order = numbers[-1] + 1 if numbers else FIRST_LIVING
         for number in numbers[-MAX_ACTIVE:]:
             history = await load(store, catalogue.order_ref(f"{_PREFIX}{number:05}"))
             self._take_up([stored.event for stored in history.events])
-        customers = await subjects_matching(store.connection, EVENTS.stream, EVENTS.first_of_each(context="people", aggregate="customer"))
+        customers = await subjects_matching(store.connection, layout.stream, layout.first_of_each(context="people", aggregate="customer"))
         self.customers = max(self.customers, len(customers))
 
     def begin_order(self) -> Living:
@@ -88,9 +89,9 @@ class World:
             living.waits_until = time.monotonic() + PATIENCE_SECONDS
             self._sent[command_id] = living.ref.id
 
-    def on_event(self, message: CoreMessage) -> None:
+    def on_event(self, message: CoreMessage, layout: Layout = EVENTS) -> None:
         """An event flew by: if it is one of ours, follow it."""
-        parts = EVENTS.parse(message.subject)
+        parts = layout.parse(message.subject)
         living = self.active.get(parts.entity) if parts and parts.aggregate == "order" else None
         if living is None:
             return
@@ -142,7 +143,7 @@ class World:
             del self.active[living.ref.id]
 
 
-def _number_of(subject: str) -> int:
-    parts = EVENTS.parse(subject)
+def _number_of(layout: Layout, subject: str) -> int:
+    parts = layout.parse(subject)
     digits = parts.entity.removeprefix(_PREFIX) if parts else ""
     return int(digits) if digits.isdigit() else 0

@@ -1,6 +1,5 @@
 """This module is what operators removed from streams on purpose: a record for each run, which tells it from tampering.
 
-
 A record lies in the bucket `cim-removals` under the id of its run and is written before anything is removed. The bucket alone proves
 nothing: a record counts only if its run stands in CIM-CONSOLE with the same operation, stream, person and reason, and, once that run
 has finished, with the record's CID in its receipt.

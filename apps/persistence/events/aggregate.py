@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..encoding import Cid
 from ..errors import InvalidInput
@@ -36,11 +36,15 @@ class AggregateRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The newest event of an aggregate: its version and CID. Version 0 and no CID: the aggregate does not exist yet."""
+    """The newest event of an aggregate: its version and CID. Version 0 and no CID: the aggregate does not exist yet.
+
+    `stream` is where it was read, empty where nobody said: a head of one stream cannot be appended to in another.
+    """
 
     aggregate: AggregateRef
     version: int = 0
     cid: Cid | None = None
+    stream: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if (self.version == 0) != (self.cid is None) or self.version < 0:

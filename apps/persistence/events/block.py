@@ -149,7 +149,7 @@ class StoredEvent:
     @property
     def head(self) -> Head:
         """The head of the aggregate if this is its newest event."""
-        return Head(aggregate=self.event.aggregate, version=self.event.version, cid=self.cid)
+        return Head(aggregate=self.event.aggregate, version=self.event.version, cid=self.cid, stream=self.stream)
 
 
 def _decode(block: bytes) -> Value:

@@ -4,6 +4,8 @@ from .journal import JOURNAL_DEFINITION, Entry, Journal, read_journal
 from .migration import Change, Definitions, Migration, Rehearsal, Steps, Work, check_migrations
 from .path import find_path, newest_reachable
 from .runner import Done, abandon, apply, migrate_to, roll_back, way_back
+from .stream_change import StreamChange
+from .transform import Transform, keep
 from .version import FIRST_VERSION, SchemaVersion
 
 __all__ = [
@@ -18,11 +20,14 @@ __all__ = [
     "Rehearsal",
     "SchemaVersion",
     "Steps",
+    "StreamChange",
+    "Transform",
     "Work",
     "abandon",
     "apply",
     "check_migrations",
     "find_path",
+    "keep",
     "migrate_to",
     "newest_reachable",
     "read_journal",

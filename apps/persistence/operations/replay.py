@@ -17,6 +17,7 @@ from ..projections import (
     drop_build,
     find_record,
     place_of,
+    placed,
     read_position,
     read_record,
     switch,
@@ -119,7 +120,7 @@ async def _find(store: Store, registry: Registry, name: str) -> tuple[Projection
     record = await find_record(store.connection, name)
     if record is None:
         raise InvalidInput(f"{name} has never run; start a worker, and it will begin at the first event by itself.")
-    return definition, record
+    return placed(store.connection, definition), record
 
 
 async def _count_events(store: Store, definition: ProjectionDefinition, record: ProjectionRecord) -> int:

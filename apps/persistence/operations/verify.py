@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -10,12 +11,16 @@ from ..chain import Progress as ChainProgress
 from ..encoding import Value
 from ..errors import InvalidInput
 from ..registry import Registry
-from ..store import Store, get_stream
-from ..work.choices import chained_streams
+from ..store import Store, chained_generations, find_layout, get_stream
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
 
 FINDINGS_KEPT = 100
+
+
+async def _chained_streams(store: Store, registry: Registry) -> Sequence[str]:
+    """The streams that hold chains, in every generation."""
+    return list(dict.fromkeys(layout.stream for layout in chained_generations(store.connection, registry.layouts)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +30,7 @@ class Verify:
     title: ClassVar[str] = "Verify a stream"
     permission: ClassVar[str] = "operations.verify"
 
-    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified.", "choices": chained_streams})
+    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified.", "choices": _chained_streams})
     full: bool = field(default=False, metadata={"help": "Read everything again, not only what came after the last mark."})
 
     @property
@@ -77,11 +82,11 @@ class Verify:
 
 
 def _chained(store: Store, registry: Registry, stream: str) -> Store:
-    found = [layout for layout in registry.layouts if layout.stream == stream and layout.is_chained]
-    if not found:
-        known = ", ".join(layout.stream for layout in registry.layouts if layout.is_chained)
+    found = find_layout((layout for layout in registry.layouts if layout.is_chained), stream)
+    if found is None:
+        known = ", ".join(layout.stream for layout in chained_generations(store.connection, registry.layouts))
         raise InvalidInput(f"{stream} holds no chains that this console knows of; those with chains are {known}.")
-    return store.on(found[0])
+    return store.on(found)
 
 
 def _sentence(verdict: Verdict) -> str:

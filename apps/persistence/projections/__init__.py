@@ -16,6 +16,7 @@ from .control import (
 from .definition import Model, Models, ProjectionDefinition, Target, bucket_of, model_key
 from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
+from .placing import at_generation, placed
 from .rebuild import Rebuilt, build_beside, drop_build, switch
 from .record import Build, Failure, ProjectionRecord, Skip, Wanted, to_record
 from .runner import EventRefused, Orders, Progress, run_projection
@@ -51,6 +52,7 @@ __all__ = [
     "TierName",
     "Trend",
     "Wanted",
+    "at_generation",
     "bucket_of",
     "build_beside",
     "change_record",
@@ -62,6 +64,7 @@ __all__ = [
     "model_key",
     "pause",
     "place_of",
+    "placed",
     "project_status",
     "read_position",
     "read_record",

@@ -27,7 +27,7 @@ async def ensure_record(connection: Connection, definition: ProjectionDefinition
         if found is not None:
             return found
         moment = now()
-        first = Build(number=1, version=definition.version, started=moment)
+        first = Build(number=1, version=definition.version, started=moment, generation=definition.generation)
         record = ProjectionRecord(name=definition.name, created=moment, serving=1, builds=(first,), last_build=1)
         try:
             revision = await kv_put(connection, RECORDS_BUCKET, record.name, to_bytes(record), expected_revision=0)

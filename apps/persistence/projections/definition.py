@@ -37,6 +37,7 @@ class ProjectionDefinition:
 
     `version` changes whenever `apply` would give other models. `rate_limit` is in events a second. `is_idempotent` says that applying
     events again, in order and up to the newest, ends in the same models (so part of the stream may be replayed into them).
+    `generation` is set by `placing` where another generation of the stream serves; `stream` and `subjects` are then that one's.
     `target` is for built-in projections whose models are messages of a stream instead of keys of a bucket.
     """
 
@@ -53,6 +54,7 @@ class ProjectionDefinition:
     is_builtin: bool = False
     demo: bool = False
     target: Target | None = None
+    generation: int = 1
 
     def __post_init__(self) -> None:
         check_token(self.name, "a projection's name")

@@ -12,7 +12,8 @@ from ..store import Connection, ConsumerInfo, get_next, list_consumers
 from .control import list_records
 from .definition import ProjectionDefinition, bucket_of
 from .models import Position, place_of, read_position
-from .record import ProjectionRecord
+from .placing import at_generation
+from .record import Build, ProjectionRecord
 
 _AT_ONCE = 16
 
@@ -49,7 +50,7 @@ async def gather_facts(connection: Connection, definitions: Sequence[ProjectionD
     Raises Unavailable, and EncodingError where a stored position cannot be read.
     """
     records = {record.name: record for record in await list_records(connection)}
-    consumers = await _consumers(connection, {definition.stream for definition in definitions})
+    consumers = await _consumers(connection, _streams(connection, definitions, records))
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def gather(definition: ProjectionDefinition) -> Facts:
@@ -74,9 +75,10 @@ async def _facts(
 ) -> Facts:
     if record is None:
         return Facts(definition=definition)
-    serving = await _build(connection, definition, record.serving, consumers)
+    serving = await _build(connection, definition, record.serving_build, consumers)
     rebuilding = record.rebuilding
-    beside = await _build(connection, definition, rebuilding.number, consumers) if rebuilding else None
+    beside = await _build(connection, definition, rebuilding, consumers) if rebuilding else None
+    definition = at_generation(connection, definition, record.serving_build.generation)
     sequence, stored_at = None, None
     if with_next and serving.lag:
         sequence, stored_at = await _next_event(connection, definition, serving.position.sequence)
@@ -84,8 +86,9 @@ async def _facts(
 
 
 async def _build(
-    connection: Connection, definition: ProjectionDefinition, number: int, consumers: Mapping[tuple[str, str], ConsumerInfo]
+    connection: Connection, definition: ProjectionDefinition, build: Build, consumers: Mapping[tuple[str, str], ConsumerInfo]
 ) -> BuildFacts:
+    number, definition = build.number, at_generation(connection, definition, build.generation)
     try:
         position = await read_position(connection, place_of(definition, number))
     except StreamNotFound:
@@ -102,6 +105,12 @@ async def _next_event(connection: Connection, definition: ProjectionDefinition, 
     ]
     first = min(found, key=lambda message: message.sequence, default=None)
     return (first.sequence, first.time) if first else (None, None)
+
+
+def _streams(connection: Connection, definitions: Sequence[ProjectionDefinition], records: Mapping[str, ProjectionRecord]) -> set[str]:
+    """Every stream that a build of one of them reads."""
+    builds = [(one, build) for one in definitions if one.name in records for build in records[one.name].builds]
+    return {at_generation(connection, one, build.generation).stream for one, build in builds}
 
 
 async def _consumers(connection: Connection, streams: Iterable[str]) -> dict[tuple[str, str], ConsumerInfo]:

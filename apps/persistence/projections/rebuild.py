@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from ..errors import InvalidInput, KeyNotFound, PlanStale, ProjectionFailed, StreamNotFound
 from ..events import now
 from ..store import Connection, Store, find_consumer, get_stream
-from .control import change_record, ensure_record, record_failure
+from .control import change_record, ensure_record, read_record, record_failure
 from .definition import ProjectionDefinition, bucket_of
 from .durable import Durable
 from .models import place_of
+from .placing import at_generation, placed
 from .record import Build, ProjectionRecord
 from .runner import Orders, run_projection
 
@@ -37,7 +38,7 @@ async def build_beside(store: Store, definition: ProjectionDefinition, orders: O
     May be called again after any interruption. Raises as `run_projection`; an event that cannot be applied is noted on the build, and
     the build that serves is not touched. If `orders.should_stop` says so it returns early: `completed` of the build is then None.
     """
-    given = orders or Orders()
+    given, definition = orders or Orders(), placed(store.connection, definition)
     record = await ensure_record(store.connection, definition)
     build = _begun(record, definition) or await _begin(store.connection, definition)
     given = replace(given, skip=given.skip | {skip.sequence for skip in record.skips})
@@ -80,7 +81,9 @@ async def drop_build(connection: Connection, definition: ProjectionDefinition, n
             raise InvalidInput(f"Build {number} of {definition.name} serves readers; switch to another before it is dropped.")
         return replace(record, builds=tuple(build for build in record.builds if build.number != number))
 
+    before = await read_record(connection, definition.name)
     await change_record(connection, definition.name, change)
+    definition = at_generation(connection, definition, before.build(number).generation)
     await Durable(connection, definition, number).delete()
     place = place_of(definition, number)
     try:
@@ -94,15 +97,21 @@ async def drop_build(connection: Connection, definition: ProjectionDefinition, n
 
 async def _begin(connection: Connection, definition: ProjectionDefinition) -> Build:
     def change(record: ProjectionRecord) -> ProjectionRecord:
-        return record.with_build(Build(number=record.last_build + 1, version=definition.version, started=now()))
+        return record.with_build(_next_build(record, definition))
 
     record = await change_record(connection, definition.name, change)
     return record.build(record.last_build)
 
 
+def _next_build(record: ProjectionRecord, definition: ProjectionDefinition) -> Build:
+    return Build(number=record.last_build + 1, version=definition.version, started=now(), generation=definition.generation)
+
+
 def _begun(record: ProjectionRecord, definition: ProjectionDefinition) -> Build | None:
     build = record.rebuilding
-    return build if build and build.version == definition.version and build.failure is None else None
+    if build is None or build.failure is not None:
+        return None
+    return build if (build.version, build.generation) == (definition.version, definition.generation) else None
 
 
 async def _complete(connection: Connection, name: str, number: int) -> None:

@@ -48,7 +48,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One set of models. Not `completed` until it has once reached the head; `failure` stops it. `last_failure` is what a retry cleared."""
+    """One set of models. Not `completed` until it has once reached the head; `failure` stops it. `last_failure` is what a retry cleared.
+
+    `generation` is that of the stream that it was built from.
+    """
 
     number: int
     version: int
@@ -56,6 +59,7 @@ class Build:
     completed: datetime | None = None
     failure: Failure | None = None
     last_failure: Failure | None = None
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,7 @@ def _to_build(given: dict[str, Value]) -> Build:
         completed=_to_time(given["completed"]),
         failure=_to_failure(given["failure"]),
         last_failure=_to_failure(given["last_failure"]),
+        generation=cast(int, given.get("generation", 1)),
     )
 
 

@@ -15,11 +15,13 @@ from typing import Protocol
 
 from ..errors import ContinuityLost, InvalidInput, LeaseLost, PersistenceError, ProjectionFailed
 from ..store import Connection, CoreMessage, Store
+from ..store.generations import GENERATIONS_BUCKET
 from .control import RECORDS_BUCKET, ensure_record, read_record, record_failure
 from .definition import ProjectionDefinition
 from .models import place_of, read_position
+from .placing import placed
 from .rebuild import build_beside, switch
-from .record import ProjectionRecord, Wanted
+from .record import Build, ProjectionRecord, Wanted
 from .runner import Orders, run_projection
 
 _LOOK_SECONDS = 5.0
@@ -51,6 +53,7 @@ class _Feed:
     build: int
     skip: frozenset[int]
     is_rebuild: bool = False
+    generation: int = 1
 
 
 async def run_all(store: Store, definitions: Iterable[ProjectionDefinition], hold_lease: HoldLease, stop: asyncio.Event) -> None:
@@ -83,16 +86,17 @@ async def _keep(store: Store, definition: ProjectionDefinition, hold_lease: Hold
 
 async def _serve(store: Store, definition: ProjectionDefinition, lease: HeldLease) -> None:
     """Feed the builds that the record asks for, until the lease is lost or one of them meets trouble."""
-    record = await ensure_record(store.connection, definition)
+    record = await ensure_record(store.connection, placed(store.connection, definition))
     async with _watched(store.connection, definition.name) as changed, asyncio.TaskGroup() as group:
         group.create_task(_raise_when_lost(lease, definition.name))
         tasks: dict[_Feed, asyncio.Task[None]] = {}
         while True:
-            wanted = _wanted(record, definition)
+            here = placed(store.connection, definition)
+            wanted = _wanted(record, here)
             for feed in tasks.keys() - wanted:
                 tasks.pop(feed).cancel()
             for feed in wanted - tasks.keys():
-                tasks[feed] = group.create_task(_feed(store, definition, feed, lease), name=f"{definition.name} {feed.build}")
+                tasks[feed] = group.create_task(_feed(store, here, feed, lease), name=f"{definition.name} {feed.build}")
             record = await _next_record(store.connection, record, changed)
 
 
@@ -106,12 +110,18 @@ def _wanted(record: ProjectionRecord, definition: ProjectionDefinition) -> set[_
         raise InvalidInput(
             f"{definition.name} is served by version {serving.version}, and this worker has only version {definition.version}."
         )
-    if definition.version > serving.version:
+    wanted = (definition.version, definition.generation)
+    if definition.version > serving.version or definition.generation != serving.generation:
         rebuilding = record.rebuilding
-        is_stuck = rebuilding is not None and rebuilding.version == definition.version and rebuilding.failure is not None
-        return set() if is_stuck else {_Feed(serving.number, skip, is_rebuild=True)}
+        is_stuck = rebuilding is not None and _made_of(rebuilding) == wanted and rebuilding.failure is not None
+        return set() if is_stuck else {_Feed(serving.number, skip, is_rebuild=True, generation=definition.generation)}
     fed = [build for build in record.builds if build.number == serving.number or (build.completed and definition.target is None)]
-    return {_Feed(build.number, skip) for build in fed if build.version == definition.version and build.failure is None}
+    usable = [build for build in fed if _made_of(build) == wanted and build.failure is None]
+    return {_Feed(build.number, skip, generation=build.generation) for build in usable}
+
+
+def _made_of(build: Build) -> tuple[int, int]:
+    return build.version, build.generation
 
 
 async def _feed(store: Store, definition: ProjectionDefinition, feed: _Feed, lease: HeldLease) -> None:
@@ -131,8 +141,8 @@ async def _feed(store: Store, definition: ProjectionDefinition, feed: _Feed, lea
 
 
 async def _renew(store: Store, definition: ProjectionDefinition, serving: int, orders: Orders) -> None:
-    """The code is newer than the models: build them anew beside, and switch."""
-    log.info("projection %s is built anew for version %s", definition.name, definition.version)
+    """The code is newer than the models, or another generation of the stream serves: build them anew beside, and switch."""
+    log.info("projection %s is built anew from %s for version %s", definition.name, definition.stream, definition.version)
     try:
         rebuilt = await build_beside(store, definition, orders)
     except ProjectionFailed as error:
@@ -148,13 +158,16 @@ async def _raise_when_lost(lease: HeldLease, name: str) -> None:
 
 @asynccontextmanager
 async def _watched(connection: Connection, name: str) -> AsyncIterator[asyncio.Event]:
-    """An event that is set whenever somebody writes the record."""
+    """An event that is set whenever somebody writes the record, or changes which generation of a stream serves."""
     changed = asyncio.Event()
 
     def on_write(message: CoreMessage) -> None:
         changed.set()
 
-    async with connection.subscribe(f"$KV.{RECORDS_BUCKET}.{name}", on_write):
+    async with (
+        connection.subscribe(f"$KV.{RECORDS_BUCKET}.{name}", on_write),
+        connection.subscribe(f"$KV.{GENERATIONS_BUCKET}.>", on_write),
+    ):
         yield changed
 
 

@@ -3,6 +3,7 @@
 from .append import append, append_at
 from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, stored_versions, without
 from .connection import Connection, open_connection
+from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
 from .kv import (
     KvEntry,
@@ -17,7 +18,7 @@ from .kv import (
     kv_put_batch,
     to_entry,
 )
-from .layout import CONSOLE, EVENTS, Layout, SubjectParts
+from .layout import CONSOLE, EVENTS, Layout, SubjectParts, find_layout
 from .link import ConnectionState, CoreMessage, Link, Reply, ServerFacts
 from .load import History, at_version, decode_event, find_version, head_of, history, load, messages_of
 from .load import at_time as aggregate_at_time
@@ -59,6 +60,7 @@ from .streams import (
     list_consumers,
     list_streams,
     subjects_matching,
+    to_stream_info,
 )
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "EventBlock",
     "Follower",
     "Gap",
+    "Generations",
     "Health",
     "History",
     "KvEntry",
@@ -102,6 +105,7 @@ __all__ = [
     "append_blocks",
     "at_time",
     "at_version",
+    "chained_generations",
     "check_health",
     "check_key",
     "check_name",
@@ -114,6 +118,7 @@ __all__ = [
     "ensure_object_bucket",
     "ensure_stream",
     "find_consumer",
+    "find_layout",
     "find_object",
     "find_version",
     "gaps_between",
@@ -123,6 +128,7 @@ __all__ = [
     "get_stream",
     "head_of",
     "history",
+    "known_generations",
     "kv_all",
     "kv_delete",
     "kv_get",
@@ -145,11 +151,16 @@ __all__ = [
     "page_forward",
     "read_batch",
     "read_chunks",
+    "read_generations",
     "read_object",
+    "serving_layout",
+    "serving_number",
     "store_batch",
     "store_message",
     "stored_versions",
+    "stream_name",
     "subjects_matching",
     "to_entry",
+    "to_stream_info",
     "without",
 ]

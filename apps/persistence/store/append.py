@@ -13,9 +13,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..encoding import Cid, cid_of
-from ..errors import AppendUnresolved, InvalidEvent, InvalidInput, ServerRefused, Unavailable, Unreachable, VersionConflict
+from ..errors import (
+    AppendUnresolved,
+    InvalidEvent,
+    InvalidInput,
+    ServerRefused,
+    StreamClosed,
+    Unavailable,
+    Unreachable,
+    VersionConflict,
+)
 from ..events import AggregateRef, Event, Head, NewEvent, StoredEvent, new_id, now
-from .api_errors import DUPLICATE_IN_BATCH, SEQUENCE_IN_PROCESS, TEMPORARILY_UNAVAILABLE, TOO_MANY_BATCHES, WRONG_LAST_SEQUENCE
+from .api_errors import (
+    DUPLICATE_IN_BATCH,
+    MESSAGE_TOO_LARGE,
+    SEQUENCE_IN_PROCESS,
+    TEMPORARILY_UNAVAILABLE,
+    TOO_MANY_BATCHES,
+    WRONG_LAST_SEQUENCE,
+)
+from .generations import explain_refusal
 from .load import find_version, head_of
 from .message import Message
 from .publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MAX_BATCH, MESSAGE_ID, Outgoing, PubAck, store_batch, store_message
@@ -40,12 +57,16 @@ class _Block:
 async def append(store: Store, head: Head, events: Sequence[NewEvent], *, retry_seconds: float = RETRY_SECONDS) -> list[StoredEvent]:
     """Store `events` (1 to 1,000) after `head`, all or none, exactly once; `head` comes from `load` or `head_of`.
 
-    Raises VersionConflict if the aggregate has moved on, InvalidEvent or EncodingError for what cannot be stored, OutOfSpace, and
-    AppendUnresolved where the server stayed away for `retry_seconds`: then the same call with the same event ids and times is safe.
+    Raises VersionConflict if the aggregate has moved on, StreamClosed if another generation of its stream serves now, InvalidEvent or
+    EncodingError for what cannot be stored, OutOfSpace, and AppendUnresolved where the server stayed away for `retry_seconds`: then the
+    same call with the same event ids and times is safe.
     """
     if not 1 <= len(events) <= MAX_BATCH:
         raise InvalidInput(f"{len(events):,} events cannot be appended at once; 1 to {MAX_BATCH:,} can.")
-    return await _store(store, head, _make_blocks(store, head, events), retry_seconds)
+    pinned = store.pinned()  # whatever is switched meanwhile, these events are for the stream that `head` was read from
+    if head.stream and head.stream != pinned.layout.stream and head.version:
+        raise StreamClosed(head.stream, successor=pinned.layout.stream)
+    return await _store(pinned, head, _make_blocks(pinned, head, events), retry_seconds)
 
 
 async def append_at(store: Store, aggregate: AggregateRef, expected_version: int, events: Sequence[NewEvent]) -> list[StoredEvent]:
@@ -56,7 +77,7 @@ async def append_at(store: Store, aggregate: AggregateRef, expected_version: int
     if message is None:
         actual = await head_of(store, aggregate)
         raise VersionConflict(aggregate, expected=expected_version, actual=actual.version)
-    return await append(store, Head(aggregate=aggregate, version=expected_version, cid=cid_of(message.data)), events)
+    return await append(store, Head(aggregate=aggregate, version=expected_version, cid=cid_of(message.data), stream=message.stream), events)
 
 
 def _make_blocks(store: Store, head: Head, events: Sequence[NewEvent]) -> list[_Block]:
@@ -101,17 +122,13 @@ async def _store(store: Store, head: Head, blocks: list[_Block], retry_seconds: 
     while True:
         try:
             return _acknowledged(store, blocks, await _send(store, messages))
-        except ServerRefused as error:
-            if error.err_code not in AMBIGUOUS | TRY_AGAIN:
-                raise
-            cause: Exception = error
-        except Unavailable as error:
-            if not may_be_stored(error):
-                raise
-            cause = error
+        except (ServerRefused, Unavailable) as error:
+            cause = await _judge(store, error)
         stored = await _resolve(store, head, blocks, deadline)
         if stored:
             return stored
+        if isinstance(cause, StreamClosed):
+            raise cause
         if time.monotonic() > deadline:
             raise AppendUnresolved(
                 f"It is not known whether the events of {head.aggregate} are stored: {cause} Appending the same events again is safe."
@@ -133,6 +150,19 @@ async def _send(store: Store, messages: list[Outgoing]) -> PubAck:
     if len(messages) == 1:
         return await store_message(store.connection, messages[0])
     return await store_batch(store.connection, messages)
+
+
+async def _judge(store: Store, error: ServerRefused | Unavailable) -> Exception:
+    """Why there was no clear yes, where reading back can tell more; what is final (a missing right, space or feature) is raised."""
+    if isinstance(error, ServerRefused):
+        if error.err_code == MESSAGE_TOO_LARGE and (closed := await explain_refusal(store.connection, store.layout)):
+            return closed
+        is_final = error.err_code not in AMBIGUOUS | TRY_AGAIN
+    else:
+        is_final = not may_be_stored(error)
+    if is_final:
+        raise error
+    return error
 
 
 def may_be_stored(error: Unavailable) -> bool:

@@ -8,7 +8,8 @@ a single look-up and a second event of one version impossible.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..errors import FeatureUnavailable, InvalidInput, InvalidSubject
@@ -43,6 +44,9 @@ class Layout:
     `context`, if given, is that of every aggregate here and stands in `root` instead of in the subject. `pattern` is for foreign
     layouts: literal tokens, `*`, and each of `{context}`, `{aggregate}`, `{entity}`, `{event}` at most once; what is not in the
     pattern comes from `context` and `aggregate`. A pattern that ends in `>` ignores the rest.
+
+    A declared layout stands for whichever generation of its stream serves (see generations.py); `of_generation` is one certain generation,
+    whose `declared` is the stream that was declared.
     """
 
     stream: str
@@ -52,6 +56,9 @@ class Layout:
     aggregate: str | None = None
     pattern: str | None = None
     demo: bool = False
+    generation: int = 1
+    declared: str = ""
+    is_pinned: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind == "foreign":
@@ -61,6 +68,19 @@ class Layout:
     def is_chained(self) -> bool:
         """Whether events here have versions and link to each other."""
         return self.kind == "versioned"
+
+    @property
+    def name(self) -> str:
+        """The declared stream, whatever the generation: by this name projections and records know the events."""
+        return self.declared or self.stream
+
+    def of_generation(self, number: int) -> Layout:
+        """The same events in generation `number`, whether it serves or not. Only of a declared layout."""
+        if number == 1:
+            return replace(self, is_pinned=True)
+        return replace(
+            self, stream=f"{self.stream}-{number}", root=f"{self.root}{number}", generation=number, declared=self.stream, is_pinned=True
+        )
 
     @property
     def subjects(self) -> str:
@@ -143,6 +163,17 @@ class Layout:
         values = {"context": ref.context, "aggregate": ref.type, "entity": ref.id, "event": "*"}
         tokens = [values[token[1:-1]] if token.startswith("{") else token for token in (self.pattern or "").split(".")]
         return ".".join(tokens)
+
+
+def find_layout(layouts: Iterable[Layout], stream: str) -> Layout | None:
+    """The layout of `stream` among those declared, as that certain generation; None where none describes it."""
+    for layout in layouts:
+        if layout.stream == stream:
+            return layout.of_generation(1) if layout.is_chained and not layout.is_pinned else layout
+        later = re.fullmatch(rf"{re.escape(layout.stream)}-([1-9][0-9]{{0,5}})", stream, re.ASCII)
+        if later and later[1] != "1" and layout.is_chained and not layout.is_pinned:
+            return layout.of_generation(int(later[1]))
+    return None
 
 
 def _check_pattern(layout: Layout) -> None:

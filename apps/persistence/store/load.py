@@ -33,13 +33,14 @@ class History:
 
 async def head_of(store: Store, aggregate: AggregateRef, *, leader: bool = False) -> Head:
     """The newest version of `aggregate` and its CID; version 0 where it does not exist."""
+    store = store.pinned()
     message = await get_last(store.connection, store.layout.stream, store.layout.all_of(aggregate), leader=leader)
     if message is None:
         return Head(aggregate=aggregate)
     parts = store.layout.parse(message.subject)
     if parts is None or parts.version is None:
         raise FeatureUnavailable(f"{store.layout.stream} holds no versions, so {aggregate} has no head; its events can only be browsed.")
-    return Head(aggregate=aggregate, version=parts.version, cid=cid_of(message.data))
+    return Head(aggregate=aggregate, version=parts.version, cid=cid_of(message.data), stream=message.stream)
 
 
 async def find_version(store: Store, aggregate: AggregateRef, version: int, *, leader: bool = False) -> Message | None:
@@ -75,6 +76,7 @@ async def messages_of(store: Store, aggregate: AggregateRef, *, from_version: in
 
     In a foreign layout, versions are counted in stream order.
     """
+    store = store.pinned()
     if not store.layout.is_chained:
         found = await _all_foreign(store, aggregate)
         return found[from_version - 1 : to_version]

@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import ServerRefused, StreamNotFound
 from ..events import Upcasters
 from .connection import Connection, open_connection
-from .layout import CONSOLE, EVENTS, Layout
+from .generations import GENERATIONS_BUCKET, following, serving_layout
+from .layout import CONSOLE, EVENTS, Layout, find_layout
 from .settings import ConnectionSettings
 from .streams import StreamInfo, get_stream, to_stream_info
 
@@ -21,21 +22,31 @@ _ALREADY_THERE = 10058
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """What every function of this package is given. `layouts` are all that are known on this connection; `layout` is the one in use."""
+    """What every function of this package is given. `layouts` are all that are declared; `declared` is the one in use."""
 
     connection: Connection
-    layout: Layout = EVENTS
+    declared: Layout = EVENTS
     layouts: tuple[Layout, ...] = (EVENTS, CONSOLE)
     upcasters: Upcasters = field(default_factory=Upcasters)
 
+    @property
+    def layout(self) -> Layout:
+        """The layout in use, of the generation that serves at this moment."""
+        return serving_layout(self.connection, self.declared)
+
     def on(self, layout: Layout) -> Store:
         """The same connection, reading and writing by another layout."""
-        return replace(self, layout=layout)
+        return replace(self, declared=layout)
+
+    def pinned(self) -> Store:
+        """This store on the generation that serves now, whatever is switched later."""
+        layout = self.layout
+        return self if layout.is_pinned or not layout.is_chained else self.on(replace(layout, is_pinned=True))
 
     def on_stream(self, stream: str) -> Store | None:
-        """This store with the layout of `stream`, or None where no layout describes it."""
-        found = [layout for layout in self.layouts if layout.stream == stream]
-        return self.on(found[0]) if found else None
+        """This store with the layout of exactly `stream`, or None where no layout describes it."""
+        found = find_layout(self.layouts, stream)
+        return self.on(found) if found else None
 
 
 @asynccontextmanager
@@ -47,8 +58,8 @@ async def open_store(
     upcasters: Upcasters | None = None,
 ) -> AsyncIterator[Store]:
     """Connect and hand out a store for as long as the block lasts. Creates nothing. Raises as `open_connection`."""
-    async with open_connection(settings) as connection:
-        yield Store(connection=connection, layout=layout, layouts=tuple(layouts), upcasters=upcasters or Upcasters())
+    async with open_connection(settings) as connection, following(connection):
+        yield Store(connection=connection, declared=layout, layouts=tuple(layouts), upcasters=upcasters or Upcasters())
 
 
 async def ensure_event_stream(connection: Connection, layout: Layout, *, replicas: int = 1) -> StreamInfo:
@@ -74,6 +85,7 @@ async def ensure_event_stream(connection: Connection, layout: Layout, *, replica
 
 async def ensure_home(connection: Connection, *, replicas: int = 1) -> None:
     """Create the console's own streams (events, console, newest states, commands) where they are missing; others are left as they are."""
+    await ensure_bucket(connection, GENERATIONS_BUCKET, history=10, replicas=replicas)
     for layout in (EVENTS, CONSOLE):
         await ensure_event_stream(connection, layout, replicas=replicas)
     await ensure_stream(

@@ -16,7 +16,7 @@ TYPE_MODEL = "type"
 
 def directory_name(layout: Layout = EVENTS) -> str:
     """The name of the projection that is the directory of a layout's stream."""
-    return "aggregates" if layout.stream == EVENTS.stream else f"aggregates-{layout.stream.lower()}"
+    return "aggregates" if layout.name == EVENTS.name else f"aggregates-{layout.name.lower()}"
 
 
 def directory_of(layout: Layout = EVENTS) -> ProjectionDefinition:

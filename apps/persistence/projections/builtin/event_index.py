@@ -36,7 +36,7 @@ _PAGE = 1_000
 
 def index_name(layout: Layout = EVENTS) -> str:
     """The name of the projection that indexes a layout's stream."""
-    return "event-index" if layout.stream == EVENTS.stream else f"event-index-{layout.stream.lower()}"
+    return "event-index" if layout.name == EVENTS.name else f"event-index-{layout.name.lower()}"
 
 
 def index_of(layout: Layout = EVENTS) -> ProjectionDefinition:
@@ -117,6 +117,8 @@ async def _open_index(store: Store) -> _Index:
     record = await find_record(store.connection, definition.name)
     build = record.serving if record else 1
     bucket = bucket_of(definition.name, build)
+    if record and record.serving_build.generation != store.layout.generation:
+        return _Index(bucket=bucket)  # it knows the sequences of another generation
     try:
         position = await read_position(store.connection, place_of(definition, build))
     except StreamNotFound:

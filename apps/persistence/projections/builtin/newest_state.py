@@ -15,8 +15,9 @@ from typing import cast
 from ...encoding import Cid, Value, decode
 from ...errors import InvalidState, StreamNotFound
 from ...events import AggregateDefinition, AggregateRef, Head, State, StoredEvent
-from ...store import AGGREGATES_STREAM, EVENTS, Connection, Layout, get_last
+from ...store import AGGREGATES_STREAM, EVENTS, Connection, Layout, get_last, serving_number
 from ..definition import Models, ProjectionDefinition, Target
+from ..placing import target_prefix
 
 PREFIX = "cim.aggregates"
 
@@ -38,7 +39,7 @@ def newest_state_projections(definitions: Iterable[AggregateDefinition], *, layo
 
 async def find_newest_state(connection: Connection, definition: AggregateDefinition, aggregate: AggregateRef) -> NewestState | None:
     """The newest state of an aggregate that was folded, or None. It may be some events behind the stream; `head` says where it is."""
-    subject = f"{PREFIX}.{_key(definition, aggregate)}"
+    subject = f"{target_prefix(PREFIX, serving_number(connection, EVENTS.stream))}.{_key(definition, aggregate)}"
     try:
         message = await get_last(connection, AGGREGATES_STREAM, subject)
     except StreamNotFound:

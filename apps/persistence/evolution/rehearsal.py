@@ -1,0 +1,192 @@
+"""This module is the dry run of a stream's migration: every event transformed and every state compared, in memory, nothing written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from ..encoding import Value, encode
+from ..errors import EncodingError, InvalidEvent
+from ..events import AggregateRef, Event, Head, NewEvent, State, StoredEvent
+from ..store import Store, decode_event, get_stream, open_reader
+from .migration import Rehearsal, Work
+from .states import Difference, Expected, compare
+from .transform import Transform, is_as_it_was, make_blocks
+
+RANDOM_KEPT = 6
+FAILING_KEPT = 200
+DIFFERENCES_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """One event and what becomes of it: `why` it is shown, and `problem` where it fails."""
+
+    why: str
+    sequence: int
+    before: Event | None
+    after: tuple[NewEvent, ...] = ()
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _Both:
+    """An aggregate's state by its old events and by its new ones. `old_problem`: it could not be folded before, so nothing is compared."""
+
+    old: State
+    new: State
+    version: int = 0
+    is_comparable: bool = True
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _Trial:
+    """The dry run while it goes on. The random choice is the same for the same stream."""
+
+    work: Work
+    source: Store
+    transform: Transform
+    counts: Counter[str] = field(default_factory=Counter)
+    failing: list[Diff] = field(default_factory=list)
+    chosen: list[Diff] = field(default_factory=list)
+    smallest: tuple[int, Diff] | None = None
+    largest: tuple[int, Diff] | None = None
+    states: dict[AggregateRef, _Both] = field(default_factory=dict)
+    random: Random = field(default_factory=lambda: Random(0))
+
+    def take(self, stored: StoredEvent) -> None:
+        """Transform one event and note what becomes of it."""
+        self.counts["events read"] += 1
+        event = stored.event
+        try:
+            parts = tuple(self.transform(event))
+            make_blocks(stored, parts, Head(aggregate=event.aggregate), old_head=stored.head)
+        except Exception as error:  # a domain's code, which may raise anything
+            words = str(error) if isinstance(error, (InvalidEvent, EncodingError)) else f"{type(error).__name__}: {error}"
+            self.fail(stored.sequence, event, words)
+            return
+        self.counts["events written"] += len(parts)
+        self.counts[_kind(stored, parts)] += 1
+        self._choose(stored, Diff(why="random", sequence=stored.sequence, before=event, after=parts))
+        self._fold(event, parts)
+
+    def fail(self, sequence: int, event: Event | None, problem: str) -> None:
+        """An event that stands in the way."""
+        self.counts["failing"] += 1
+        if len(self.failing) < FAILING_KEPT:
+            self.failing.append(Diff(why="failing", sequence=sequence, before=event, problem=problem))
+
+    def _choose(self, stored: StoredEvent, diff: Diff) -> None:
+        """A random choice of all events so far, and the smallest and the largest."""
+        seen = self.counts["events read"]
+        if len(self.chosen) < RANDOM_KEPT:
+            self.chosen.append(diff)
+        elif (place := self.random.randrange(seen)) < RANDOM_KEPT:
+            self.chosen[place] = diff
+        if self.smallest is None or stored.size < self.smallest[0]:
+            self.smallest = (stored.size, replace(diff, why="smallest"))
+        if self.largest is None or stored.size > self.largest[0]:
+            self.largest = (stored.size, replace(diff, why="largest"))
+
+    def _fold(self, event: Event, parts: Sequence[NewEvent]) -> None:
+        definition = self.work.definitions.get((event.aggregate.context, event.aggregate.type))
+        if definition is None:
+            return
+        both = self.states.get(event.aggregate)
+        if both is None:
+            both = self.states[event.aggregate] = _Both(dict(definition.initial), dict(definition.initial))
+        if not both.is_comparable:
+            return
+        try:
+            both.old = definition.apply(both.old, event)
+        except Exception:  # it could not be folded before either
+            both.is_comparable = False
+            return
+        for part in parts if not both.problem else ():
+            both.version += 1
+            try:
+                both.new = definition.apply(both.new, _as_event(event, part, both.version))
+            except Exception as error:
+                both.problem = f"sequence of version {event.version}: {type(error).__name__}: {error}"
+                return
+
+    def differences(self, expected: Expected | None) -> list[Difference]:
+        """Every aggregate whose state after is not the one expected."""
+        found: list[Difference] = []
+        for ref, both in self.states.items():
+            if not both.is_comparable:
+                continue
+            if both.problem:
+                found.append(Difference(aggregate=ref, problem=both.problem))
+            elif difference := compare(ref, both.old, both.new, expected=expected, may_differ=self.work.may_differ):
+                found.append(difference)
+        return found
+
+    def diffs(self) -> list[Diff]:
+        """Every failing event (as many as are kept), the smallest, the largest, and some at random."""
+        ends = [pair[1] for pair in (self.smallest, self.largest) if pair]
+        return [*self.failing, *ends, *sorted(self.chosen, key=lambda diff: diff.sequence)]
+
+
+async def rehearse(work: Work, source: Store, transform: Transform, *, expected: Expected | None) -> Rehearsal:
+    """Read the whole stream once. What stands in the way is in `problems`; the report holds the differences of single events."""
+    stream = source.layout.stream
+    trial = _Trial(work, source, transform, random=Random(stream))
+    last = (await get_stream(source.connection, stream)).last_sequence
+    async with open_reader(source.connection, stream, to_sequence=last) as reader:
+        async for messages in reader:
+            for message in messages:
+                try:
+                    stored = source.upcasters.read(decode_event(source, message))
+                except (InvalidEvent, EncodingError) as error:
+                    trial.counts["events read"] += 1
+                    trial.fail(message.sequence, None, str(error))
+                    continue
+                trial.take(stored)
+            await work.report(messages[-1].sequence, last)
+    differences = trial.differences(expected)
+    trial.counts["aggregates compared"] = sum(both.is_comparable for both in trial.states.values())
+    trial.counts["aggregates that differ"] = len(differences)
+    problems = [f"{trial.counts['failing']:,} events cannot be transformed."] if trial.counts["failing"] else []
+    problems += [f"{len(differences):,} aggregates would have another state than expected."] if differences else []
+    report: dict[str, Value] = {
+        "stream": stream,
+        "last_sequence": last,
+        "diffs": [_to_value(diff) for diff in trial.diffs()],
+        "differences": [str(difference) for difference in differences[:DIFFERENCES_KEPT]],
+    }
+    return Rehearsal(problems=tuple(problems), counts=tuple(sorted(trial.counts.items())), report=report)
+
+
+def _kind(stored: StoredEvent, parts: Sequence[NewEvent]) -> str:
+    if not parts:
+        return "dropped"
+    if len(parts) > 1:
+        return "split"
+    is_same = is_as_it_was(stored.event, parts) and stored.event.schema == stored.stored_schema
+    return "kept as they are" if is_same else "renamed" if parts[0].type != stored.event.type else "changed"
+
+
+def _as_event(event: Event, part: NewEvent, version: int) -> Event:
+    return replace(event, version=version, type=part.type, schema=part.schema, payload=dict(part.payload))
+
+
+def _to_value(diff: Diff) -> Value:
+    before = diff.before
+    return {
+        "why": diff.why,
+        "sequence": diff.sequence,
+        "aggregate": str(before.aggregate) if before else "",
+        "version": before.version if before else 0,
+        "before": _side(before.type, before.schema, before.payload) if before else None,
+        "after": [_side(part.type, part.schema, part.payload) for part in diff.after],
+        "problem": diff.problem,
+    }
+
+
+def _side(event_type: str, schema: int, payload: Mapping[str, Value]) -> Value:
+    small = len(encode(dict(payload))) <= 2_000
+    return {"type": event_type, "schema": schema, "payload": dict(payload) if small else "(large)"}

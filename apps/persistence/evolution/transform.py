@@ -1,0 +1,97 @@
+"""This module is the transformation of events from one generation of a stream to the next: pure, so that it always gives the same bytes.
+
+Every event keeps its id, time, actor, correlation, causation and scope, and says in its metadata from which sequence of which stream it was
+made. The first event of each aggregate links to the head that the aggregate had in the old generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from ..encoding import Cid, Value, cid_of
+from ..errors import InvalidEvent
+from ..events import Event, Head, NewEvent, StoredEvent
+
+Transform = Callable[[Event], Sequence[NewEvent]]
+"""What becomes of an event (given in its newest schema): nothing, one event or several, of the same aggregate. Pure."""
+
+GENERATION = "generation"
+MAX_PARTS = 999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An event of the new generation, ready to be stored."""
+
+    event: Event
+    data: bytes
+    cid: Cid
+
+
+def keep(event: Event, *, type: str | None = None, schema: int | None = None, payload: Mapping[str, Value] | None = None) -> NewEvent:
+    """The event as it is, but for what is given: for use in transformations."""
+    return NewEvent(
+        type=event.type if type is None else type,
+        schema=event.schema if schema is None else schema,
+        payload=event.payload if payload is None else payload,
+        metadata=event.metadata,
+    )
+
+
+def make_blocks(stored: StoredEvent, parts: Sequence[NewEvent], head: Head, *, old_head: Head) -> list[Block]:
+    """The events that `stored` became, to follow `head` in the new generation. Raises InvalidEvent or EncodingError."""
+    if len(parts) > MAX_PARTS:
+        raise InvalidEvent(f"The event became {len(parts):,} events; at most {MAX_PARTS} can be stored together.")
+    blocks: list[Block] = []
+    for number, part in enumerate(parts):
+        version, previous = head.version + 1 + number, blocks[-1].cid if blocks else head.cid
+        event = _next_event(stored, part, number, version=version, previous=previous, old_head=old_head)
+        data = event.to_block()
+        blocks.append(Block(event=event, data=data, cid=cid_of(data)))
+    return blocks
+
+
+def source_of(event: Event) -> tuple[str, int] | None:
+    """The stream and sequence that an event was made of, or None where it was written as it is."""
+    origin = event.metadata.get(GENERATION)
+    if not isinstance(origin, dict):
+        return None
+    stream, sequence = origin.get("stream"), origin.get("sequence")
+    return (stream, sequence) if isinstance(stream, str) and isinstance(sequence, int) else None
+
+
+def is_as_it_was(event: Event, parts: Sequence[NewEvent]) -> bool:
+    """Whether an event stays what it is."""
+    return len(parts) == 1 and (parts[0].type, parts[0].schema, parts[0].payload) == (event.type, event.schema, event.payload)
+
+
+def derived_id(*parts: object) -> str:
+    """An id that always follows from the same parts, in the form of a UUID (version 8: made in a way of our own)."""
+    value = int.from_bytes(blake3("\n".join(map(str, parts)).encode()).digest(16)) & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _next_event(stored: StoredEvent, part: NewEvent, number: int, *, version: int, previous: Cid | None, old_head: Head) -> Event:
+    source = stored.event
+    origin: dict[str, Value] = {"stream": stored.stream, "sequence": stored.sequence}
+    if version == 1:
+        origin |= {"head": old_head.cid, "version": old_head.version}
+    return Event(
+        aggregate=source.aggregate,
+        version=version,
+        type=part.type,
+        schema=part.schema,
+        id=source.id if number == 0 else derived_id(source.id, number),
+        time=source.time,
+        actor=source.actor,
+        correlation=source.correlation,
+        causation=source.causation,
+        scope=source.scope,
+        previous=previous,
+        payload=dict(part.payload),
+        metadata={**part.metadata, GENERATION: origin},
+    )

@@ -1,0 +1,141 @@
+"""What stands on a stream follows to the generation that serves: projections are built anew from it, and found again after going back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from apps.persistence.encoding import decode
+from apps.persistence.errors import NotFound
+from apps.persistence.events import NewEvent, StoredEvent, new_id
+from apps.persistence.projections import ProjectionDefinition, State, bucket_of, project_status, read_record, run_all
+from apps.persistence.projections.builtin import NewestState, find_newest_state, newest_state_projections
+from apps.persistence.projections.definition import Models
+from apps.persistence.store import EVENTS, Store, append, ensure_home, head_of, kv_get, open_store
+from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.work import hold
+
+from .baskets import BASKET_REF
+from .stream_migrating import TIDY, change_of, fill, work_of
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    """A stream with two baskets."""
+    return await fill(store)
+
+
+def counting(store: Store) -> ProjectionDefinition:
+    def keys(stored: StoredEvent) -> list[str]:
+        return [f"type.{stored.event.type}"]
+
+    def apply(stored: StoredEvent, models: Models) -> Models:
+        key = keys(stored)[0]
+        before: Any = models[key] or {"events": 0}
+        return {key: {"events": before["events"] + 1}}
+
+    layout = store.declared
+    return ProjectionDefinition(
+        name=f"counts-{new_id()[-12:]}",
+        version=1,
+        title="Counts",
+        subjects=(f"{layout.root}.shop.>",),
+        stream=layout.stream,
+        keys=keys,
+        apply=apply,
+    )
+
+
+@asynccontextmanager
+async def running(store: Store, *definitions: ProjectionDefinition) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+
+    def lease(name: str) -> Any:
+        return hold(store.connection, name, "test", ttl_seconds=5)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_all(store, definitions, lease, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+async def until(look: Callable[[], Awaitable[Any]]) -> Any:
+    """What `look` finds, once it finds something."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            with suppress(NotFound):
+                if (found := await look()) is not None:
+                    return found
+            await asyncio.sleep(0.05)
+
+
+async def until_build(store: Store, name: str, *, generation: int) -> int:
+    """The build that serves, once it is of this generation."""
+
+    async def look() -> int | None:
+        record = await read_record(store.connection, name)
+        serving = record.serving_build
+        return record.serving if serving.generation == generation and (serving.completed or record.serving == 1) else None
+
+    return int(await until(look))
+
+
+async def until_counted(store: Store, name: str, build: int, event_type: str) -> int:
+    entry = await until(lambda: kv_get(store.connection, bucket_of(name, build), f"type.{event_type}"))
+    value: Any = decode(entry.value)
+    return int(value["model"]["events"])
+
+
+async def test_projection_is_built_anew_from_the_generation_that_serves_and_goes_on_there(filled: Store) -> None:
+    counts = counting(filled)
+    async with running(filled, counts):
+        assert await until_counted(filled, counts.name, 1, "removed") == 1
+        await change_of(filled).up(work_of(filled))
+
+        build = await until_build(filled, counts.name, generation=2)
+        assert await until_counted(filled, counts.name, build, "put") == 5
+        await append(filled, await head_of(filled, BASKET_REF), [NewEvent(type="weighed", payload={"name": "x"})])
+        assert await until_counted(filled, counts.name, build, "weighed") == 1
+        (status,) = await project_status(filled.connection, [counts])
+
+    assert (status.state, status.definition.stream) == (State.LIVE, f"{filled.declared.stream}-2")
+
+
+async def test_projection_follows_back(filled: Store) -> None:
+    counts = counting(filled)
+    async with running(filled, counts):
+        await until_counted(filled, counts.name, 1, "removed")
+        await change_of(filled).up(work_of(filled))
+        await until_build(filled, counts.name, generation=2)
+        await change_of(filled).down(work_of(filled))
+
+        build = await until_build(filled, counts.name, generation=1)
+        assert await until_counted(filled, counts.name, build, "added") == 4
+
+
+async def test_newest_states_of_another_generation_lie_apart(own_nats_server: EmbeddedServer) -> None:
+    async with open_store(own_nats_server.settings("worker"), layout=EVENTS) as store:
+        await ensure_home(store.connection)
+        await fill(store)
+        (newest,) = newest_state_projections([TIDY])
+        async with running(store, newest):
+            await change_of(store).up(work_of(store))
+            await until_build(store, newest.name, generation=2)
+
+            async def look() -> NewestState | None:
+                found = await find_newest_state(store.connection, TIDY, BASKET_REF)
+                return found if found and found.head.version == 4 else None
+
+            found = await until(look)
+
+        head = await head_of(store, BASKET_REF)
+    assert (found.head, found.state) == (replace(head, stream=""), {"items": ["cup", "spoon"]})
