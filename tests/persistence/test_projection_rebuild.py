@@ -68,7 +68,7 @@ async def test_a_build_beside_is_filled_compared_and_switched_and_both_are_fed_o
         await case.add(1, 2, 3)
         await reaches(case, definition, 6)
         rebuilt = await build_beside(case.store, definition)
-        comparison = await compare_builds(connection, definition.name, one=1, other=rebuilt.build)
+        comparison = await compare_builds(case.store, definition, one=1, other=rebuilt.build)
         await switch(connection, definition.name, from_build=1, to_build=rebuilt.build)
         await case.add(4)
 
@@ -88,7 +88,7 @@ async def test_a_build_that_went_wrong_is_told_apart_by_its_models(case: Case) -
     await run_projection(case.store, definition, 1, TO_THE_HEAD)
     await run_projection(case.store, replace(definition, apply=forget_two), 2, TO_THE_HEAD)
 
-    comparison = await compare_builds(case.store.connection, definition.name, one=1, other=2)
+    comparison = await compare_builds(case.store, definition, one=1, other=2)
 
     assert (comparison.equal, comparison.different, comparison.only_in_one, comparison.only_in_other) == (0, 1, 1, 0)
     assert comparison.samples == (("different", "order.one"), ("only in one", "order.two"))

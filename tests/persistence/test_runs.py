@@ -84,6 +84,14 @@ async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bo
             await asyncio.sleep(0.02)
 
 
+async def wait_for_progress(store: Store, run_id: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if await find_progress(store.connection, run_id):
+                return
+            await asyncio.sleep(0.02)
+
+
 async def wait_until_applied(store: Store, registry: Registry, count: int) -> None:
     async with asyncio.timeout(60):
         while True:
@@ -204,12 +212,11 @@ async def test_a_paused_run_rests_and_goes_on_where_it_was(home: Store, registry
         await wait_for_run(home, run_id, lambda run: run.state is RunState.RUNNING)
         await send_command(home.connection, command("pause", run_id))
         await wait_for_run(home, run_id, lambda run: run.state is RunState.PAUSED)
-        resting = await find_progress(home.connection, run_id)
+        await wait_for_progress(home, run_id)
         await send_command(home.connection, command("resume", run_id))
 
         run = await wait_for_run(home, run_id, lambda run: run.state.is_ended)
 
-    assert resting is not None
     assert run.state is RunState.FINISHED
     assert run.attempts == 2
     assert await models(home, 1) == await models(home, 2)

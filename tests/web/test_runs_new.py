@@ -29,7 +29,7 @@ def at_work(viewer: Visitor, home: Home, worker: Worker) -> None:
 def test_every_operation_is_offered_with_what_it_does(operator: Visitor) -> None:
     text = read(operator, "/runs/new/")
 
-    assert "Replay a projection Builds a projection's read models anew" in text
+    assert "Replay a projection Applies events again" in text
     assert "Skip an event with a note" in text
 
 

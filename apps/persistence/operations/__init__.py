@@ -3,26 +3,41 @@
 from ..work.operation import Operations
 from .buckets import ChangeBucket, CreateBucket
 from .change_stream import ChangeStream
+from .compare import Compare
 from .create_stream import CreateStream
 from .delete_file import DeleteFile
 from .delete_message import DeleteMessage
+from .dismiss_parked import DismissParked
+from .drop import Drop
 from .end_of_stream import DeleteStream, Seal
 from .export import Export
 from .import_events import ImportEvents
-from .projection_control import Pause, Resume
+from .park import Park
+from .projection_control import Pause, Resume, Retry
 from .purge import Purge
 from .purge_key import PurgeKey
+from .rebuild import Rebuild
 from .replay import Replay
+from .replay_parked import ReplayParked
 from .skip import Skip
 from .snapshot import TakeSnapshot
+from .switch import Switch
 from .verify import Verify
 
 OPERATIONS: Operations = {
     "replay": Replay,
+    "rebuild": Rebuild,
+    "compare": Compare,
+    "switch": Switch,
+    "drop": Drop,
     "verify": Verify,
     "pause": Pause,
     "resume": Resume,
+    "retry": Retry,
     "skip": Skip,
+    "park": Park,
+    "replay-parked": ReplayParked,
+    "dismiss-parked": DismissParked,
     "snapshot": TakeSnapshot,
     "create-stream": CreateStream,
     "change-stream": ChangeStream,
@@ -42,20 +57,28 @@ __all__ = [
     "OPERATIONS",
     "ChangeBucket",
     "ChangeStream",
+    "Compare",
     "CreateBucket",
     "CreateStream",
     "DeleteFile",
     "DeleteMessage",
     "DeleteStream",
+    "DismissParked",
+    "Drop",
     "Export",
     "ImportEvents",
+    "Park",
     "Pause",
     "Purge",
     "PurgeKey",
+    "Rebuild",
     "Replay",
+    "ReplayParked",
     "Resume",
+    "Retry",
     "Seal",
     "Skip",
+    "Switch",
     "TakeSnapshot",
     "Verify",
 ]

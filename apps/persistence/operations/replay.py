@@ -1,4 +1,4 @@
-"""This module is the replay of a projection: its models built anew from the first event beside those that serve, then switched."""
+"""This module is the replay of a projection: the whole stream beside the models that serve, or a part of it into them."""
 
 from __future__ import annotations
 
@@ -6,58 +6,66 @@ import time
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
-from ..encoding import Value
-from ..errors import InvalidInput, ProjectionFailed, StreamNotFound
+from ..errors import ProjectionFailed
 from ..projections import (
     Orders,
     ProjectionDefinition,
     ProjectionRecord,
-    bucket_of,
-    build_beside,
+    begin_build,
     drop_build,
-    find_record,
-    place_of,
-    placed,
-    read_position,
+    fill_build,
     read_record,
     switch,
 )
 from ..projections import Progress as RunnerProgress
 from ..registry import Registry
-from ..store import Store, find_consumer
+from ..store import Store
 from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
+from ..work.parameters import Place
 from ..work.rates import measured_rate
+from .declared import count_events, find_rebuildable, position_of
+from .replay_part import Part, plan_part, replay_part
+
+FROM_THE_START = Place("")
+TO_THE_END = Place("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Builds a projection's read models anew from the first event and switches readers to them when they have caught up."""
+    """Applies events again: all of them into new models that readers are then switched to, or some into the models that serve."""
 
     title: ClassVar[str] = "Replay a projection"
     permission: ClassVar[str] = "operations.replay"
 
     projection: str = field(metadata={"help": "The name of the projection, such as order-summary.", "choices": projections})
+    start: Place = field(default=FROM_THE_START, metadata={"help": "From where events are applied again; empty: from the first."})
+    end: Place = field(
+        default=TO_THE_END, metadata={"help": "The last sequence, or the time before which events were stored; empty: to the newest."}
+    )
+    event_types: tuple[str, ...] = field(default=(), metadata={"help": "Only these event types, one per line, such as discount_applied."})
+    aggregates: tuple[str, ...] = field(
+        default=(), metadata={"help": "Only these aggregates or types of them, one per line, such as sales.order.7f3c or sales.order."}
+    )
 
     @property
     def target(self) -> str:
-        """One replay at a time for each projection."""
+        """One thing at a time is done to the builds of a projection."""
         return f"projection/{self.projection}"
 
+    @property
+    def part(self) -> Part | None:
+        """Which part of the stream, or None for all of it."""
+        part = Part(start=self.start, end=self.end, event_types=self.event_types, aggregates=self.aggregates)
+        return part if part.is_limited else None
+
     async def plan(self, store: Store, registry: Registry) -> Plan:
-        """What would be applied and switched. Raises InvalidInput for a projection that no domain declares, or that never ran."""
-        definition, record = await _find(store, registry, self.projection)
-        events = await _count_events(store, definition, record)
+        """What would be applied and switched. Raises InvalidInput for a projection that cannot be replayed, or not in part."""
+        definition, record = await find_rebuildable(store, registry, self.projection)
+        if self.part is not None:
+            return await plan_part(store, definition, record, self.part)
+        events = await count_events(store, definition, record)
         rate, source = await measured_rate(store.connection, "replay", self.target)
-        skipped = len(record.skips)
-        notes = [
-            f"Build {record.serving} goes on serving readers, and being fed, until the new one has caught up.",
-            "Nothing is sent anywhere: projections only write their own read models.",
-        ]
-        if skipped:
-            notes.append(f"{skipped} events that were left out by an operator are left out again.")
-        if record.failure:
-            notes.append(f"The projection is stopped at sequence {record.failure.sequence:,}; the replay will meet that event again.")
         return Plan(
             summary=f"Replay {self.projection} from the first event",
             saw={"serving": record.serving, "version": definition.version},
@@ -67,70 +75,71 @@ class Replay:
                 Change(what="Events to apply", now="0", after=f"{events:,}"),
             ),
             counts=((definition.stream, events),),
-            notes=tuple(notes),
-            undo="Before the switch: cancel, and nothing has changed. After it: the build before is kept and fed until the next replay.",
+            notes=tuple(_notes(record)),
+            undo=f"Before the switch: cancel, and nothing has changed. After it: switch back to build {record.serving}, which is kept.",
             seconds=events / rate if rate else None,
             rate_source=source,
         )
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
-        """Fill, catch up, switch, and drop what is older than the build before. Goes on where an interrupted attempt stopped."""
-        definition, record = await _find(store, registry, self.projection)
-        before = int(cast(int, (progress.checkpoint or {}).get("from", record.serving)))
+        """Apply, and for a whole replay switch and drop what is older than the build before. Goes on where an attempt was interrupted."""
+        definition, record = await find_rebuildable(store, registry, self.projection)
+        if self.part is not None:
+            return await replay_part(store, definition, record, self.part, progress)
         started = time.monotonic()
-        if record.serving == before:
-            total = await _count_events(store, definition, record)
-            checkpoint: dict[str, Value] = {"from": before}
-            await progress.report(0, total, checkpoint=checkpoint, force=True)
-            await self._fill(store, definition, progress, total, checkpoint)
-        record = await read_record(store.connection, definition.name)
-        await _drop_older(store, definition, record, keep=before)
-        position = await read_position(store.connection, place_of(definition, record.serving))
+        total = await count_events(store, definition, record)
+        await progress.report(0, total, force=True)
+        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition)}
+        before, number = cast(int, given["from"]), cast(int, given["build"])
+        if record.serving != number:
+            await progress.report(0, total, checkpoint=given, force=True)
+            await self._fill(store, definition, number, progress, total)
+            await switch(store.connection, definition.name, from_build=before, to_build=number)
+            progress.log(f"readers use build {number} from now on")
+        await _drop_older(store, registry.projections[definition.name], await read_record(store.connection, definition.name), keep=before)
+        position = await position_of(store, definition, number)
         await progress.report(position.applied, position.applied, sequence=position.sequence, force=True)
         return Outcome(
-            sentence=f"Applied {position.applied:,} events; build {record.serving} of {definition.name} serves, build {before} is kept.",
-            figures={"events": position.applied, "seconds": time.monotonic() - started, "build": record.serving},
+            sentence=f"Applied {position.applied:,} events; build {number} of {definition.name} serves, build {before} is kept.",
+            figures={"events": position.applied, "seconds": time.monotonic() - started, "build": number},
         )
 
-    async def _fill(
-        self, store: Store, definition: ProjectionDefinition, progress: Progress, total: int, checkpoint: dict[str, Value]
-    ) -> None:
+    def leaves(self, why: str) -> str:
+        """What was applied so far."""
+        if self.part is not None:
+            return "Models are as after the events applied so far; nothing is half applied, and the projection goes on."
+        return "The build that serves goes on. The new one stays; the next replay or rebuild goes on with it, or drop it."
+
+    async def _fill(self, store: Store, definition: ProjectionDefinition, number: int, progress: Progress, total: int) -> None:
+        record = await read_record(store.connection, definition.name)
+        if record.build(number).completed is not None:
+            return
+
         async def on_progress(at: RunnerProgress) -> None:
             whole = max(total, at.position.applied + at.pending)
-            await progress.report(at.position.applied, whole, checkpoint=checkpoint, sequence=at.position.sequence)
+            await progress.report(at.position.applied, whole, sequence=at.position.sequence)
 
         try:
-            rebuilt = await build_beside(store, definition, Orders(on_progress=on_progress))
+            rebuilt = await fill_build(store, definition, number, Orders(on_progress=on_progress))
         except ProjectionFailed as error:
             progress.log(str(error))
             raise
-        progress.log(f"build {rebuilt.build} has applied {rebuilt.applied:,} events, to sequence {rebuilt.sequence:,}")
+        progress.log(f"build {number} has applied {rebuilt.applied:,} events, to sequence {rebuilt.sequence:,}")
         await progress.report(rebuilt.applied, max(total, rebuilt.applied), sequence=rebuilt.sequence, force=True)
-        await switch(store.connection, definition.name, from_build=cast(int, checkpoint["from"]), to_build=rebuilt.build)
-        progress.log(f"readers use build {rebuilt.build} from now on")
 
 
-async def _find(store: Store, registry: Registry, name: str) -> tuple[ProjectionDefinition, ProjectionRecord]:
-    definition = registry.projections.get(name)
-    if definition is None:
-        known = ", ".join(sorted(registry.projections))
-        raise InvalidInput(f"There is no projection {name!r}; there are {known}.")
-    if definition.target is not None:
-        raise InvalidInput(f"{name} writes into a stream of its own and cannot be replayed beside itself; raise its version instead.")
-    record = await find_record(store.connection, name)
-    if record is None:
-        raise InvalidInput(f"{name} has never run; start a worker, and it will begin at the first event by itself.")
-    return placed(store.connection, definition), record
-
-
-async def _count_events(store: Store, definition: ProjectionDefinition, record: ProjectionRecord) -> int:
-    """How many events the projection takes: those that the serving build applied, and those before it."""
-    try:
-        position = await read_position(store.connection, place_of(definition, record.serving))
-    except StreamNotFound:
-        return 0
-    consumer = await find_consumer(store.connection, definition.stream, bucket_of(definition.name, record.serving))
-    return position.applied + (consumer.lag if consumer else 0)
+def _notes(record: ProjectionRecord) -> list[str]:
+    notes = [
+        f"Build {record.serving} goes on serving readers, and being fed, until the new one has caught up.",
+        "Readers are switched whatever differs; a rebuild compares the two first.",
+        "Nothing is sent anywhere: projections only write their own read models.",
+    ]
+    left_out = len(record.left_out)
+    if left_out:
+        notes.append(f"{left_out:,} events that were left out or parked by an operator are left out again.")
+    if record.failure:
+        notes.append(f"The projection is stopped at sequence {record.failure.sequence:,}; the replay will meet that event again.")
+    return notes
 
 
 async def _drop_older(store: Store, definition: ProjectionDefinition, record: ProjectionRecord, *, keep: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..errors import EventNotFound, InvalidInput
-from ..projections import ProjectionDefinition, read_record, skip_failed
+from ..errors import InvalidInput
+from ..projections import read_record, skip_failed
 from ..registry import Registry
-from ..store import Store, get_message
+from ..store import Store
 from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
+from .declared import describe_event, find_projection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,10 @@ class Skip:
         return f"control/{self.projection}"
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
-        """What is left out. Raises InvalidInput where the projection did not stop at this event, KeyNotFound if it never ran."""
-        definition = registry.projections.get(self.projection)
-        record = await read_record(store.connection, self.projection)
+        """What is left out. Raises InvalidInput where the projection did not stop at this event, or never ran."""
+        definition, record = await find_projection(store, registry, self.projection)
         stopped = [build for build in record.builds if build.failure and build.failure.sequence == self.sequence]
-        if definition is None or not stopped:
+        if not stopped:
             raise InvalidInput(f"{self.projection} is not stopped at sequence {self.sequence:,}, so that event cannot be left out.")
         failure = stopped[0].failure
         return Plan(
@@ -46,7 +46,7 @@ class Skip:
                 Change(what="State", now=f"stopped at sequence {self.sequence:,}", after="running, after that event"),
                 Change(what="Events left out", now=f"{len(record.skips):,}", after=f"{len(record.skips) + 1:,}"),
             ),
-            counts=((await _describe(store, definition, self.sequence), 1),),
+            counts=((await describe_event(store, definition, self.sequence), 1),),
             notes=(
                 f"It stopped because: {failure.reason if failure else ''}",
                 "The event itself stays in the stream; only this projection leaves it out, now and in every replay.",
@@ -59,14 +59,6 @@ class Skip:
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Write it into the projection's record; its worker goes on within a moment."""
         record = await read_record(store.connection, self.projection)
-        if self.sequence not in [skip.sequence for skip in record.skips]:
+        if self.sequence not in record.left_out:
             await skip_failed(store.connection, self.projection, sequence=self.sequence, note=self.note, by=progress.requested_by)
         return Outcome(sentence=f"{self.projection} goes on after sequence {self.sequence:,}, which it leaves out.", figures={"events": 1})
-
-
-async def _describe(store: Store, definition: ProjectionDefinition, sequence: int) -> str:
-    """The event's subject."""
-    try:
-        return (await get_message(store.connection, definition.stream, sequence)).subject
-    except EventNotFound:
-        return f"{definition.stream} sequence {sequence:,}, which is gone"

@@ -1,24 +1,30 @@
 """This package is projections: events folded into read models, exactly once, by one worker at a time; their lag, and building anew."""
 
-from .compare import Comparison, compare_builds
+from .compare import compare_builds, keep_comparison
 from .control import (
     RECORDS_BUCKET,
     change_record,
     ensure_record,
     find_record,
+    hold_feeds,
     list_records,
     pause,
     read_record,
+    release_feeds,
     resume,
+    retry,
     serving_bucket,
     skip_failed,
 )
 from .definition import Model, Models, ProjectionDefinition, Target, bucket_of, model_key
+from .fields import check_fields
 from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
+from .parking import LateModel, apply_parked, dismiss_parked, find_parked, look_at_parked, park_failed
 from .placing import at_generation, placed
-from .rebuild import Rebuilt, build_beside, drop_build, switch
-from .record import Build, Failure, ProjectionRecord, Skip, Wanted, to_record
+from .reapply import Overtaken, Reapplied, Selection, find_overtaken, reapply, select_patterns
+from .rebuild import Rebuilt, begin_build, build_beside, drop_build, fill_build, switch
+from .record import Build, Comparison, Failure, Parked, ProjectionRecord, Skip, Wanted, to_record
 from .runner import EventRefused, Orders, Progress, run_projection
 from .sampler import run_sampler
 from .samples import Sample, TierName, read_samples
@@ -33,17 +39,22 @@ __all__ = [
     "Failure",
     "HeldLease",
     "HoldLease",
+    "LateModel",
     "Model",
     "Models",
     "Orders",
+    "Overtaken",
+    "Parked",
     "Position",
     "Progress",
     "ProjectionDefinition",
     "ProjectionRecord",
     "ProjectionStatus",
+    "Reapplied",
     "Rebuild",
     "Rebuilt",
     "Sample",
+    "Selection",
     "Skip",
     "State",
     "StreamSamples",
@@ -52,16 +63,27 @@ __all__ = [
     "TierName",
     "Trend",
     "Wanted",
+    "apply_parked",
     "at_generation",
+    "begin_build",
     "bucket_of",
     "build_beside",
     "change_record",
+    "check_fields",
     "compare_builds",
+    "dismiss_parked",
     "drop_build",
     "ensure_record",
+    "fill_build",
+    "find_overtaken",
+    "find_parked",
     "find_record",
+    "hold_feeds",
+    "keep_comparison",
     "list_records",
+    "look_at_parked",
     "model_key",
+    "park_failed",
     "pause",
     "place_of",
     "placed",
@@ -70,10 +92,14 @@ __all__ = [
     "read_record",
     "read_samples",
     "read_stream_samples",
+    "reapply",
+    "release_feeds",
     "resume",
+    "retry",
     "run_all",
     "run_projection",
     "run_sampler",
+    "select_patterns",
     "serving_bucket",
     "skip_failed",
     "switch",

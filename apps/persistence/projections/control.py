@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from ..errors import InvalidInput, KeyNotFound, ProjectionFailed, RevisionConflict, StreamNotFound
 from ..events import now
@@ -13,6 +14,7 @@ from .record import Build, Failure, ProjectionRecord, Skip, Wanted, to_bytes, to
 from .runner import EventRefused
 
 RECORDS_BUCKET = "cim-projections"
+HOLD_SECONDS = 15.0
 _HISTORY = 10
 _TRIES = 20
 
@@ -93,7 +95,25 @@ async def pause(connection: Connection, name: str) -> ProjectionRecord:
 
 async def resume(connection: Connection, name: str) -> ProjectionRecord:
     """Let the projection run; what failed is tried again."""
-    return await change_record(connection, name, lambda record: replace(_retried(record), wanted=Wanted.RUNNING))
+    return await change_record(connection, name, lambda record: replace(without_failure(record), wanted=Wanted.RUNNING))
+
+
+async def retry(connection: Connection, name: str) -> ProjectionRecord:
+    """Have every build that stopped try its event again; whether the projection is paused stays as it is."""
+    return await change_record(connection, name, without_failure)
+
+
+async def hold_feeds(connection: Connection, name: str) -> ProjectionRecord:
+    """Have workers feed none of the projection's builds for HOLD_SECONDS from now on; hold again before they are over, or release.
+
+    Who is killed meanwhile leaves nothing behind: the hold ends by itself.
+    """
+    return await change_record(connection, name, lambda record: replace(record, held_until=now() + timedelta(seconds=HOLD_SECONDS)))
+
+
+async def release_feeds(connection: Connection, name: str) -> ProjectionRecord:
+    """Have workers feed the projection's builds again."""
+    return await change_record(connection, name, lambda record: replace(record, held_until=None))
 
 
 async def skip_failed(connection: Connection, name: str, *, sequence: int, note: str, by: str) -> ProjectionRecord:
@@ -105,7 +125,7 @@ async def skip_failed(connection: Connection, name: str, *, sequence: int, note:
         if not note.strip():
             raise InvalidInput(f"Say why the event at sequence {sequence:,} is left out; the note stays with the projection.")
         left_out = Skip(sequence=sequence, note=note.strip(), by=by, at=now())
-        return replace(_retried(record), skips=(*record.skips, left_out))
+        return replace(without_failure(record), skips=(*record.skips, left_out))
 
     return await change_record(connection, name, skip)
 
@@ -134,5 +154,6 @@ async def record_failure(store: Store, name: str, number: int, error: Projection
     return await change_record(store.connection, name, fail)
 
 
-def _retried(record: ProjectionRecord) -> ProjectionRecord:
+def without_failure(record: ProjectionRecord) -> ProjectionRecord:
+    """The record in which no build has stopped."""
     return replace(record, builds=tuple(replace(build, failure=None) for build in record.builds))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from ..encoding import Value, decode, encode
 from ..errors import EncodingError, InvalidInput, InvalidState, PersistenceError
@@ -92,17 +92,22 @@ def fold(definition: ProjectionDefinition, touched: Touched, stored: Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """A model while it is folded: as it is after the events so far. `stored` are the bytes before this batch."""
+    """A model while it is folded: as it is after the events so far. `stored` are the bytes before this batch.
+
+    `sequence` and `updated` are of the newest event in it; one that is applied after later ones does not set them back.
+    """
 
     stored: bytes | None
     model: Model | None
     created: datetime | str | None = None
-    updated: datetime | None = None
+    updated: datetime | str | None = None
     sequence: int = 0
     is_changed: bool = False
 
     def become(self, model: Model | None, by: StoredEvent) -> _Live:
         created = by.stored_at if self.model is None else self.created
+        if by.sequence < self.sequence:
+            return _Live(self.stored, model, created, self.updated, self.sequence, True)
         return _Live(self.stored, model, created, by.stored_at, by.sequence, True)
 
 
@@ -148,8 +153,9 @@ class _Folding:
         value = cast("dict[str, Value]", decode(data))
         if not self._is_wrapped:
             return _Live(data, value)
-        metadata = cast("dict[str, str]", value["metadata"])
-        return _Live(data, cast(Model, value["model"]), metadata["created"])
+        metadata = cast("dict[str, Any]", value["metadata"])
+        known = metadata["created"], metadata["last_updated"], metadata["last_event_position"]
+        return _Live(data, cast(Model, value["model"]), *known)
 
     def _apply(self, event: StoredEvent, keys: tuple[str, ...]) -> dict[str, _Live]:
         live = self._live
@@ -185,16 +191,19 @@ class _Folding:
 
     def _wrap(self, key: str, entry: _Live) -> dict[str, Value]:
         model_type, _, model_id = key.partition(".")
-        created = entry.created
         metadata: dict[str, Value] = {
             "id": model_id,
             "model_type": model_type,
             "schema_version": self._definition.version,
-            "created": format_time(created) if isinstance(created, datetime) else created,
+            "created": _time_text(entry.created),
             "last_event_position": entry.sequence,
-            "last_updated": format_time(entry.updated) if entry.updated else None,
+            "last_updated": _time_text(entry.updated),
         }
         return {"metadata": metadata, "model": entry.model}
+
+
+def _time_text(moment: datetime | str | None) -> str | None:
+    return format_time(moment) if isinstance(moment, datetime) else moment
 
 
 def _check_keys(keys: tuple[str, ...]) -> None:

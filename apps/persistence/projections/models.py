@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -27,6 +28,7 @@ CACHE_BYTES = 64 * 1024 * 1024
 _KEYS_PER_REQUEST = 1000
 _ENTRY_OVERHEAD = 200
 _FRESH_TRIES = 40
+_LOOK_TRIES = 10
 _FRESH_PAUSE_SECONDS = 0.05
 _DELETED = {"KV-Operation": "DEL"}
 
@@ -35,12 +37,14 @@ _DELETED = {"KV-Operation": "DEL"}
 class Position:
     """How far a build has come: the sequence of the last event it applied, and how many it applied in all.
 
-    `version` is that of the definition. `revision` and `written_at` are the server's, 0 and None before the first batch.
+    `version` is that of the definition. `left_out` are the events up to `sequence` that it passed over, as an operator had decided.
+    `revision` and `written_at` are the server's, 0 and None before the first batch.
     """
 
     sequence: int = 0
     applied: int = 0
     version: int = 0
+    left_out: tuple[int, ...] = ()
     revision: int = 0
     written_at: datetime | None = None
 
@@ -76,7 +80,7 @@ class ModelBucket:
         self.place = place_of(definition, build)
         self.position = Position()
         self.is_wrapped = definition.target is None
-        self._connection = connection
+        self.connection = connection
         self._definition = definition
         self._bucket = bucket_of(definition.name, build)
         self._cache: OrderedDict[str, bytes | None] = OrderedDict()
@@ -91,9 +95,9 @@ class ModelBucket:
         Raises RevisionConflict if another writer has moved it since this one knew it.
         """
         if self.is_wrapped:
-            await ensure_bucket(self._connection, self._bucket, replicas=replicas)
+            await ensure_bucket(self.connection, self._bucket, replicas=replicas)
         known = self.position
-        found = await read_position(self._connection, self.place, leader=True)
+        found = await read_position(self.connection, self.place, leader=True)
         if known.revision and found.revision != known.revision and found.sequence != self._attempted:
             raise RevisionConflict(self.place.position, expected=known.revision)
         self._forget()
@@ -119,18 +123,22 @@ class ModelBucket:
             found.update(part)
         return found
 
-    async def commit(self, changes: Mapping[str, bytes | None], *, sequence: int, applied: int) -> Position:
-        """Store `changes` (None deletes) and the new position, all or nothing.
+    async def commit(
+        self, changes: Mapping[str, bytes | None], *, sequence: int, applied: int, left_out: Iterable[int] | None = None
+    ) -> Position:
+        """Store `changes` (None deletes) and the new position, all or nothing; `left_out` replaces the list that it has.
 
         Raises RevisionConflict if this is no longer the only writer; Unavailable when it is not known whether it was stored: `open` again.
         """
         self._attempted = sequence
         before = self.position
         after = replace(before, sequence=sequence, applied=before.applied + applied)
+        if left_out is not None:
+            after = replace(after, left_out=tuple(left_out))
         final = Outgoing(self.place.position, _position_bytes(after), {EXPECTED_SEQUENCE: str(before.revision)})
         messages = [self._outgoing(key, data) for key, data in changes.items()]
         try:
-            ack = await (store_batch(self._connection, [*messages, final]) if messages else store_message(self._connection, final))
+            ack = await (store_batch(self.connection, [*messages, final]) if messages else store_message(self.connection, final))
         except ServerRefused as error:
             if error.err_code in (WRONG_LAST_SEQUENCE, SEQUENCE_IN_PROCESS):
                 raise RevisionConflict(self.place.position, expected=before.revision) from error
@@ -146,7 +154,7 @@ class ModelBucket:
         """Read through any replica; the position is read with the models, so a replica that lags is noticed and asked again."""
         subjects = [f"{self.place.prefix}{key}" for key in keys]
         for _ in range(_FRESH_TRIES):
-            messages = await last_of_each(self._connection, self.place.stream, [*subjects, self.place.position])
+            messages = await last_of_each(self.connection, self.place.stream, [*subjects, self.place.position])
             revisions = [message.sequence for message in messages if message.subject == self.place.position]
             revision = revisions[0] if revisions else 0
             if revision == self.position.revision:
@@ -181,8 +189,29 @@ class ModelBucket:
         self._cached_bytes = 0
 
 
+async def fetch_now(models: ModelBucket, keys: Iterable[str]) -> dict[str, bytes | None]:
+    """Models of a build that others write, as they are at one moment; for who only looks. Raises StreamNotFound, or RevisionConflict
+    where they write faster than it can be read.
+    """
+    wanted = list(keys)
+    for _ in range(_LOOK_TRIES):
+        models.position = await read_position(models.connection, models.place)
+        with suppress(RevisionConflict):
+            return await models.fetch(wanted)
+    raise RevisionConflict(models.place.position, expected=models.position.revision)
+
+
+def changed_last_by(data: bytes) -> int:
+    """The sequence of the newest event in a stored model, or 0 where it does not say."""
+    value = decode(data)
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    known = metadata.get("last_event_position") if isinstance(metadata, dict) else None
+    return known if isinstance(known, int) else 0
+
+
 def _position_bytes(position: Position) -> bytes:
-    return encode({"sequence": position.sequence, "applied": position.applied, "version": position.version})
+    fields: dict[str, Value] = {"sequence": position.sequence, "applied": position.applied, "version": position.version}
+    return encode({**fields, "left_out": list(position.left_out)} if position.left_out else fields)
 
 
 def _to_position(message: Message) -> Position:
@@ -191,6 +220,7 @@ def _to_position(message: Message) -> Position:
         sequence=cast(int, fields["sequence"]),
         applied=cast(int, fields["applied"]),
         version=cast(int, fields["version"]),
+        left_out=tuple(cast("list[int]", fields.get("left_out", []))),
         revision=message.sequence,
         written_at=message.time,
     )

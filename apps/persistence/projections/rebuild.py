@@ -35,27 +35,51 @@ class Rebuilt:
 async def build_beside(store: Store, definition: ProjectionDefinition, orders: Orders | None = None) -> Rebuilt:
     """Fill a new build from the first event to the head, or go on with one that was begun and not completed.
 
-    May be called again after any interruption. Raises as `run_projection`; an event that cannot be applied is noted on the build, and
-    the build that serves is not touched. If `orders.should_stop` says so it returns early: `completed` of the build is then None.
+    May be called again after any interruption. Raises as `fill_build`.
     """
-    given, definition = orders or Orders(), placed(store.connection, definition)
+    return await fill_build(store, definition, await begin_build(store, definition), orders)
+
+
+async def begin_build(store: Store, definition: ProjectionDefinition) -> int:
+    """The number of the build that is being filled beside the one that serves; a new one where there is none."""
+    definition = placed(store.connection, definition)
     record = await ensure_record(store.connection, definition)
-    build = _begun(record, definition) or await _begin(store.connection, definition)
-    given = replace(given, skip=given.skip | {skip.sequence for skip in record.skips})
+    begun = record.rebuilding
+    is_ours = begun is not None and (begun.version, begun.generation) == (definition.version, definition.generation)
+    if begun is not None and is_ours and begun.failure is None:
+        return begun.number
+
+    def begin(record: ProjectionRecord) -> ProjectionRecord:
+        number = record.last_build + 1
+        return record.with_build(Build(number=number, version=definition.version, started=now(), generation=definition.generation))
+
+    return (await change_record(store.connection, definition.name, begin)).last_build
+
+
+async def fill_build(store: Store, definition: ProjectionDefinition, number: int, orders: Orders | None = None) -> Rebuilt:
+    """Bring build `number` from where it is to the head; then it is complete, and workers feed it on.
+
+    Raises as `run_projection`; an event that cannot be applied is noted on the build, and the build that serves is not touched. If
+    `orders.should_stop` says so it returns early: `completed` of the build is then None.
+    """
+    definition = placed(store.connection, definition)
+    record = await ensure_record(store.connection, definition)
+    given = orders or Orders()
+    given = replace(given, skip=given.skip | record.left_out)
     for _ in range(_MAX_ROUNDS):
         head = (await get_stream(store.connection, definition.stream)).last_sequence
         try:
-            position = await run_projection(store, definition, build.number, replace(given, until=head))
+            position = await run_projection(store, definition, number, replace(given, until=head))
         except ProjectionFailed as error:
-            await record_failure(store, definition.name, build.number, error)
+            await record_failure(store, definition.name, number, error)
             raise
-        consumer = await find_consumer(store.connection, definition.stream, bucket_of(definition.name, build.number))
+        consumer = await find_consumer(store.connection, definition.stream, bucket_of(definition.name, number))
         if given.should_stop():
             break
         if consumer is None or consumer.lag <= _CLOSE_TO_THE_HEAD:
-            await _complete(store.connection, definition.name, build.number)
+            await _complete(store.connection, definition.name, number)
             break
-    return Rebuilt(build=build.number, applied=position.applied, sequence=position.sequence)
+    return Rebuilt(build=number, applied=position.applied, sequence=position.sequence)
 
 
 async def switch(connection: Connection, name: str, *, from_build: int, to_build: int) -> ProjectionRecord:
@@ -68,7 +92,8 @@ async def switch(connection: Connection, name: str, *, from_build: int, to_build
         if build.completed is None or build.failure is not None:
             raise InvalidInput(f"Build {to_build} of {name} {'failed' if build.failure else 'has not reached the newest event yet'}.")
         left = record.serving_build
-        return replace(record.with_build(replace(left, completed=left.completed or now())), serving=to_build, switched_at=now())
+        left = replace(left, completed=left.completed or now(), left=now())
+        return replace(record.with_build(left), serving=to_build, switched_at=now())
 
     return await change_record(connection, name, change)
 
@@ -95,27 +120,9 @@ async def drop_build(connection: Connection, definition: ProjectionDefinition, n
         return
 
 
-async def _begin(connection: Connection, definition: ProjectionDefinition) -> Build:
-    def change(record: ProjectionRecord) -> ProjectionRecord:
-        return record.with_build(_next_build(record, definition))
-
-    record = await change_record(connection, definition.name, change)
-    return record.build(record.last_build)
-
-
-def _next_build(record: ProjectionRecord, definition: ProjectionDefinition) -> Build:
-    return Build(number=record.last_build + 1, version=definition.version, started=now(), generation=definition.generation)
-
-
-def _begun(record: ProjectionRecord, definition: ProjectionDefinition) -> Build | None:
-    build = record.rebuilding
-    if build is None or build.failure is not None:
-        return None
-    return build if (build.version, build.generation) == (definition.version, definition.generation) else None
-
-
 async def _complete(connection: Connection, name: str, number: int) -> None:
     def change(record: ProjectionRecord) -> ProjectionRecord:
-        return record.with_build(replace(record.build(number), completed=now()))
+        build = record.build(number)
+        return record.with_build(replace(build, completed=build.completed or now()))
 
     await change_record(connection, name, change)

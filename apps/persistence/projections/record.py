@@ -47,26 +47,75 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """An event that was set aside for a later decision: why it could not be applied, and who set it aside with which note."""
+
+    sequence: int
+    subject: str
+    event_type: str
+    aggregate: str
+    reason: str
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two builds, counted by model: `one` is what readers have now, `other` what they would have.
+
+    `expected` differ only in `fields`, which an operator named. `moved` changed too fast to be compared. `samples` are some keys of
+    each kind of difference.
+    """
+
+    one: int
+    other: int
+    at: datetime
+    equal: int
+    expected: int
+    different: int
+    moved: int
+    only_in_one: int
+    only_in_other: int
+    fields: tuple[str, ...] = ()
+    samples: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing that could be compared differs in a way that was not expected."""
+        return not self.differences
+
+    @property
+    def differences(self) -> int:
+        """Models that differ, or are only in one of the two."""
+        return self.different + self.only_in_one + self.only_in_other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One set of models. Not `completed` until it has once reached the head; `failure` stops it. `last_failure` is what a retry cleared.
 
     `generation` is that of the stream that it was built from.
+    `left` is when readers were switched away from it; `comparison` is the last with the build that served then.
     """
 
     number: int
     version: int
     started: datetime
     completed: datetime | None = None
+    left: datetime | None = None
     failure: Failure | None = None
     last_failure: Failure | None = None
     generation: int = 1
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionRecord:
     """A projection as all workers and pages see it. `serving` is the number of the build that readers use.
 
-    `last_build` is the highest number ever used. `revision` is the record's own, for compare-and-swap.
+    `last_build` is the highest number ever used. Until `held_until` no worker feeds its builds, because one of them is being changed by
+    other means. `revision` is the record's own, for compare-and-swap.
     """
 
     name: str
@@ -77,6 +126,8 @@ class ProjectionRecord:
     wanted: Wanted = Wanted.RUNNING
     switched_at: datetime | None = None
     skips: tuple[Skip, ...] = ()
+    parked: tuple[Parked, ...] = ()
+    held_until: datetime | None = None
     revision: int = 0
 
     @property
@@ -94,6 +145,11 @@ class ProjectionRecord:
     def failure(self) -> Failure | None:
         """Why the serving build stopped, if it did."""
         return self.serving_build.failure
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """The sequences that no build applies: those left out for good, and those that are parked."""
+        return frozenset([*(skip.sequence for skip in self.skips), *(parked.sequence for parked in self.parked)])
 
     def build(self, number: int) -> Build:
         """One build. Raises InvalidInput where it was dropped or never begun."""
@@ -128,6 +184,8 @@ def to_record(entry: KvEntry) -> ProjectionRecord:
         wanted=Wanted(cast(str, given["wanted"])),
         switched_at=_to_time(given["switched_at"]),
         skips=tuple(_to_skip(skip) for skip in cast("list[dict[str, Value]]", given["skips"])),
+        parked=tuple(_to_parked(parked) for parked in cast("list[dict[str, Value]]", given.get("parked", []))),
+        held_until=_to_time(given.get("held_until")),
         revision=entry.revision,
     )
 
@@ -148,9 +206,11 @@ def _to_build(given: dict[str, Value]) -> Build:
         version=cast(int, given["version"]),
         started=parse_time(cast(str, given["started"])),
         completed=_to_time(given["completed"]),
+        left=_to_time(given.get("left")),
         failure=_to_failure(given["failure"]),
         last_failure=_to_failure(given["last_failure"]),
         generation=cast(int, given.get("generation", 1)),
+        comparison=_to_comparison(given.get("comparison")),
     )
 
 
@@ -158,6 +218,18 @@ def _to_failure(given: Value) -> Failure | None:
     if not isinstance(given, dict):
         return None
     return Failure(**{**cast("dict[str, Any]", given), "since": parse_time(cast(str, given["since"]))})
+
+
+def _to_comparison(given: Value) -> Comparison | None:
+    if not isinstance(given, dict):
+        return None
+    fields = cast("dict[str, Any]", given)
+    samples = tuple((kind, key) for kind, key in fields["samples"])
+    return Comparison(**{**fields, "at": parse_time(fields["at"]), "fields": tuple(fields["fields"]), "samples": samples})
+
+
+def _to_parked(given: dict[str, Value]) -> Parked:
+    return Parked(**{**cast("dict[str, Any]", given), "at": parse_time(cast(str, given["at"]))})
 
 
 def _to_skip(given: dict[str, Value]) -> Skip:

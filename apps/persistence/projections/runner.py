@@ -24,10 +24,11 @@ FAR_BEHIND = 5_000
 """With more events than this to go, the reader of whole streams is used."""
 MAX_EVENTS = 2_000
 """In one batch."""
+MAX_OVERHEAD = 16 * 1024
+"""What a stored model may need beside its own bytes."""
 _SLICE = 200
 _READ_SIZE = 500
 _COMMIT_BYTES = 8 * 1024 * 1024
-_MAX_OVERHEAD = 16 * 1024
 _LINGER_SECONDS = 0.02
 _LOOK_SECONDS = 0.5
 _MOVE_SECONDS = 5.0
@@ -207,14 +208,14 @@ class _Runner:
         wanted = [message for message in messages if message.sequence not in self.orders.skip] if self.orders.skip else messages
         touched = await self._touch(wanted)
         stored = await self.models.fetch(touched.keys)
-        folded = fold(self.definition, touched, stored, max_bytes=self.store.connection.server.max_payload - _MAX_OVERHEAD)
+        folded = fold(self.definition, touched, stored, max_bytes=self.store.connection.server.max_payload - MAX_OVERHEAD)
         last = touched.events[folded.applied - 1][0].sequence if folded.applied else 0
         is_whole = folded.stumble is None and len(touched.events) == len(wanted)
         if is_whole:
             last = messages[-1].sequence
         if last:
             self.orders.fence()
-            await self.models.commit(folded.changes, sequence=last, applied=folded.applied)
+            await self.models.commit(folded.changes, sequence=last, applied=folded.applied, left_out=self._left_out(messages, last))
         if folded.stumble is not None:
             raise EventRefused(self.definition.name, folded.stumble)
         size = sum(len(data) for data in folded.changes.values() if data)
@@ -222,6 +223,13 @@ class _Runner:
         taken = len(messages) if is_whole else next(n for n, message in enumerate(messages, 1) if message.sequence == last)
         self._pending -= taken
         return taken
+
+    def _left_out(self, messages: list[Message], last: int) -> list[int] | None:
+        """The events passed over up to `last`, now and before; None where none was."""
+        if not self.orders.skip:
+            return None
+        passed = [message.sequence for message in messages if message.sequence <= last and message.sequence in self.orders.skip]
+        return [*self.models.position.left_out, *passed]
 
     async def _touch(self, messages: list[Message]) -> Touched:
         """Decode one batch, letting other work of this process in between slices of some milliseconds."""

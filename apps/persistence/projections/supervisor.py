@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import ContinuityLost, InvalidInput, LeaseLost, PersistenceError, ProjectionFailed
+from ..events import now
 from ..store import Connection, CoreMessage, Store
 from ..store.generations import GENERATIONS_BUCKET
 from .control import RECORDS_BUCKET, ensure_record, read_record, record_failure
@@ -102,9 +103,9 @@ async def _serve(store: Store, definition: ProjectionDefinition, lease: HeldLeas
 
 def _wanted(record: ProjectionRecord, definition: ProjectionDefinition) -> set[_Feed]:
     """What to run now. Raises InvalidInput where a newer version of the code has taken over."""
-    if record.wanted is Wanted.PAUSED:
+    if record.wanted is Wanted.PAUSED or (record.held_until and record.held_until > now()):
         return set()
-    skip = frozenset(entry.sequence for entry in record.skips)
+    skip = record.left_out
     serving = record.serving_build
     if definition.version < serving.version:
         raise InvalidInput(

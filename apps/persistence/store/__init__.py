@@ -3,6 +3,7 @@
 from .append import append, append_at
 from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, stored_versions, without
 from .connection import Connection, open_connection
+from .counting import count_messages
 from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
 from .kv import (
@@ -109,6 +110,7 @@ __all__ = [
     "check_health",
     "check_key",
     "check_name",
+    "count_messages",
     "decode_event",
     "delete_object",
     "drop_chunks",

@@ -8,7 +8,7 @@ a single look-up and a second event of one version impossible.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -101,8 +101,14 @@ class Layout:
     def all_of(self, ref: AggregateRef) -> str:
         """The pattern of every event of one aggregate."""
         if self.kind == "foreign":
-            return self._foreign_pattern(ref)
+            return self._foreign_pattern({"context": ref.context, "aggregate": ref.type, "entity": ref.id, "event": "*"})
         return f"{self._aggregate(ref)}.>"
+
+    def pattern_of(self, *, context: str = "*", aggregate: str = "*", entity: str = "*", event: str = "*") -> str:
+        """The pattern of all events of these aggregates and types."""
+        if self.kind == "foreign":
+            return self._foreign_pattern({"context": context, "aggregate": aggregate, "entity": entity, "event": event})
+        return f"{self._prefix if self.context else f'{self.root}.{context}'}.{aggregate}.{entity}.{event}.*"
 
     def at_version(self, ref: AggregateRef, version: int) -> str:
         """The pattern of one version of one aggregate, whatever the event's type. Raises FeatureUnavailable on a foreign layout."""
@@ -159,8 +165,7 @@ class Layout:
             context=found["context"], aggregate=found["aggregate"], entity=found["entity"], event=found.get("event"), version=None
         )
 
-    def _foreign_pattern(self, ref: AggregateRef) -> str:
-        values = {"context": ref.context, "aggregate": ref.type, "entity": ref.id, "event": "*"}
+    def _foreign_pattern(self, values: Mapping[str, str]) -> str:
         tokens = [values[token[1:-1]] if token.startswith("{") else token for token in (self.pattern or "").split(".")]
         return ".".join(tokens)
 

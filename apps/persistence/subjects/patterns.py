@@ -32,6 +32,18 @@ def overlaps(one: str, other: str) -> bool:
     return True
 
 
+def intersect(one: str, other: str) -> str | None:
+    """The pattern of exactly those subjects that match both, or None where no subject does."""
+    if not overlaps(one, other):
+        return None
+    mine, theirs = one.split("."), other.split(".")
+    found: list[str] = []
+    for place in range(max(len(mine), len(theirs))):
+        a, b = mine[min(place, len(mine) - 1)], theirs[min(place, len(theirs) - 1)]
+        found.append(b if a in ("*", ">") and not (a == "*" and b == ">") else a)
+    return ".".join(found)
+
+
 def is_more_specific(one: str, other: str) -> bool:
     """Whether `one` says more than `other`: no `>` beats `>`, then fewer `*`, then the first wildcard further right."""
     return _breadth(one) < _breadth(other)
