@@ -25,6 +25,7 @@ from .event_rows import EventRow, GapRow, is_plain, rows_of, why_missing
 from .marks import mark_events
 from .names import check_stream_name
 from .rates import RATES
+from .removed import gap_rows
 
 PAGE_SIZE = 50
 NEAR = 40_000
@@ -103,10 +104,11 @@ async def read_events(store: Store, name: str, query: EventQuery) -> EventsPage:
     marks = await mark_events(store, page.messages)
     gaps = [] if query.is_filtered else gaps_between(page.messages, scanned_from=page.scanned_from, scanned_to=page.scanned_to)
     bottom = max(part.first_sequence, 1)
+    is_oldest = page.scanned_from <= bottom and not query.is_filtered and query.start is None
     return EventsPage(
         stream=stream,
         query=query,
-        rows=rows_of(store, stream, page.messages, gaps, marks),
+        rows=rows_of(store, page.messages, await gap_rows(store, stream, gaps, to_begin=is_oldest), marks),
         hits=len(page.messages),
         older=page.scanned_from if page.scanned_from > bottom else None,
         newer=page.scanned_to if page.scanned_to < part.last_sequence else None,

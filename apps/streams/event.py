@@ -9,11 +9,13 @@ from apps.persistence.chain.examine import Examiner, Seen
 from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.errors import EncodingError, EventNotFound, FeatureUnavailable, InvalidEvent
 from apps.persistence.events import AggregateRef, Event
-from apps.persistence.store import Layout, Message, Store, StreamInfo, get_last, get_message, get_next, get_stream, page_back
+from apps.persistence.store import Gap, Layout, Message, Store, StreamInfo, get_last, get_message, get_next, get_stream, page_back
 
-from .event_rows import EventRow, GapRow, to_row, why_missing
+from .acts import StreamAct, deleting
+from .event_rows import EventRow, GapRow, to_row
 from .marks import NOT_CHAINED, ChainMark, layout_for, mark_events
 from .names import check_stream_name
+from .removed import gap_rows
 
 CLOCK_SECONDS = 60.0
 
@@ -53,6 +55,11 @@ class EventPage:
     no_event: str
     cid: Cid
     claimed: str
+
+    @property
+    def deleting(self) -> StreamAct:
+        """What deletes this message."""
+        return deleting(self.stream, self.message.sequence)
 
     @property
     def id_names_bytes(self) -> bool:
@@ -157,9 +164,9 @@ async def _missing(store: Store, stream: StreamInfo, sequence: int) -> MissingEv
     after = await get_next(store.connection, stream.name, from_sequence=sequence) if sequence <= stream.last_sequence else None
     low = before.messages[-1].sequence if before.messages else None
     high = after.sequence if after else None
-    reason, is_expected = why_missing(stream)
-    first, last = (low or 0) + 1, (high or stream.last_sequence + 1) - 1
-    gap = GapRow(first=first, last=last, reason=reason, is_expected=is_expected) if sequence <= stream.last_sequence else None
+    whole = Gap(first=(low or 0) + 1, last=(high or stream.last_sequence + 1) - 1)
+    rows = await gap_rows(store, stream, [whole]) if sequence <= stream.last_sequence else []
+    gap = next((row for row in rows if row.first <= sequence <= row.last), None)
     return MissingEvent(stream=stream, sequence=sequence, gap=gap, before=low, after=high)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from apps.display.figures import cut
-from apps.persistence.store import Gap, Message, Store, StreamInfo
+from apps.persistence.store import Message, Store, StreamInfo
 from apps.persistence.subjects import overlaps
 
 from .marks import ChainMark, layout_for
@@ -52,12 +52,13 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapRow:
-    """Sequences that are no longer there, both included, and why, as far as the stream's configuration tells."""
+    """Sequences that are no longer there, both included, and why, as far as can be told; `run` removed them on purpose."""
 
     first: int
     last: int
     reason: str
     is_expected: bool
+    run: str = ""
 
     @property
     def count(self) -> int:
@@ -82,12 +83,11 @@ def to_row(store: Store, message: Message, mark: ChainMark | None = None) -> Eve
 
 
 def rows_of(
-    store: Store, stream: StreamInfo, messages: Sequence[Message], gaps: Iterable[Gap], marks: Mapping[int, ChainMark]
+    store: Store, messages: Sequence[Message], gaps: Iterable[GapRow], marks: Mapping[int, ChainMark]
 ) -> tuple[EventRow | GapRow, ...]:
     """Events and gaps together, the highest sequence first."""
-    reason, is_expected = why_missing(stream)
     rows: dict[int, EventRow | GapRow] = {message.sequence: to_row(store, message, marks.get(message.sequence)) for message in messages}
-    rows |= {gap.first: GapRow(first=gap.first, last=gap.last, reason=reason, is_expected=is_expected) for gap in gaps}
+    rows |= {gap.first: gap for gap in gaps}
     return tuple(rows[sequence] for sequence in sorted(rows, reverse=True))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from apps.persistence.store import StreamInfo
 from apps.registry import registry
 
+from .acts import StreamAct, acts_on
 from .rates import RATES
 
 
@@ -22,6 +23,11 @@ class Head:
     def lagging(self) -> tuple[str, ...]:
         """The replicas that are not up to date."""
         return lagging_replicas(self.stream)
+
+    @property
+    def acts(self) -> tuple[StreamAct, ...]:
+        """What can be done to the stream."""
+        return acts_on(self.stream)
 
     @property
     def current(self) -> int:

@@ -17,6 +17,7 @@ from apps.connection import ask
 from apps.keeper import HOME
 from apps.persistence.store.positions import parse_sequence
 
+from .acts import creating
 from .addresses import command_at, resolved_address
 from .browse import resolve
 from .configuration import info_command, read_configuration
@@ -36,7 +37,9 @@ from .survey import survey
 def index(request: HttpRequest, connection: str = HOME) -> HttpResponse:
     """Every stream of the server."""
     listing = list_rows(ask(survey, connection=connection), ListQuery.from_get(request.GET.dict()))
-    return render(request, "streams/index.html", {"listing": listing, "command": command_at(connection, "nats stream report")})
+    return render(
+        request, "streams/index.html", {"listing": listing, "creating": creating(), "command": command_at(connection, "nats stream report")}
+    )
 
 
 @require_GET

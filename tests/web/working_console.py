@@ -16,6 +16,7 @@ from django.test import Client
 from apps.domain.demo.run import DemoOptions, play_beginning
 from apps.domain.demo.tampered import write_tampered
 from apps.persistence.console import load_registry
+from apps.persistence.registry import StreamChanges
 from apps.persistence.store import Store, ensure_home, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.worker import work
@@ -28,9 +29,11 @@ FAILED_AT = 155
 class Worker:
     """A worker that lives as long as the block lasts."""
 
-    def __init__(self, server: EmbeddedServer, domains: Sequence[str] = ("apps.domain",)) -> None:
+    def __init__(self, server: EmbeddedServer, domains: Sequence[str] = ("apps.domain",), *, changes: bool = False) -> None:
+        """`changes`: operators may change streams."""
         self._server = server
         self._domains = domains
+        self._changes = StreamChanges(are_allowed=changes)
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
@@ -48,7 +51,7 @@ class Worker:
     async def _work(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with open_store(self._server.settings("worker")) as store:
-            await work(store, load_registry(self._domains), self._stop, on_ready=self._ready.set)
+            await work(store, load_registry(self._domains, stream_changes=self._changes), self._stop, on_ready=self._ready.set)
 
 
 async def write_demo(store: Store) -> None:
