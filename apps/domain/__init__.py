@@ -9,6 +9,7 @@ from apps.persistence.work.decide import handler_of
 
 from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
+from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
 from .orders import ORDER, decide_order
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
@@ -24,5 +25,7 @@ DOMAIN = Domain(
         PRODUCT.key: handler_of(PRODUCT, decide_product),
     },
     layouts=(TAMPERED,),
+    upcasters=(WHO_CANCELLED,),
+    migrations=(NEWEST_SCHEMAS,),
     is_demo=True,
 )

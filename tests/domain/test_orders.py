@@ -150,7 +150,11 @@ def test_order_stands_where_its_commands_led(status: str) -> None:
             COMPLETE,
             NewEvent(type="completed", payload={"customer": "c-0001", "pieces": 2, "total_cents": 2500, "currency": "EUR"}),
         ),
-        (DRAFT, CANCEL, NewEvent(type="cancelled", payload={"customer": "c-0001", "reason": "changed their mind"})),
+        (
+            DRAFT,
+            CANCEL,
+            NewEvent(type="cancelled", schema=2, payload={"customer": "c-0001", "reason": "changed their mind", "by": "customer"}),
+        ),
     ],
     ids=["create", "add", "remove", "discount", "submit", "start", "complete", "cancel"],
 )

@@ -12,9 +12,9 @@ from apps.persistence.worker import work
 
 
 async def main() -> None:
-    url, user, password = sys.argv[1:]
+    url, user, password, *domains = sys.argv[1:]
     async with open_store(ConnectionSettings(url=url, user=user, password=password)) as store:
-        registry = load_registry(["tests.persistence.replay_domain"])
+        registry = load_registry(domains or ["tests.persistence.replay_domain"])
         await work(store, registry, asyncio.Event(), on_ready=lambda: os.write(1, b"at work\n") and None, claim_seconds=1)
 
 

@@ -81,7 +81,7 @@ async def test_copy_that_is_cut_off_after_every_batch_ends_with_the_same_bytes(s
     await change_of(store).up(work_of(store))
     unbroken = [message.data for message in await all_of(store, f"{old.stream}-2")]
     await change_of(store).down(work_of(store))
-    monkeypatch.setattr(copying, "BATCH", 1)
+    monkeypatch.setattr(copying, "SLICE", 1)
     work, tries = work_of(store), 0
     while store.layout.generation == 1 or tries == 0:
         tries += 1

@@ -14,6 +14,7 @@ from apps.persistence.errors import InvalidState, StreamClosed, VersionConflict
 from apps.persistence.events import AggregateRef, Head, NewEvent, State, StoredEvent, fold, new_id
 from apps.persistence.store import Store, append, head_of, history, load
 
+from ..evolution import as_first_written
 from .steps import ACTOR, Step, definition_of, to_event
 from .stories import Story
 
@@ -96,7 +97,7 @@ class Player:
         definition, chosen = definition_of(ref), list[NewEvent]()
         for step in steps:
             for new in step.decide(state):
-                identified = replace(new, id=new_id(), actor=ACTOR, correlation=thread.correlation, causation=causation)
+                identified = replace(as_first_written(new), id=new_id(), actor=ACTOR, correlation=thread.correlation, causation=causation)
                 chosen.append(identified)
                 event = to_event(identified, ref, version=known.head.version + len(chosen), previous=known.head.cid)
                 state, causation = definition.apply(state, event), event.id

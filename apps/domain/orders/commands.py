@@ -153,7 +153,7 @@ def complete(state: State, command: None) -> list[NewEvent]:
 def cancel(state: State, reason: Text) -> list[NewEvent]:
     """Raises InvalidState once it is completed or cancelled."""
     _check_move(state, OrderStatus.CANCELLED)
-    return [NewEvent(type="cancelled", payload={"customer": state["customer"], "reason": reason.text})]
+    return [NewEvent(type="cancelled", schema=2, payload={"customer": state["customer"], "reason": reason.text, "by": "customer"})]
 
 
 def _item(sku: Sku, quantity: Quantity, price: Money) -> dict[str, str | int]:

@@ -18,7 +18,8 @@ from ..store.publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MESSAGE_ID
 from .migration import Report, no_report
 from .transform import MAX_PARTS, Block, Transform, make_blocks, source_of
 
-BATCH = 500
+SLICE = 200
+"""Events that are transformed and stored in one go; other work of the process comes in between."""
 _AT_ONCE = 16
 _OVERTAKEN = frozenset({WRONG_LAST_SEQUENCE, SEQUENCE_IN_PROCESS, DUPLICATE_IN_BATCH})
 
@@ -53,9 +54,11 @@ class Copy:
             return
         async with open_reader(self.source.connection, self.source.layout.stream, from_sequence=start + 1, to_sequence=to) as reader:
             async for messages in reader:
-                await self._copy(messages)
-                self.read += len(messages)
-                await self.report(messages[-1].sequence, to)
+                for start in range(0, len(messages), SLICE):
+                    part = messages[start : start + SLICE]
+                    await self._copy(part)
+                    self.read += len(part)
+                    await self.report(part[-1].sequence, to)
 
     async def _copy(self, messages: list[Message]) -> None:
         events = [self._read(message) for message in messages]
@@ -63,7 +66,7 @@ class Copy:
         waiting: list[Block] = []
         for stored in events:
             blocks = self._make(stored)
-            if len(waiting) + len(blocks) > MAX_PARTS or len(waiting) >= BATCH:
+            if len(waiting) + len(blocks) > MAX_PARTS:
                 await self._store(waiting)
                 waiting = []
             waiting += blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,8 @@ from random import Random
 from ..encoding import Value, encode
 from ..errors import EncodingError, InvalidEvent
 from ..events import AggregateRef, Event, Head, NewEvent, State, StoredEvent
-from ..store import Store, decode_event, get_stream, open_reader
+from ..store import Message, Store, decode_event, get_stream, open_reader
+from .copying import SLICE
 from .migration import Rehearsal, Work
 from .states import Difference, Expected, compare
 from .transform import Transform, is_as_it_was, make_blocks
@@ -138,15 +140,11 @@ async def rehearse(work: Work, source: Store, transform: Transform, *, expected:
     last = (await get_stream(source.connection, stream)).last_sequence
     async with open_reader(source.connection, stream, to_sequence=last) as reader:
         async for messages in reader:
-            for message in messages:
-                try:
-                    stored = source.upcasters.read(decode_event(source, message))
-                except (InvalidEvent, EncodingError) as error:
-                    trial.counts["events read"] += 1
-                    trial.fail(message.sequence, None, str(error))
-                    continue
-                trial.take(stored)
-            await work.report(messages[-1].sequence, last)
+            for start in range(0, len(messages), SLICE):
+                part = messages[start : start + SLICE]
+                _take_all(trial, part)
+                await asyncio.sleep(0)
+                await work.report(part[-1].sequence, last)
     differences = trial.differences(expected)
     trial.counts["aggregates compared"] = sum(both.is_comparable for both in trial.states.values())
     trial.counts["aggregates that differ"] = len(differences)
@@ -159,6 +157,17 @@ async def rehearse(work: Work, source: Store, transform: Transform, *, expected:
         "differences": [str(difference) for difference in differences[:DIFFERENCES_KEPT]],
     }
     return Rehearsal(problems=tuple(problems), counts=tuple(sorted(trial.counts.items())), report=report)
+
+
+def _take_all(trial: _Trial, messages: Sequence[Message]) -> None:
+    for message in messages:
+        try:
+            stored = trial.source.upcasters.read(decode_event(trial.source, message))
+        except (InvalidEvent, EncodingError) as error:
+            trial.counts["events read"] += 1
+            trial.fail(message.sequence, None, str(error))
+            continue
+        trial.take(stored)
 
 
 def _kind(stored: StoredEvent, parts: Sequence[NewEvent]) -> str:

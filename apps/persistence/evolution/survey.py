@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +42,9 @@ async def survey(store: Store, *, to_sequence: int | None = None) -> Survey:
     messages, last_time = 0, info.created or info.last_time or EPOCH
     async with open_reader(store.connection, info.name, to_sequence=last) as reader:
         async for batch in reader:
-            for message in batch:
+            for number, message in enumerate(batch):
+                if number % 1000 == 999:
+                    await asyncio.sleep(0)
                 parts = store.layout.parse(message.subject)
                 if parts is None or parts.version is None:
                     raise InvalidInput(

@@ -12,6 +12,7 @@ from .drop import Drop
 from .end_of_stream import DeleteStream, Seal
 from .export import Export
 from .import_events import ImportEvents
+from .migrate import Migrate
 from .park import Park
 from .projection_control import Pause, Resume, Retry
 from .purge import Purge
@@ -51,6 +52,7 @@ OPERATIONS: Operations = {
     "export": Export,
     "import": ImportEvents,
     "delete-file": DeleteFile,
+    "migrate": Migrate,
 }
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "Drop",
     "Export",
     "ImportEvents",
+    "Migrate",
     "Park",
     "Pause",
     "Purge",

@@ -1,0 +1,208 @@
+"""This module is carrying out a migration of a domain's schema, or undoing it; its dry run tries every event without writing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, cast
+
+from ..encoding import Value
+from ..errors import InvalidInput, MigrationConflict, NoMigrationPath, PlanStale
+from ..evolution import Journal, Migration, StreamChange, Work, abandon, apply, read_journal, roll_back
+from ..registry import Registry
+from ..store import Store, get_stream, read_generations, stream_name
+from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted, Sample
+from ..work.rates import measured_rate
+from ..work.run import load_run
+
+
+async def _migrations(store: Store, registry: Registry) -> Sequence[str]:
+    """Every declared migration, as domain.id."""
+    return [f"{domain}.{one.id}" for domain, declared in registry.migrations.items() for one in declared]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrate:
+    """Carries out a migration that a domain declares, or rolls it back; a stream is copied into a new generation and switched."""
+
+    title: ClassVar[str] = "Migrate"
+    permission: ClassVar[str] = "operations.migrate"
+
+    migration: str = field(metadata={"help": "The migration, as domain.id.", "choices": _migrations})
+    direction: Literal["forward", "back"] = field(default="forward", metadata={"help": "Carry it out, or roll it back."})
+    may_differ: tuple[str, ...] = field(
+        default=(), metadata={"help": "Paths of states that may differ after it, such as lines.*.name; one on each line."}
+    )
+
+    @property
+    def target(self) -> str:
+        """One migration at a time for each domain."""
+        return f"migrations/{self.migration.partition('.')[0]}"
+
+    def leaves(self, why: Literal["pause", "cancel"]) -> str:
+        """What was copied is kept on a pause, removed on a cancel; what serves goes on serving."""
+        if why == "pause":
+            return "What was copied so far is kept, and the copy goes on from there; what serves now goes on serving and takes events."
+        return "What was copied is removed; what serves now goes on serving and takes events."
+
+    async def plan(self, store: Store, registry: Registry) -> Plan:
+        """From which version to which. Raises InvalidInput where it cannot be carried out now."""
+        domain, migration = _find(registry, self.migration)
+        journal = await read_journal(store, domain)
+        _check_turn(journal, migration, self.direction)
+        if self.direction == "forward" and (problems := await migration.change.validate(_looking(store))):
+            raise InvalidInput(" ".join(problems))
+        start, end = migration.from_version, migration.to_version
+        if self.direction == "back":
+            start, end = end, start
+        changes, events = await _stream_changes(store, migration, self.direction)
+        rate, source = await measured_rate(store.connection, "migrate", self.target)
+        return Plan(
+            summary=f"{'Migrate' if self.direction == 'forward' else 'Roll back'} {domain}: {migration.title}",
+            saw={"schema version": str(journal.version), "entries in the journal": len(journal.entries)},
+            changes=(Change(what=f"Schema of {domain}", now=str(start), after=str(end)), *changes),
+            counts=events,
+            notes=_notes(migration, self.direction),
+            undo="Roll it back: what is left behind is kept." if migration.is_reversible else "It declares no way back.",
+            seconds=events[0][1] / rate if rate and events else None,
+            rate_source=source,
+        )
+
+    async def dry_run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        """Transform every event and compare every state; samples of both are kept with the receipt."""
+        _, migration = _find(registry, self.migration)
+        started = time.monotonic()
+        found = await migration.change.rehearse(self._work(store, registry, progress))
+        counts = dict(found.counts)
+        report: Mapping[str, Any] = found.report or {}
+        samples = (*_differing(report), *(_sample(diff, str(report.get("stream", ""))) for diff in report.get("diffs", ())))
+        for sample in samples:
+            if sample.is_bad:
+                progress.log(f"{sample.what}: {sample.note}")
+        verdict = " ".join(found.problems) if found.problems else "Nothing stands in the way."
+        figures: dict[str, Value] = {
+            "events": counts.get("events read", 0),
+            "seconds": time.monotonic() - started,
+            "problems": list(found.problems),
+            "counts": cast("dict[str, Value]", counts),
+        }
+        read = f"Read {counts['events read']:,} events; {counts['events written']:,} would be written." if report else ""
+        return Outcome(sentence=f"{verdict} {read}".strip(), figures=figures, samples=samples)
+
+    async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        """Do it, or go on with it."""
+        domain, migration = _find(registry, self.migration)
+        started, work = time.monotonic(), self._work(store, registry, progress)
+        _, events = await _stream_changes(store, migration, self.direction)
+        try:
+            await _clear_away(work, domain, registry)
+            done = await (apply if self.direction == "forward" else roll_back)(work, domain, migration)
+        except RunInterrupted as interrupted:
+            if interrupted.why == "cancelled":
+                await abandon(work, domain, migration)
+            raise
+        except MigrationConflict as conflict:
+            raise PlanStale(str(conflict)) from conflict
+        count = events[0][1] if events else 0
+        return Outcome(sentence=done.words, figures={"events": count, "seconds": time.monotonic() - started})
+
+    def _work(self, store: Store, registry: Registry, progress: Progress) -> Work:
+        async def report(done: int, total: int) -> None:
+            await progress.report(done, total, checkpoint={"position": done}, sequence=done)
+
+        return Work(
+            store=store,
+            run=progress.run_id,
+            by=progress.requested_by,
+            definitions=registry.aggregates,
+            report=report,
+            say=progress.log,
+            may_differ=self.may_differ,
+        )
+
+
+def _find(registry: Registry, name: str) -> tuple[str, Migration]:
+    domain, _, migration_id = name.partition(".")
+    for one in registry.migrations.get(domain, ()):
+        if one.id == migration_id:
+            return domain, one
+    known = ", ".join(f"{domain}.{one.id}" for domain, declared in registry.migrations.items() for one in declared)
+    raise InvalidInput(f"No domain declares the migration {name!r}; {f'there are {known}' if known else 'none is declared'}.")
+
+
+def _check_turn(journal: Journal, migration: Migration, direction: str) -> None:
+    """Raises InvalidInput where it is not this migration's turn."""
+    is_applied = migration.id in journal.applied
+    if direction == "forward" and is_applied:
+        raise InvalidInput(f"{migration.id} is applied to {journal.domain} already; it can be rolled back.")
+    if direction == "forward" and journal.version != migration.from_version:
+        reason = f"{migration.id} starts from {migration.from_version}."
+        raise NoMigrationPath(current=journal.version, wanted=migration.to_version, reason=reason)
+    if direction == "back" and (not journal.applied or journal.applied[-1] != migration.id):
+        last = f"{journal.applied[-1]} was applied last and comes first" if journal.applied else "nothing is applied"
+        raise InvalidInput(f"{migration.id} cannot be rolled back now: {last}.")
+    if direction == "back" and not migration.is_reversible:
+        raise InvalidInput(f"{migration.id} cannot be rolled back: it declares no way back.")
+
+
+def _looking(store: Store) -> Work:
+    """For looking only."""
+    return Work(store=store, run="", by="", definitions={})
+
+
+async def _stream_changes(store: Store, migration: Migration, direction: str) -> tuple[tuple[Change, ...], tuple[tuple[str, int], ...]]:
+    """Which generation serves now and after, and how many events it holds; nothing where no stream is migrated."""
+    if not isinstance(migration.change, StreamChange):
+        return (), ()
+    record = await read_generations(store.connection, migration.change.layout.stream)
+    serving = stream_name(record.stream, record.serving)
+    after = stream_name(record.stream, record.last + 1) if direction == "forward" else "the generation that it was made of"
+    info = await get_stream(store.connection, serving)
+    return (Change(what="Stream that serves", now=serving, after=after),), ((serving, info.messages),)
+
+
+def _notes(migration: Migration, direction: str) -> tuple[str, ...]:
+    if not isinstance(migration.change, StreamChange):
+        return (f"Written by {migration.author} on {migration.created}.",) if migration.author else ()
+    if direction == "back":
+        return ("Events that came since the switch are copied back first; writers are refused for as long as that takes.",)
+    return (
+        "The stream takes events while it is copied. Before the switch it is closed for a moment; writers are refused then, and try again.",
+        "What is left behind is closed and kept, byte for byte. Projections are built anew from the new generation.",
+        "A dry run shows what becomes of the events, and every state that would be another.",
+    )
+
+
+async def _clear_away(work: Work, domain: str, registry: Registry) -> None:
+    """Tidy up after a run that has ended without saying so, as one that was cancelled while it was paused."""
+    running = (await read_journal(work.store, domain)).running
+    if running is None or running.run == work.run:
+        return
+    before = await load_run(work.store, running.run)
+    if before is None or before.state.is_ended:
+        _, migration = _find(registry, f"{domain}.{running.migration}")
+        await abandon(replace(work, run=running.run), domain, migration)
+
+
+def _differing(report: Mapping[str, Any]) -> tuple[Sample, ...]:
+    return tuple(Sample(what=words, note="another state than expected", is_bad=True) for words in report.get("differences", ()))
+
+
+def _sample(diff: Mapping[str, Any], stream: str) -> Sample:
+    sides = [_side(part) for part in diff["after"]]
+    return Sample(
+        what=f"{diff['aggregate']} version {diff['version']}, sequence {diff['sequence']:,}",
+        now=_side(diff["before"]) if diff["before"] else "",
+        after="\n".join(sides) if sides else "" if diff["problem"] else "(dropped)",
+        note=diff["problem"] or diff["why"],
+        is_bad=bool(diff["problem"]),
+        link=f"/streams/{stream}/{diff['sequence']}/",
+    )
+
+
+def _side(part: Mapping[str, Any]) -> str:
+    payload = part["payload"]
+    text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False, sort_keys=True, default=str)
+    return f"{part['type']} (schema {part['schema']}) {text}"
