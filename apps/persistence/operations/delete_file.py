@@ -17,7 +17,7 @@ class DeleteFile:
     """Deletes a file of the console for good; streams and events are not touched."""
 
     title: ClassVar[str] = "Delete a file"
-    permission: ClassVar[str] = "operations.delete-file"
+    permission: ClassVar[str] = "operations.delete_file"
 
     file: str = field(metadata={"help": "The file, as the page of files names it.", "choices": files})
 

@@ -18,7 +18,7 @@ class DismissParked:
     """Leaves out a parked event for good, with a note that says why; it is listed with the events left out."""
 
     title: ClassVar[str] = "Dismiss a parked event"
-    permission: ClassVar[str] = "operations.dismiss-parked"
+    permission: ClassVar[str] = "operations.dismiss_parked"
 
     projection: str = field(metadata={"help": "The name of the projection.", "choices": projections})
     sequence: int = field(metadata={"help": "The sequence of the parked event.", "least": 1})

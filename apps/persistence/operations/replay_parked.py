@@ -21,7 +21,7 @@ class ReplayParked:
     """Applies a parked event now to the models as they are, exactly once in every build that passed over it."""
 
     title: ClassVar[str] = "Replay a parked event"
-    permission: ClassVar[str] = "operations.replay-parked"
+    permission: ClassVar[str] = "operations.replay_parked"
 
     projection: str = field(metadata={"help": "The name of the projection.", "choices": projections})
     sequence: int = field(metadata={"help": "The sequence of the parked event.", "least": 1})

@@ -39,8 +39,8 @@ from .publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MAX_BATCH, MESSAGE_ID,
 from .store import Store
 
 RETRY_SECONDS = 15.0
-AMBIGUOUS = frozenset({WRONG_LAST_SEQUENCE, SEQUENCE_IN_PROCESS, DUPLICATE_IN_BATCH})
-TRY_AGAIN = TEMPORARILY_UNAVAILABLE | {TOO_MANY_BATCHES}
+_AMBIGUOUS = frozenset({WRONG_LAST_SEQUENCE, SEQUENCE_IN_PROCESS, DUPLICATE_IN_BATCH})
+_TRY_AGAIN = TEMPORARILY_UNAVAILABLE | {TOO_MANY_BATCHES}
 _PASSING = (Unavailable, Unreachable)
 
 
@@ -123,7 +123,7 @@ async def _store(store: Store, head: Head, blocks: list[_Block], retry_seconds: 
         try:
             return _acknowledged(store, blocks, await _send(store, messages))
         except (ServerRefused, Unavailable) as error:
-            cause = await _judge(store, error)
+            cause = await judge(store, error)
         stored = await _resolve(store, head, blocks, deadline)
         if stored:
             return stored
@@ -152,22 +152,17 @@ async def _send(store: Store, messages: list[Outgoing]) -> PubAck:
     return await store_batch(store.connection, messages)
 
 
-async def _judge(store: Store, error: ServerRefused | Unavailable) -> Exception:
+async def judge(store: Store, error: ServerRefused | Unavailable) -> Exception:
     """Why there was no clear yes, where reading back can tell more; what is final (a missing right, space or feature) is raised."""
     if isinstance(error, ServerRefused):
         if error.err_code == MESSAGE_TOO_LARGE and (closed := await explain_refusal(store.connection, store.layout)):
             return closed
-        is_final = error.err_code not in AMBIGUOUS | TRY_AGAIN
+        is_final = error.err_code not in _AMBIGUOUS | _TRY_AGAIN
     else:
-        is_final = not may_be_stored(error)
+        is_final = type(error) not in _PASSING
     if is_final:
         raise error
     return error
-
-
-def may_be_stored(error: Unavailable) -> bool:
-    """Whether trying again or reading back can help; a missing right, missing space or missing feature is final."""
-    return type(error) in _PASSING
 
 
 def _acknowledged(store: Store, blocks: list[_Block], ack: PubAck) -> list[StoredEvent]:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..encoding import Cid, cid_of
-from ..errors import AppendUnresolved, BlockConflict, ServerRefused, Unavailable
+from ..errors import AppendUnresolved, BlockConflict, ServerRefused, StreamClosed, Unavailable
 from ..events import AggregateRef, Event
-from .append import AMBIGUOUS, RETRY_SECONDS, TRY_AGAIN, may_be_stored
+from .append import RETRY_SECONDS, judge
 from .load import find_version
 from .message import Message
 from .publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MAX_BATCH, MESSAGE_ID, Outgoing, store_batch, store_message
@@ -50,8 +50,9 @@ async def append_blocks(store: Store, blocks: Sequence[EventBlock], *, retry_sec
     """Store 1 to 1,000 blocks in this order, all or none; what is there already is counted.
 
     The caller has seen that each links to the version before it. Raises BlockConflict, OutOfSpace, or AppendUnresolved: the same call is
-    then safe.
+    then safe. StreamClosed where another generation of the stream serves.
     """
+    store = store.pinned()
     deadline, pause = time.monotonic() + retry_seconds, 0.02
     missing = without(blocks, await stored_versions(store, [(block.event.aggregate, block.event.version) for block in blocks]))
     result = Appended(stored=len(missing), already=len(blocks) - len(missing))
@@ -59,14 +60,10 @@ async def append_blocks(store: Store, blocks: Sequence[EventBlock], *, retry_sec
         try:
             await _send(store, missing)
             return result
-        except ServerRefused as error:
-            if error.err_code not in AMBIGUOUS | TRY_AGAIN:
-                raise
-            cause: Exception = error
-        except Unavailable as error:
-            if not may_be_stored(error):
-                raise
-            cause = error
+        except (ServerRefused, Unavailable) as error:
+            cause = await judge(store, error)
+            if isinstance(cause, StreamClosed):
+                raise cause from error
         if time.monotonic() > deadline:
             raise AppendUnresolved(f"It is not known whether all events are stored: {cause} Appending them again is safe.") from cause
         await asyncio.sleep(pause)
