@@ -51,6 +51,7 @@ async def work(
         tasks = [
             group.create_task(consume_commands(informed, registry, stop), name="commands"),
             group.create_task(engine.work(stop), name="runs"),
+            group.create_task(engine.parts.work(stop), name="parts of runs"),
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
         ]

@@ -94,6 +94,17 @@ class Stage:
                     return progress
                 await asyncio.sleep(0.02)
 
+    async def at_rest(self, run_id: str) -> int:
+        """How far it is once nothing moves for half a second."""
+        done = -1
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                progress = await find_progress(self.store.connection, run_id)
+                if progress and progress.done == done:
+                    return done
+                done = progress.done if progress else -1
+                await asyncio.sleep(0.5)
+
     async def wait_until_listed(self, count: int) -> None:
         """Until the list of runs holds so many that ended."""
         async with asyncio.timeout(DEADLINE_SECONDS):

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
+from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput
 from apps.persistence.registry import Registry
 from apps.persistence.store import Store, get_stream, kv_put
 from apps.persistence.work.operation import Outcome, Plan, Progress, Sample
 from apps.persistence.work.parameters import Place
+from apps.persistence.work.parts import in_parts
 
 STEP_SECONDS = 0.02
 COUNTED = "counted"
@@ -90,3 +92,40 @@ class Pick:
                 progress.fail(number, f"{self.broken} divides it", f"/numbers/{number}/")
             await progress.report(done, len(numbers), checkpoint={"done": done})
         return Outcome(sentence=f"Picked {len(numbers)}: {' '.join(numbers)}."[:200], figures={"events": len(numbers)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """Adds up numbers in parts; one part can be broken."""
+
+    title: ClassVar[str] = "Sum"
+    permission: ClassVar[str] = "operations.sum"
+
+    parts: int = field(default=6, metadata={"help": "How many parts."})
+    size: int = field(default=10, metadata={"help": "How many numbers in each."})
+    broken: int = field(default=0, metadata={"help": "The part that cannot be done, 0 for none."})
+
+    @property
+    def target(self) -> str:
+        return "sum/all"
+
+    async def plan(self, store: Store, registry: Registry) -> Plan:
+        return Plan(summary=f"Sum in {self.parts} parts", saw={})
+
+    async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        wanted: list[Value] = [[1 + part * self.size, (part + 1) * self.size] for part in range(self.parts)]
+        sums = cast("list[int]", await in_parts(store, progress, wanted, total=self.parts * self.size))
+        return Outcome(sentence=f"The sum is {sum(sums)}.", figures={"events": self.parts * self.size})
+
+    async def run_part(self, store: Store, registry: Registry, part: Value, progress: Progress) -> Value:
+        first, last = cast("list[int]", part)
+        if self.broken and first == 1 + (self.broken - 1) * self.size:
+            raise InvalidInput("The numbers are torn.")
+        kept = cast("dict[str, int]", progress.checkpoint or {"at": first, "sum": 0})
+        for number in range(kept["at"], last + 1):
+            kept = {"at": number + 1, "sum": kept["sum"] + number}
+            if number % 7 == 0:
+                progress.fail(str(number), "seven divides it")
+            await progress.report(number - first + 1, last - first + 1, checkpoint=cast("dict[str, Value]", kept))
+            await asyncio.sleep(STEP_SECONDS)
+        return kept["sum"]

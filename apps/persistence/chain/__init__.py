@@ -1,6 +1,7 @@
 """This package is the chain: verifying that the events of an aggregate, a type or a whole stream are complete, unchanged and linked."""
 
 from .marks import MARKS_BUCKET, Mark, list_marks, mark_history, read_mark, write_mark
+from .stitch import RangeVerdict, can_split, split_ranges, stitch
 from .verdict import Cause, Finding, Progress, Verdict
 from .verify import verify_aggregate, verify_stream, verify_type
 
@@ -10,10 +11,14 @@ __all__ = [
     "Finding",
     "Mark",
     "Progress",
+    "RangeVerdict",
     "Verdict",
+    "can_split",
     "list_marks",
     "mark_history",
     "read_mark",
+    "split_ranges",
+    "stitch",
     "verify_aggregate",
     "verify_stream",
     "verify_type",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from .recorded import Removed
 from .walk import Walk
 
 _EVENTS = (
@@ -16,25 +19,39 @@ _LIMITS = (
 )
 
 
-def proves(walk: Walk, *, whole: str | None) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much was looked at and found."""
+
+    checked: int
+    findings: int
+    unnamed: int
+    removed: tuple[Removed, ...]
+
+    @classmethod
+    def of(cls, walk: Walk) -> Extent:
+        return cls(checked=walk.checked, findings=walk.findings.count, unnamed=walk.unnamed, removed=walk.recorded.removed)
+
+
+def proves(extent: Extent, *, whole: str | None) -> tuple[str, ...]:
     """What an intact verdict shows; `whole` names the sequences that were read without exception, if they were."""
-    if not walk.checked and not walk.findings.count:
+    if not extent.checked and not extent.findings:
         return ("Nothing: there was no event to check.",)
-    if walk.findings.count:
-        return (f"{walk.checked:,} events were checked; all faults that this check can see are counted below.",)
-    read = (f"Every message from {whole} was read, and none is missing{_but_removed(walk)}.",) if whole else ()
+    if extent.findings:
+        return (f"{extent.checked:,} events were checked; all faults that this check can see are counted below.",)
+    read = (f"Every message from {whole} was read, and none is missing{_but_removed(extent)}.",) if whole else ()
     return (*read, *_EVENTS)
 
 
-def does_not_prove(walk: Walk, *, whole: bool, from_sequence: int) -> tuple[str, ...]:
+def does_not_prove(extent: Extent, *, whole: bool, from_sequence: int) -> tuple[str, ...]:
     """What an intact verdict leaves open."""
     limits = list(_LIMITS)
-    if walk.unnamed:
+    if extent.unnamed:
         limits.append(
-            f"That {walk.unnamed:,} of the events are unchanged where nothing links to them: another program wrote them without an id "
+            f"That {extent.unnamed:,} of the events are unchanged where nothing links to them: another program wrote them without an id "
             "of their content, which alone is no sign of tampering."
         )
-    limits += [f"What was in {part.sentence}." for part in walk.recorded.removed]
+    limits += [f"What was in {part.sentence}." for part in extent.removed]
     if not whole:
         limits.append("That no aggregate was left out or removed as a whole: only a check of the whole stream reads every message.")
     if from_sequence > 1:
@@ -42,6 +59,6 @@ def does_not_prove(walk: Walk, *, whole: bool, from_sequence: int) -> tuple[str,
     return tuple(limits)
 
 
-def _but_removed(walk: Walk) -> str:
-    count = sum(part.count for part in walk.recorded.removed)
+def _but_removed(extent: Extent) -> str:
+    count = sum(part.count for part in extent.removed)
     return f" but the {count:,} that recorded runs removed, named below" if count else ""

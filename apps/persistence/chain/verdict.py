@@ -61,7 +61,8 @@ class Verdict:
 
     `findings` holds the first of them in the order they were met; `finding_count` and `by_cause` count all. `is_whole_stream` says that
     every message between the two sequences was read, not only those of one aggregate or type. `is_stopped`: it was ended early, and
-    `to_sequence` is where. `reaches_end`: nothing was stored after it when the verification began. `unnamed` counts messages whose
+    `to_sequence` is where. `reaches_end`: nothing was stored after it when the verification began. `known_before` counts
+    those of the aggregates that had begun before `from_sequence`. `unnamed` counts messages whose
     writer left no CID in `Nats-Msg-Id`. `removed` is what recorded runs removed on purpose: named, and no finding.
     """
 
@@ -74,6 +75,7 @@ class Verdict:
     to_sequence: int
     checked: int
     aggregates: int
+    known_before: int
     unnamed: int
     findings: tuple[Finding, ...]
     finding_count: int

@@ -124,7 +124,7 @@ class _Run:
         )
 
     def verdict(self, scope_text: str, stream: str, *, is_whole: bool = False) -> Verdict:
-        findings = self.walk.findings
+        findings, extent = self.walk.findings, scope.Extent.of(self.walk)
         whole = f"sequence {self.first:,} to {self.last:,}" if is_whole and self.last >= self.first else None
         return Verdict(
             scope=scope_text,
@@ -136,6 +136,7 @@ class _Run:
             to_sequence=self.last,
             checked=self.walk.checked,
             aggregates=self.walk.aggregates,
+            known_before=self.walk.known_before,
             unnamed=self.walk.unnamed,
             findings=findings.kept,
             finding_count=findings.count,
@@ -144,8 +145,8 @@ class _Run:
             removed=self.walk.recorded.removed,
             started=self.started,
             seconds=time.perf_counter() - self.clock,
-            proves=scope.proves(self.walk, whole=whole),
-            does_not_prove=scope.does_not_prove(self.walk, whole=is_whole, from_sequence=self.first if is_whole else 1),
+            proves=scope.proves(extent, whole=whole),
+            does_not_prove=scope.does_not_prove(extent, whole=is_whole, from_sequence=self.first if is_whole else 1),
         )
 
 

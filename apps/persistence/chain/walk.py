@@ -30,6 +30,7 @@ class Walk:
         self.gaps = SequenceGaps()
         self.checked = 0
         self.aggregates = 0
+        self.known_before = 0
         self.unnamed = 0
         self.position = (gaps_from or 1) - 1
         self.recorded = Recorded(removals, gaps_from=gaps_from)
@@ -66,6 +67,7 @@ class Walk:
         if place is None or self._tips.get(place.key) is not None:
             return
         self.aggregates += 1
+        self.known_before += 1
         if isinstance(item, Seen) and not item.claimed and item.subject is None:
             self._tips.put(place.key, Tip(place.version, item.sequence, item.cid, item.is_named))
         else:

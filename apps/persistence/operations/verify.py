@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, Literal, cast
 
-from ..chain import Finding, Verdict, read_mark, verify_stream, write_mark
+from ..chain import Finding, Mark, RangeVerdict, Verdict, can_split, read_mark, split_ranges, stitch, verify_stream, write_mark
 from ..chain import Progress as ChainProgress
 from ..encoding import Value
 from ..errors import InvalidInput
+from ..events import format_time, now, parse_time
 from ..registry import Registry
 from ..store import Store, chained_generations, find_layout, get_stream
 from ..work.operation import Change, Outcome, Plan, Progress
+from ..work.parts import in_parts
 from ..work.rates import measured_rate
 
 FINDINGS_KEPT = 100
+PART_EVENTS = 100_000
+"""A stream of more events than this is verified in ranges of so many."""
 
 
 async def _chained_streams(store: Store, registry: Registry) -> Sequence[str]:
@@ -65,20 +70,69 @@ class Verify:
         )
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
-        """Read, check, and enter the mark. An interrupted verification begins again."""
+        """Read, check, and enter the mark. A long stream is read in ranges, by as many workers as there are, and stitched."""
         chained = _chained(store, registry, self.stream)
         mark = await read_mark(chained, self.stream)
-        first = 1 if self.full or mark is None else mark.sequence + 1
-
-        async def on_progress(at: ChainProgress) -> None:
-            await progress.report(at.checked, at.to_sequence - at.from_sequence + 1, sequence=at.sequence)
-
-        verdict = await verify_stream(chained, from_sequence=first, mark=mark, on_progress=on_progress)
+        if progress.checkpoint is None:
+            first = 1 if self.full or mark is None else mark.sequence + 1
+            last = (await get_stream(chained.connection, self.stream)).last_sequence
+            await progress.report(0, max(0, last - first + 1), checkpoint=_began(first, last, PART_EVENTS), force=True)
+        first, last, size, started = _extent(progress)
+        verdict = None
+        if last - first + 1 > size and await can_split(chained, mark):
+            verdict = await self._in_ranges(chained, progress, split_ranges(first, last, size=size), started)
+        if verdict is None:
+            verdict = await self._in_one_go(chained, progress, mark)
         await write_mark(chained, verdict, by=progress.requested_by)
         for finding in verdict.findings[:FINDINGS_KEPT]:
             progress.log(finding.explanation)
         await progress.report(verdict.checked, verdict.checked, sequence=verdict.to_sequence, force=True)
         return Outcome(sentence=_sentence(verdict), figures=_figures(verdict))
+
+    async def run_part(self, store: Store, registry: Registry, part: Value, progress: Progress) -> Value:
+        """Verify one range."""
+        first, last = cast("list[int]", part)
+
+        async def on_progress(at: ChainProgress) -> None:
+            await progress.report(at.checked, last - first + 1, sequence=at.sequence)
+
+        chained = _chained(store, registry, self.stream)
+        verdict = await verify_stream(chained, from_sequence=first, to_sequence=last, on_progress=on_progress)
+        return RangeVerdict.of(verdict).to_value()
+
+    def leaves(self, why: Literal["pause", "cancel"]) -> str:
+        """For people."""
+        return "Ranges that were verified are kept." if why == "pause" else "The mark stays where it was."
+
+    async def _in_ranges(self, chained: Store, progress: Progress, ranges: list[tuple[int, int]], started: datetime) -> Verdict | None:
+        """The verdict of all ranges, or None where one holds a fault: then all is read in one go, so that each is named once."""
+        progress.log(f"{len(ranges)} ranges, for as many workers as there are")
+        values = await in_parts(chained, progress, [list(part) for part in ranges], total=ranges[-1][1] - ranges[0][0] + 1)
+        verdicts = [RangeVerdict.from_value(value) for value in values]
+        faulty = sum(1 for part in verdicts if part.findings)
+        if faulty:
+            progress.log(f"{faulty} ranges hold faults; the stream is read once more in one go, so that each is named once")
+            return None
+        return stitch(self.stream, verdicts, started=started, seconds=(now() - started).total_seconds())
+
+    async def _in_one_go(self, chained: Store, progress: Progress, mark: Mark | None) -> Verdict:
+        """An interrupted reading begins again."""
+        first, last, _, _ = _extent(progress)
+
+        async def on_progress(at: ChainProgress) -> None:
+            await progress.report(at.checked, at.to_sequence - at.from_sequence + 1, sequence=at.sequence)
+
+        return await verify_stream(chained, from_sequence=first, to_sequence=last, mark=mark, on_progress=on_progress)
+
+
+def _began(first: int, last: int, size: int) -> dict[str, Value]:
+    """What an attempt after an interruption keeps to: the same extent in the same ranges."""
+    return {"from": first, "to": last, "size": size, "started": format_time(now())}
+
+
+def _extent(progress: Progress) -> tuple[int, int, int, datetime]:
+    kept = cast("dict[str, Any]", progress.checkpoint)
+    return kept["from"], kept["to"], kept["size"], parse_time(kept["started"])
 
 
 def _chained(store: Store, registry: Registry, stream: str) -> Store:

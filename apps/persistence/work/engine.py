@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from blake3 import blake3
 
 from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanStale, Unavailable, VersionConflict
-from ..events import Event, NewEvent
+from ..events import NewEvent
 from ..registry import Registry
-from ..store import CONSOLE, CoreMessage, Store, append
+from ..store import CONSOLE, Store, append
+from .claim import kept, watched
 from .failures import Failures, read_failures
 from .lease import Lease, try_hold
 from .operation import Operations, RunInterrupted, perform, restore_operation
+from .part_engine import PartEngine
+from .parts import forget_parts
 from .planning import check_plan
 from .progress import ProgressWriter, ensure_runs_bucket, find_progress
 from .pull import Delivery, PullConsumer, PullSettings, open_pull
@@ -34,7 +35,6 @@ CONSUMER = "cim-runs"
 WORK_ITEMS = ("cim.console.run.*.confirmed.*", "cim.console.run.*.resumed.*")
 CLAIM_SECONDS = 10
 """So long after a worker's last sign of life its run and its target are free for another."""
-BEATS_PER_CLAIM = 3
 BUSY_RETRY_SECONDS = 1.0
 BROKEN_RETRY_SECONDS = 60.0
 MAX_IDLE_ATTEMPTS = 30
@@ -61,6 +61,18 @@ class Engine:
         """What is in hand at this moment, in words."""
         return tuple(sorted(self.in_hand))
 
+    @property
+    def parts(self) -> PartEngine:
+        """What does parts of runs in this worker, this worker's own runs and others'."""
+        return PartEngine(
+            store=self.store,
+            registry=self.registry,
+            operations=self.operations,
+            worker=self.worker,
+            claim_seconds=self.claim_seconds,
+            in_hand=self.in_hand,
+        )
+
     async def work(self, stop: asyncio.Event) -> None:
         """Carry out runs, one at a time, until `stop` is set (looked at between runs) or this is cancelled."""
         await ensure_runs_bucket(self.store.connection)
@@ -81,7 +93,7 @@ class Engine:
     async def _take_up(self, queue: PullConsumer, delivery: Delivery) -> None:
         run_id, delay = delivery.subject.split(".")[3], BUSY_RETRY_SECONDS
         try:
-            async with _kept(queue, delivery, every_seconds=self.claim_seconds / BEATS_PER_CLAIM):
+            async with kept(queue, delivery, seconds=self.claim_seconds):
                 is_done = await self._work_on(run_id)
             if is_done:
                 await queue.settle(delivery)
@@ -122,7 +134,7 @@ class Engine:
         if run.attempts:
             writer.log(f"taken up again by {self.worker}, attempt {run.attempts + 1}")
         await writer.begin()
-        async with _watched(self.store, run.id, writer, lease):
+        async with watched(self.store, run.id, writer, lease):
             try:
                 ending = await self._perform(mine, writer)
             except RunInterrupted as interrupted:
@@ -131,6 +143,7 @@ class Engine:
                     raise LeaseLost(run.target) from interrupted
                 return
         await self._end(mine, ending)
+        await forget_parts(self.store.connection, run.id)
 
     async def _end(self, run: Run, ending: NewEvent) -> None:
         """Append how the run ended, after the head that this attempt knows; a change of its limit meanwhile is not in the way.
@@ -175,52 +188,3 @@ def lease_name(run: Run) -> str:
     target = run.target.replace("/", ".")
     kept = target if _KEY.fullmatch(target) else f"hash.{blake3(run.target.encode()).hexdigest()}"
     return f"{'dry-run' if run.is_dry_run else 'target'}.{kept}"
-
-
-@asynccontextmanager
-async def _watched(store: Store, run_id: str, writer: ProgressWriter, lease: Lease) -> AsyncIterator[None]:
-    """Interrupt the run when an event says that it was paused or cancelled, or when the lease on its target is lost."""
-
-    def on_event(message: CoreMessage) -> None:
-        event = message.subject.split(".")[4]
-        if event in ("paused", "cancelled"):
-            writer.interrupt("paused" if event == "paused" else "cancelled")
-        if event == "limited":
-            writer.change_limit(cast(int, Event.from_block(message.data).payload["limit"]))
-
-    async def watch_lease() -> None:
-        await lease.lost.wait()
-        writer.interrupt("lost")
-
-    async with store.connection.subscribe(f"cim.console.run.{run_id}.*.*", on_event), _beside(watch_lease()):
-        now = await load_run(store, run_id)
-        if now and now.state in (RunState.PAUSED, RunState.CANCELLED):
-            writer.interrupt("paused" if now.state is RunState.PAUSED else "cancelled")
-        if now and now.limit != writer.limit:
-            writer.change_limit(now.limit)
-        yield
-
-
-@asynccontextmanager
-async def _kept(queue: PullConsumer, delivery: Delivery, *, every_seconds: float) -> AsyncIterator[None]:
-    """Say every few seconds that the work item is still in hand."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            with suppress(Unavailable):
-                await queue.touch(delivery)
-
-    async with _beside(beat()):
-        yield
-
-
-@asynccontextmanager
-async def _beside(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Have a task run while the block lasts, and no longer."""
-    task = asyncio.create_task(coroutine)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
