@@ -41,6 +41,14 @@ def flag(name: str, default: bool = False) -> bool:
     return value.strip().lower() in _YES
 
 
+def megabytes(name: str, *, default: int) -> int:
+    """So many megabytes, as bytes."""
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 1_000_000):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it can be a whole number of megabytes, from 1.")
+    return int(value) * 1_000_000
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list, without empty entries."""
     return [word for part in text(name, default).split(",") if (word := part.strip())]

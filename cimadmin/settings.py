@@ -20,6 +20,8 @@ CIM_OBSERVED = environment.connections("CIM_OBSERVED")
 CIM_STREAM_CHANGES = environment.flag("CIM_STREAM_CHANGES")
 CIM_PROTECTED_STREAMS = environment.words("CIM_PROTECTED_STREAMS")
 """Streams that no operation of the console changes, beside the console's own; a name may hold `*`."""
+CIM_UPLOAD_LIMIT = environment.megabytes("CIM_UPLOAD_MEGABYTES", default=1000)
+"""Bytes of the largest file that is taken."""
 CIM_ORIGINS = environment.origins("CIM_ORIGINS")
 """Whole origins under which browsers reach the console. Empty: the one that the Host header names."""
 
@@ -58,6 +60,7 @@ INSTALLED_APPS = [
     "apps.projections",
     "apps.audit",
     "apps.runs",
+    "apps.files",
     "apps.search",
 ]
 

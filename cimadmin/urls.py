@@ -18,6 +18,7 @@ urlpatterns = [
     path("projections/", include("apps.projections.urls")),
     path("audit/", include("apps.audit.urls")),
     path("runs/", include("apps.runs.urls")),
+    path("files/", include("apps.files.urls")),
 ]
 
 handler400 = "cimadmin.errors.bad_request"

@@ -123,3 +123,11 @@ def test_observed_connections_that_are_wrong_are_named(monkeypatch: pytest.Monke
 
     with pytest.raises(ImproperlyConfigured, match=message):
         environment.connections("CIM_OBSERVED")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "much", "9999999"])
+def test_a_number_of_megabytes_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CIM_TEST_MEGABYTES", value)
+
+    with pytest.raises(ImproperlyConfigured, match="CIM_TEST_MEGABYTES is"):
+        environment.megabytes("CIM_TEST_MEGABYTES", default=1)

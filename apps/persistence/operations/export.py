@@ -16,7 +16,7 @@ from ..transfer import FILES_BUCKET, FileKind, Format, Made, Place, Selection, S
 from ..work import parameters
 from ..work.choices import connections
 from ..work.elsewhere import HOME, reach
-from ..work.operation import Change, Outcome, Plan, Progress
+from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from ..work.rates import measured_rate
 
 
@@ -57,7 +57,7 @@ class Export:
             summary=f"Export {selection.words}",
             saw={"created": created},
             changes=(Change(what="File", now="none", after=await free_name(store.connection, self._name(selection))),),
-            counts=(("Events at most" if selection.patterns else "Events", events),),
+            counts=((f"{self.stream}, at most" if selection.patterns else self.stream, events),),
             notes=("The stream is only read. The file holds the whole content of its events, and is kept until somebody deletes it.",),
             undo="Delete the file.",
             seconds=events / rate if rate else None,
@@ -95,6 +95,7 @@ class Export:
                 "bytes": stored.size,
                 "sha256": stored.digest,
             },
+            samples=(Sample(what=stored.name, after=f"{stored.size:,} bytes", note="download", link=f"/files/{stored.name}/download"),),
         )
 
     def leaves(self, why: str) -> str:

@@ -49,7 +49,7 @@ class ImportEvents:
             summary=f"Import {file.name} into {where}",
             saw={"SHA-256 of the file": file.stored.digest, "stream": str(target.info.created) if target.info else "to be made"},
             changes=(Change(what=where, now=now, after=f"what is there{most}"),),
-            counts=() if file.events is None else (("Events in the file", file.events),),
+            counts=() if file.events is None else ((file.name, file.events),),
             notes=(
                 "Every event of the file is checked before the first is stored: its block, its CID, its link to the version before it.",
                 "What is there already is counted and left alone; another event as the same version ends the run with nothing stored.",

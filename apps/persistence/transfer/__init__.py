@@ -5,6 +5,7 @@ from .exporting import Format, Place, Shape, write_events
 from .files import (
     FILES_BUCKET,
     UPLOADS_BUCKET,
+    UPLOADS_KEPT_SECONDS,
     File,
     FileKind,
     Made,
@@ -25,6 +26,7 @@ from .target import Target, find_stream, find_target
 __all__ = [
     "FILES_BUCKET",
     "UPLOADS_BUCKET",
+    "UPLOADS_KEPT_SECONDS",
     "Brought",
     "ByteReader",
     "File",
