@@ -29,6 +29,7 @@ class Noted:
     requested_by: str = "olga"
     reason: str = "because"
     limit: int = 0
+    seconds: float = 0.5
     lines: list[str] = field(default_factory=list)
 
     async def report(

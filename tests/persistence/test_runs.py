@@ -75,7 +75,7 @@ def command(name: str, run_id: str, payload: dict[str, Value] | None = None) -> 
     return Command(id=new_id(), aggregate=run_ref(run_id), name=name, payload=payload or {}, actor="olga", correlation=new_id())
 
 
-async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bool], *, seconds: float = 90) -> Run:
+async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bool], *, seconds: float = 240) -> Run:
     async with asyncio.timeout(seconds):
         while True:
             run = await load_run(store, run_id)
@@ -93,7 +93,7 @@ async def wait_for_progress(store: Store, run_id: str) -> None:
 
 
 async def wait_until_applied(store: Store, registry: Registry, count: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             with suppress(StreamNotFound):
                 record = await find_record(store.connection, "order-counts")
@@ -104,7 +104,7 @@ async def wait_until_applied(store: Store, registry: Registry, count: int) -> No
 
 
 async def wait_for_listed(store: Store, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             if len((await list_runs(store.connection)).runs) == count:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
@@ -94,6 +95,9 @@ class Pick:
         return Outcome(sentence=f"Picked {len(numbers)}: {' '.join(numbers)}."[:200], figures={"events": len(numbers)})
 
 
+_IN_HAND: defaultdict[str, set[int]] = defaultdict(set)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
     """Adds up numbers in parts; one part can be broken."""
@@ -104,6 +108,7 @@ class Sum:
     parts: int = field(default=6, metadata={"help": "How many parts."})
     size: int = field(default=10, metadata={"help": "How many numbers in each."})
     broken: int = field(default=0, metadata={"help": "The part that cannot be done, 0 for none."})
+    together: int = field(default=1, metadata={"help": "How many parts have to be in hand at once before any goes on."})
 
     @property
     def target(self) -> str:
@@ -121,6 +126,10 @@ class Sum:
         first, last = cast("list[int]", part)
         if self.broken and first == 1 + (self.broken - 1) * self.size:
             raise InvalidInput("The numbers are torn.")
+        in_hand = _IN_HAND[progress.run_id]
+        in_hand.add(first)
+        while len(in_hand) < self.together:  # noqa: ASYNC110 (workers of several event loops may meet here)
+            await asyncio.sleep(STEP_SECONDS)
         kept = cast("dict[str, int]", progress.checkpoint or {"at": first, "sum": 0})
         for number in range(kept["at"], last + 1):
             kept = {"at": number + 1, "sum": kept["sum"] + number}

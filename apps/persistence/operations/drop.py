@@ -68,8 +68,8 @@ def _check(definition: ProjectionDefinition, record: ProjectionRecord, number: i
     build = record.build(number)
     if number == record.serving:
         raise InvalidInput(f"Build {number} of {record.name} serves readers; switch to another before it is dropped.")
-    is_filled_by_itself = record.rebuilding == build and build.failure is None and definition.version > record.serving_build.version
-    if is_filled_by_itself:
+    is_filled_by_workers = not build.owner and build.completed is None and build.failure is None
+    if is_filled_by_workers and definition.version > record.serving_build.version:
         raise InvalidInput(f"A worker is filling build {number} of {record.name} for version {definition.version}; let it finish.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
@@ -66,7 +65,6 @@ class Export:
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Read and write; an interrupted run goes on behind the last chunk it stored."""
-        started = time.monotonic()
         async with reach(store, registry, self.connection) as source:
             begun = progress.checkpoint or await self._begin(store, source)
             selection = Selection(
@@ -90,7 +88,7 @@ class Export:
             sentence=f"Wrote {place.events:,} events to {stored.name}, {stored.size:,} bytes, SHA-256 {stored.digest}.",
             figures={
                 "events": place.events,
-                "seconds": time.monotonic() - started,
+                "seconds": progress.seconds,
                 "file": stored.name,
                 "bytes": stored.size,
                 "sha256": stored.digest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
@@ -71,7 +70,6 @@ class ImportEvents:
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Check all, then append all; interrupted, it goes on behind the last batch."""
-        started = time.monotonic()
         file = await get_file(store.connection, self.file)
         async with reach(store, registry, self.connection) as there:
             target = await find_target(there, self.stream, root=self.root)
@@ -86,7 +84,7 @@ class ImportEvents:
         await progress.report(2 * done.events, 2 * done.events, force=True)
         return Outcome(
             sentence=f"Brought {done.events:,} events into {self.stream} on {self.connection}: {_counts(done, 'stored')}.",
-            figures={**_figures(done), "seconds": time.monotonic() - started},
+            figures={**_figures(done), "seconds": progress.seconds},
         )
 
     def leaves(self, why: str) -> str:

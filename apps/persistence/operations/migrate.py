@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, cast
@@ -73,7 +72,6 @@ class Migrate:
     async def dry_run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Transform every event and compare every state; samples of both are kept with the receipt."""
         _, migration = _find(registry, self.migration)
-        started = time.monotonic()
         found = await migration.change.rehearse(self._work(store, registry, progress))
         counts = dict(found.counts)
         report: Mapping[str, Any] = found.report or {}
@@ -84,7 +82,7 @@ class Migrate:
         verdict = " ".join(found.problems) if found.problems else "Nothing stands in the way."
         figures: dict[str, Value] = {
             "events": counts.get("events read", 0),
-            "seconds": time.monotonic() - started,
+            "seconds": progress.seconds,
             "problems": list(found.problems),
             "counts": cast("dict[str, Value]", counts),
         }
@@ -94,7 +92,7 @@ class Migrate:
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Do it, or go on with it."""
         domain, migration = _find(registry, self.migration)
-        started, work = time.monotonic(), self._work(store, registry, progress)
+        work = self._work(store, registry, progress)
         _, events = await _stream_changes(store, migration, self.direction)
         try:
             await _clear_away(work, domain, registry)
@@ -106,7 +104,7 @@ class Migrate:
         except MigrationConflict as conflict:
             raise PlanStale(str(conflict)) from conflict
         count = events[0][1] if events else 0
-        return Outcome(sentence=done.words, figures={"events": count, "seconds": time.monotonic() - started})
+        return Outcome(sentence=done.words, figures={"events": count, "seconds": progress.seconds})
 
     def _work(self, store: Store, registry: Registry, progress: Progress) -> Work:
         async def report(done: int, total: int) -> None:

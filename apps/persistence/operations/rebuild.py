@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
@@ -62,7 +61,7 @@ class Rebuild:
             summary=f"Rebuild {self.projection} beside build {record.serving}",
             saw={"serving": record.serving, "version": definition.version},
             changes=(
-                Change(what="Build that is filled", now=_begun(record), after=f"{_begun(record, record.last_build + 1)}, from every event"),
+                Change(what="Build that is filled", now="none", after=f"build {record.last_build + 1}, from every event"),
                 Change(what="Build that serves", now=str(record.serving), after=after),
                 Change(what="Events to apply", now="0", after=f"{events:,}"),
             ),
@@ -76,25 +75,24 @@ class Rebuild:
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Every stage in turn. Goes on with the build and the stage at which an interrupted attempt stopped."""
         definition, record = await find_rebuildable(store, registry, self.projection)
-        started = time.monotonic()
         total = await count_events(store, definition, record)
-        await progress.report(0, total, force=True)
-        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition)}
+        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition, progress.run_id)}
         before, number = cast(int, given["from"]), cast(int, given["build"])
-        await progress.report(0, total, checkpoint=given, force=True)
+        applied = (await position_of(store, definition, number)).applied
+        await progress.report(applied, max(applied, total), checkpoint=given, force=True)
         if record.serving != number:
             await self._fill(store, definition, number, progress, total)
             comparison = await self._compare(store, definition, record.serving, number, progress)
             is_switched = await self._switch(store, definition, before, comparison, progress)
             if not is_switched:
-                return await _waiting(store, definition, comparison, time.monotonic() - started)
+                return await _waiting(store, definition, comparison, progress.seconds)
         await _drop_others(store, registry.projections[definition.name], keep=(number, before), progress=progress)
-        return await _finished(store, definition, number, before, progress, time.monotonic() - started)
+        return await _finished(store, definition, number, before, progress, progress.seconds)
 
     def leaves(self, why: str) -> str:
         """The stage decides; readers are never between two builds."""
         return "The build that serves goes on. The new one stays as it is: " + (
-            "resuming goes on where it stopped." if why == "pause" else "the next rebuild goes on with it, or drop it."
+            "resuming goes on where it stopped." if why == "pause" else "drop it, or the next rebuild does."
         )
 
     async def _fill(self, store: Store, definition: ProjectionDefinition, number: int, progress: Progress, total: int) -> None:
@@ -168,13 +166,6 @@ def _notes(record: ProjectionRecord, fields: tuple[str, ...]) -> list[str]:
     if record.failure:
         notes.append(f"The projection is stopped at sequence {record.failure.sequence:,}; the rebuild will meet that event again.")
     return notes
-
-
-def _begun(record: ProjectionRecord, otherwise: int | None = None) -> str:
-    begun = record.rebuilding
-    if begun is not None and begun.failure is None:
-        return f"build {begun.number}"
-    return f"build {otherwise}" if otherwise else "none"
 
 
 async def _drop_others(store: Store, definition: ProjectionDefinition, *, keep: tuple[int, int], progress: Progress) -> None:

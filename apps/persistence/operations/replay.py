@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
@@ -86,13 +85,12 @@ class Replay:
         definition, record = await find_rebuildable(store, registry, self.projection)
         if self.part is not None:
             return await replay_part(store, definition, record, self.part, progress)
-        started = time.monotonic()
         total = await count_events(store, definition, record)
-        await progress.report(0, total, force=True)
-        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition)}
+        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition, progress.run_id)}
         before, number = cast(int, given["from"]), cast(int, given["build"])
         if record.serving != number:
-            await progress.report(0, total, checkpoint=given, force=True)
+            applied = (await position_of(store, definition, number)).applied
+            await progress.report(applied, max(applied, total), checkpoint=given, force=True)
             await self._fill(store, definition, number, progress, total)
             await switch(store.connection, definition.name, from_build=before, to_build=number)
             progress.log(f"readers use build {number} from now on")
@@ -101,14 +99,18 @@ class Replay:
         await progress.report(position.applied, position.applied, sequence=position.sequence, force=True)
         return Outcome(
             sentence=f"Applied {position.applied:,} events; build {number} of {definition.name} serves, build {before} is kept.",
-            figures={"events": position.applied, "seconds": time.monotonic() - started, "build": number},
+            figures={"events": position.applied, "seconds": progress.seconds, "build": number},
         )
 
     def leaves(self, why: str) -> str:
         """What was applied so far."""
         if self.part is not None:
             return "Models are as after the events applied so far; nothing is half applied, and the projection goes on."
-        return "The build that serves goes on. The new one stays; the next replay or rebuild goes on with it, or drop it."
+        return "The build that serves goes on. " + (
+            "Resuming goes on with the new one where it stopped."
+            if why == "pause"
+            else "The new one is not fed any more; drop it, or the next replay does."
+        )
 
     async def _fill(self, store: Store, definition: ProjectionDefinition, number: int, progress: Progress, total: int) -> None:
         record = await read_record(store.connection, definition.name)

@@ -113,7 +113,7 @@ class Verify:
         if faulty:
             progress.log(f"{faulty} ranges hold faults; the stream is read once more in one go, so that each is named once")
             return None
-        return stitch(self.stream, verdicts, started=started, seconds=(now() - started).total_seconds())
+        return stitch(self.stream, verdicts, started=started, seconds=progress.seconds)
 
     async def _in_one_go(self, chained: Store, progress: Progress, mark: Mark | None) -> Verdict:
         """An interrupted reading begins again."""

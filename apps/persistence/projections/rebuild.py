@@ -40,18 +40,21 @@ async def build_beside(store: Store, definition: ProjectionDefinition, orders: O
     return await fill_build(store, definition, await begin_build(store, definition), orders)
 
 
-async def begin_build(store: Store, definition: ProjectionDefinition) -> int:
-    """The number of the build that is being filled beside the one that serves; a new one where there is none."""
+async def begin_build(store: Store, definition: ProjectionDefinition, owner: str = "") -> int:
+    """The number of the build that `owner` has begun beside the one that serves and not completed; a new one where there is none.
+
+    What another run left half filled is never gone on with: nobody knows by which code it was filled.
+    """
     definition = placed(store.connection, definition)
     record = await ensure_record(store.connection, definition)
-    begun = record.rebuilding
-    is_ours = begun is not None and (begun.version, begun.generation) == (definition.version, definition.generation)
-    if begun is not None and is_ours and begun.failure is None:
+    begun = record.begun_by(owner, version=definition.version, generation=definition.generation)
+    if begun is not None and begun.failure is None:
         return begun.number
 
     def begin(record: ProjectionRecord) -> ProjectionRecord:
         number = record.last_build + 1
-        return record.with_build(Build(number=number, version=definition.version, started=now(), generation=definition.generation))
+        build = Build(number=number, version=definition.version, started=now(), generation=definition.generation, owner=owner)
+        return record.with_build(build)
 
     return (await change_record(store.connection, definition.name, begin)).last_build
 

@@ -95,7 +95,7 @@ class Comparison:
 class Build:
     """One set of models. Not `completed` until it has once reached the head; `failure` stops it. `last_failure` is what a retry cleared.
 
-    `generation` is that of the stream that it was built from.
+    `generation` is that of the stream that it was built from, `owner` the run that fills it, empty where workers do by themselves.
     `left` is when readers were switched away from it; `comparison` is the last with the build that served then.
     """
 
@@ -107,6 +107,7 @@ class Build:
     failure: Failure | None = None
     last_failure: Failure | None = None
     generation: int = 1
+    owner: str = ""
     comparison: Comparison | None = None
 
 
@@ -140,6 +141,13 @@ class ProjectionRecord:
         """The newest build that is still being filled beside the one that serves."""
         beside = [build for build in self.builds if build.completed is None and build.number != self.serving]
         return beside[-1] if beside else None
+
+    def begun_by(self, owner: str, *, version: int, generation: int) -> Build | None:
+        """The newest build that `owner` has begun for this version and generation, and not completed."""
+        for build in reversed(self.builds):
+            if build.completed is None and (build.owner, build.version, build.generation) == (owner, version, generation):
+                return build if build.number != self.serving else None
+        return None
 
     @property
     def failure(self) -> Failure | None:
@@ -210,6 +218,7 @@ def _to_build(given: dict[str, Value]) -> Build:
         failure=_to_failure(given["failure"]),
         last_failure=_to_failure(given["last_failure"]),
         generation=cast(int, given.get("generation", 1)),
+        owner=cast(str, given.get("owner", "")),
         comparison=_to_comparison(given.get("comparison")),
     )
 

@@ -113,8 +113,8 @@ def _wanted(record: ProjectionRecord, definition: ProjectionDefinition) -> set[_
         )
     wanted = (definition.version, definition.generation)
     if definition.version > serving.version or definition.generation != serving.generation:
-        rebuilding = record.rebuilding
-        is_stuck = rebuilding is not None and _made_of(rebuilding) == wanted and rebuilding.failure is not None
+        begun = record.begun_by("", version=definition.version, generation=definition.generation)
+        is_stuck = begun is not None and begun.failure is not None
         return set() if is_stuck else {_Feed(serving.number, skip, is_rebuild=True, generation=definition.generation)}
     fed = [build for build in record.builds if build.number == serving.number or (build.completed and definition.target is None)]
     usable = [build for build in fed if _made_of(build) == wanted and build.failure is None]

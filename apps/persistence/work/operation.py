@@ -69,6 +69,10 @@ class Progress(Protocol):
     def limit(self) -> int:
         """For an operation that can take smaller batches."""
 
+    @property
+    def seconds(self) -> float:
+        """How long workers have been at it, over all attempts; what a receipt keeps, so that later plans know the rate."""
+
     async def report(
         self, done: int, total: int, *, checkpoint: Mapping[str, Value] | None = None, sequence: int | None = None, force: bool = False
     ) -> None:

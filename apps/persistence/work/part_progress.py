@@ -36,11 +36,17 @@ class PartProgress:
         self._pace = Pace(self._share(run.limit))
         self._why: Interruption | None = None
         self._written_at = 0.0
+        self._begun = time.monotonic()
 
     @property
     def limit(self) -> int:
         """This part's share of what the run may do in a second; 0 for no limit."""
         return self._pace.limit
+
+    @property
+    def seconds(self) -> float:
+        """How long this worker has been at the part."""
+        return time.monotonic() - self._begun
 
     def change_limit(self, limit: int) -> None:
         self._pace.change(self._share(limit))

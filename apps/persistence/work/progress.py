@@ -29,7 +29,10 @@ _RATE_WINDOW_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunProgress:
-    """The newest report of a run. `rate` is per second over the last seconds; `checkpoint` is what the operation goes on from."""
+    """The newest report of a run. `rate` is per second over the last seconds; `checkpoint` is what the operation goes on from.
+
+    `seconds` is how long workers have been at it, over all attempts.
+    """
 
     run_id: str
     done: int
@@ -40,6 +43,7 @@ class RunProgress:
     updated: datetime
     checkpoint: dict[str, Value] | None
     log: tuple[str, ...]
+    seconds: float = 0.0
     revision: int = 0
 
     @property
@@ -77,6 +81,7 @@ def read_progress(run_id: str, value: bytes) -> RunProgress:
         updated=parse_time(cast(str, fields["updated"])),
         checkpoint=cast("dict[str, Value] | None", fields["checkpoint"]),
         log=tuple(cast("list[str]", fields["log"])),
+        seconds=cast(float, fields.get("seconds", 0.0)),
     )
 
 
@@ -101,11 +106,18 @@ class ProgressWriter:
         self._revision = before.revision if before else 0
         self._at = (before.done, before.total, before.sequence) if before else (0, 0, None)
         self._pace = Pace(run.limit)
+        self._seconds_before = before.seconds if before else 0.0
+        self._begun = time.monotonic()
 
     @property
     def limit(self) -> int:
         """The most events a second that the run may do now; 0 for no limit."""
         return self._pace.limit
+
+    @property
+    def seconds(self) -> float:
+        """How long workers have been at it, over all attempts."""
+        return self._seconds_before + time.monotonic() - self._begun
 
     def change_limit(self, limit: int) -> None:
         """From now on another limit, also for a report that waits."""
@@ -180,5 +192,6 @@ class ProgressWriter:
             "updated": format_time(now()),
             "checkpoint": self.checkpoint,
             "log": list(self._log),
+            "seconds": self.seconds,
         }
         self._revision = await kv_put(self._connection, RUNS_BUCKET, self.run_id, encode(value), expected_revision=self._revision)
