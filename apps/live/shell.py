@@ -9,6 +9,7 @@ from typing import TypeVar
 from apps.connection import connection_names, kept_store
 from apps.persistence.errors import PersistenceError
 from apps.persistence.store import Connection
+from apps.persistence.store.link import Link
 from apps.persistence.work.heartbeat import list_workers
 from apps.persistence.work.run_index import count_running
 from apps.standing import Standing, look_at
@@ -23,11 +24,15 @@ R = TypeVar("R")
 
 @source("shell", permission="live.view", needs_store=False)
 async def shell(_store: None, _argument: str) -> AsyncGenerator[Sequence[Frame], None]:
-    """The top bar's right side. It runs while NATS is away, too, to say so; what is not known then stays empty."""
+    """The top bar's right side. It runs while NATS is away, too, to say so; what is not known then stays empty.
+
+    A server that does not answer a ping is asked nothing more, so that the pages say so within two looks.
+    """
     while True:
         connections = await _look_at_all()
-        workers = await _known(list_workers)
-        running = await _known(count_running)
+        answers = connections[0].state == Link.CONNECTED
+        workers = await _known(list_workers) if answers else None
+        running = await _known(count_running) if answers else None
         yield [
             *(fragment for standing in connections for fragment in _fragments_of(standing)),
             render("shell/_workers.html", id="workers", workers_alive=None if workers is None else len(workers)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 
@@ -63,4 +65,23 @@ async def test_without_nats_the_top_bar_says_so_and_claims_nothing_else(settings
     shown = await first_batch()
 
     assert "reconnecting" in shown["connection-state"]
+    assert "worker" not in shown["workers"].replace('id="workers" class="pill workers"', "")
+
+
+async def test_a_server_that_is_silent_is_said_to_be_so_and_asked_nothing_more(
+    settings: LazySettings, own_nats_server: EmbeddedServer
+) -> None:
+    password = own_nats_server.password("web")
+    settings.CIM_HOME = {"url": own_nats_server.url, "user": "web", "password": password, "inbox_prefix": "_INBOX_web"}
+    async with open_connection(own_nats_server.settings("worker")) as as_worker, beating(as_worker, this_worker(), list):
+        await first_batch()
+        pid = int((own_nats_server.data_dir / "server.pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            shown = await first_batch()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    assert " ms" not in shown["connection-state"]
+    assert 'data-state="failed"' in shown["connection-state"]
     assert "worker" not in shown["workers"].replace('id="workers" class="pill workers"', "")
