@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.aggregates",
     "apps.projections",
     "apps.audit",
+    "apps.evolution",
     "apps.runs",
     "apps.files",
     "apps.search",

@@ -17,6 +17,7 @@ urlpatterns = [
     path("aggregates/", include("apps.aggregates.urls")),
     path("projections/", include("apps.projections.urls")),
     path("audit/", include("apps.audit.urls")),
+    path("evolution/", include("apps.evolution.urls")),
     path("runs/", include("apps.runs.urls")),
     path("files/", include("apps.files.urls")),
 ]

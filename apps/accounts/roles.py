@@ -41,6 +41,7 @@ PERMISSIONS: Final = MappingProxyType({
     "snapshots.view": Role.VIEWER,
     "projections.view": Role.VIEWER,
     "audit.view": Role.VIEWER,
+    "evolution.view": Role.VIEWER,
     "runs.view": Role.VIEWER,
     "live.view": Role.VIEWER,
     "files.view": Role.VIEWER,

@@ -47,6 +47,7 @@ AREAS: Final = (
     Area(app="aggregates", title="Aggregates", icon="boxes", view="aggregates:index", permission="aggregates.view", key="a"),
     Area(app="projections", title="Projections", icon="workflow", view="projections:index", permission="projections.view", key="p"),
     Area(app="audit", title="Audit", icon="shield-check", view="audit:index", permission="audit.view", key="u"),
+    Area(app="evolution", title="Evolution", icon="git-compare", view="evolution:index", permission="evolution.view", key="v"),
     Area(app="runs", title="Runs", icon="list-checks", view="runs:index", permission="runs.view", key="r"),
     Area(app="files", title="Files", icon="file-text", view="files:index", permission="files.view", key="f"),
     Area(app="accounts", title="People", icon="users", view="accounts:people", permission="people.view", key="e"),

@@ -1,6 +1,7 @@
 """This package is evolution: schema versions of a domain, the migrations between them, and what was applied."""
 
 from .journal import JOURNAL_DEFINITION, Entry, Journal, read_journal
+from .manifest import Manifest, find_manifest
 from .migration import Change, Definitions, Migration, Rehearsal, Steps, Work, check_migrations
 from .path import find_path, newest_reachable
 from .runner import Done, abandon, apply, migrate_to, roll_back, way_back
@@ -16,6 +17,7 @@ __all__ = [
     "Done",
     "Entry",
     "Journal",
+    "Manifest",
     "Migration",
     "Rehearsal",
     "SchemaVersion",
@@ -26,6 +28,7 @@ __all__ = [
     "abandon",
     "apply",
     "check_migrations",
+    "find_manifest",
     "find_path",
     "keep",
     "migrate_to",

@@ -50,7 +50,7 @@ class Migrate:
         """From which version to which. Raises InvalidInput where it cannot be carried out now."""
         domain, migration = _find(registry, self.migration)
         journal = await read_journal(store, domain)
-        _check_turn(journal, migration, self.direction)
+        check_turn(journal, migration, self.direction)
         if self.direction == "forward" and (problems := await migration.change.validate(_looking(store))):
             raise InvalidInput(" ".join(problems))
         start, end = migration.from_version, migration.to_version
@@ -130,8 +130,8 @@ def _find(registry: Registry, name: str) -> tuple[str, Migration]:
     raise InvalidInput(f"No domain declares the migration {name!r}; {f'there are {known}' if known else 'none is declared'}.")
 
 
-def _check_turn(journal: Journal, migration: Migration, direction: str) -> None:
-    """Raises InvalidInput where it is not this migration's turn."""
+def check_turn(journal: Journal, migration: Migration, direction: str) -> None:
+    """Raises InvalidInput or NoMigrationPath where it is not this migration's turn; `direction` is forward or back."""
     is_applied = migration.id in journal.applied
     if direction == "forward" and is_applied:
         raise InvalidInput(f"{migration.id} is applied to {journal.domain} already; it can be rolled back.")
