@@ -19,9 +19,16 @@ def main() -> None:
         sys.exit(up(sys.argv[2:]))
     use_environment_of_up()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cimadmin.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(
+            f"manage.py: {error} `python3 run.py up` sets all of it for its own data folder; where that was started with --data DIR, "
+            "set CIM_DATA=DIR."
+        )
 
 
 def use_installed_packages() -> None:

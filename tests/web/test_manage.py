@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -32,4 +33,20 @@ def test_without_any_environment_it_says_how_to_make_one(tmp_path: Path) -> None
 
     assert done.returncode == 1
     assert "python3 run.py up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_that_up_never_used_is_said_to_be_so_without_a_traceback(tmp_path: Path) -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("CIM_", "DJANGO_"))}
+
+    done = subprocess.run(
+        [sys.executable, str(MANAGE), "check"],
+        env={**bare, "CIM_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert "CIM_DATA=DIR" in done.stderr
     assert "Traceback" not in done.stderr
