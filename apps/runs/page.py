@@ -36,7 +36,7 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLeft:
-    """Between these two, in seconds: at the rate of the last seconds, and at that of the whole attempt."""
+    """Between these two, in seconds: at the rate of the last seconds, and at that of all its attempts."""
 
     least: float
     most: float
@@ -111,8 +111,8 @@ class RunPage:
         if run is None or progress is None or run.state is not RunState.RUNNING or progress.seconds_left is None:
             return None
         recent = progress.seconds_left
-        mean = self._mean_seconds_left(progress) if run.attempts == 1 else None
-        both = (max(1.0, recent), max(1.0, recent if mean is None else mean))
+        mean = (progress.total - progress.done) * progress.seconds / progress.done if progress.done else recent
+        both = (max(1.0, recent), max(1.0, mean))
         return TimeLeft(least=min(both), most=max(both))
 
     @property
@@ -151,11 +151,6 @@ class RunPage:
         """The stream that a finished verification was about, empty for every other run."""
         is_verified = self.run is not None and self.run.operation == "verify" and self.run.state is RunState.FINISHED
         return self.run.target.removeprefix("stream/") if self.run and is_verified else ""
-
-    def _mean_seconds_left(self, progress: RunProgress) -> float | None:
-        started = self.run.started_at if self.run else None
-        elapsed = (progress.updated - started).total_seconds() if started else 0.0
-        return (progress.total - progress.done) * elapsed / progress.done if progress.done and elapsed > 0 else None
 
 
 async def read_run_page(store: Store, run_id: str) -> RunPage:
