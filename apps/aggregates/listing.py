@@ -53,7 +53,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeListing:
-    """`source` says where the rows come from. `total` counts those that begin with the prefix, None where it is not counted.
+    """`source` says where the rows come from, `policy` when snapshots are due, if that is declared.
+
+    `total` counts those that begin with the prefix, None where it is not counted.
 
     `after` and `before` lead to the next page; both None at the end.
     """
@@ -70,6 +72,7 @@ class TypeListing:
     is_at_least: bool = False
     after: str | None = None
     before: int | None = None
+    policy: str = ""
 
     @property
     def is_empty_type(self) -> bool:
@@ -115,6 +118,7 @@ async def read_listing(store: Store, query: TypeQuery) -> TypeListing:
         is_at_least=found.is_at_least,
         after=found.after,
         before=found.before,
+        policy=str(definition.snapshots) if definition and definition.snapshots else "",
     )
 
 

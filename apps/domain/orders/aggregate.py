@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from apps.persistence.encoding import Value
-from apps.persistence.events import AggregateDefinition, Event, State
+from apps.persistence.events import AggregateDefinition, Event, SnapshotPolicy, State
 
 from ..rules import Change, folding
 from ..stored import Values, inner, number, text
@@ -126,4 +126,5 @@ ORDER = AggregateDefinition(
     ),
     summarise=_summarise,
     demo=True,
+    snapshots=SnapshotPolicy(every_events=100, event_types=("completed",)),
 )

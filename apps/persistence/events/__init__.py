@@ -4,6 +4,7 @@ from .aggregate import AggregateRef, Head
 from .block import Event, NewEvent, Scope, StoredEvent
 from .definition import AggregateDefinition, State, fold
 from .identity import format_time, new_id, now, parse_time
+from .policy import SnapshotPolicy
 from .upcast import EventType, Upcaster, Upcasters
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Head",
     "NewEvent",
     "Scope",
+    "SnapshotPolicy",
     "State",
     "StoredEvent",
     "Upcaster",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..encoding import Value
 from ..subjects import check_token
 from .block import Event
+from .policy import SnapshotPolicy
 
 State = dict[str, Value]
 
@@ -18,6 +19,7 @@ class AggregateDefinition:
 
     `apply` is pure: it gets the state so far and one event, and returns the next state without changing its input. States hold what
     DAG-CBOR can: None, bool, int, float, str, bytes, Cid, lists and dicts with string keys. `summarise` says an event in a few words.
+    `snapshots` says when one is due; without it they are taken only when somebody asks.
     """
 
     context: str
@@ -28,6 +30,7 @@ class AggregateDefinition:
     schema: int = 1
     summarise: Callable[[Event], str] | None = None
     demo: bool = False
+    snapshots: SnapshotPolicy | None = None
 
     def __post_init__(self) -> None:
         check_token(self.context, "a context")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from ..encoding import Cid, cid_of, decode, encode
 from ..errors import EncodingError, InvalidInput, InvalidState, StreamNotFound
 from ..events import AggregateRef, State, format_time, parse_time
-from ..store import KvEntry, Store, ensure_bucket, kv_get, kv_history, kv_put
+from ..events.policy import MOST_KEPT
+from ..store import KvEntry, Store, ensure_bucket, kv_get, kv_get_many, kv_history, kv_put
 
 SNAPSHOTS_BUCKET = "cim-snapshots"
-SNAPSHOTS_KEPT = 5
+SNAPSHOTS_KEPT = MOST_KEPT
 MAX_STATE_BYTES = 512 * 1024
 
 
@@ -93,6 +95,16 @@ async def read_last(store: Store, ref: AggregateRef) -> Snapshot | Unusable | No
     return _read(entry, ref) if entry else None
 
 
+async def read_newest(store: Store, refs: Sequence[AggregateRef]) -> dict[AggregateRef, Snapshot | Unusable]:
+    """The snapshot that was written last of each of these aggregates that has one. All their states are in memory at once."""
+    names = {str(ref): ref for ref in refs}
+    try:
+        entries = await kv_get_many(store.connection, SNAPSHOTS_BUCKET, list(names))
+    except StreamNotFound:
+        return {}
+    return {names[key]: _read(entry, names[key]) for key, entry in entries.items()}
+
+
 async def list_snapshots(store: Store, ref: AggregateRef) -> list[Snapshot]:
     """The kept snapshots of an aggregate that can be read, newest version first."""
     return list((await read_kept(store, ref)).snapshots)
@@ -118,6 +130,13 @@ async def write_snapshot(store: Store, snapshot: Snapshot) -> int:
         )
     await ensure_bucket(store.connection, SNAPSHOTS_BUCKET, history=SNAPSHOTS_KEPT)
     return await kv_put(store.connection, SNAPSHOTS_BUCKET, str(snapshot.aggregate), snapshot.to_block())
+
+
+async def keep_newest(store: Store, ref: AggregateRef, count: int) -> int:
+    """Leave the newest `count` snapshots of an aggregate, and return how many went."""
+    body = {"filter": f"$KV.{SNAPSHOTS_BUCKET}.{ref}", "keep": count}
+    answer = await store.connection.api(f"STREAM.PURGE.KV_{SNAPSHOTS_BUCKET}", body, stream=f"KV_{SNAPSHOTS_BUCKET}", timeout=30)
+    return int(answer["purged"])
 
 
 def _read(entry: KvEntry, ref: AggregateRef) -> Snapshot | Unusable:

@@ -13,7 +13,7 @@ from ..encoding import Cid, cid_of, encode
 from ..errors import AggregateNotFound, FeatureUnavailable, InvalidInput, InvalidState, NotFound
 from ..events import AggregateDefinition, AggregateRef, Head, State, StoredEvent, fold, now
 from ..store import Message, Store, decode_event, find_version, head_of, messages_of
-from .snapshot import Snapshot, Unusable, read_kept, read_last, write_snapshot
+from .snapshot import SNAPSHOTS_KEPT, Snapshot, Unusable, keep_newest, read_kept, read_last, write_snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ async def take(
     """Keep the state of `ref` at `version` (default: the newest) and return the snapshot; the same one again is not written twice.
 
     It is folded from version 1, so that a fault in one snapshot cannot pass into the next; `use_snapshot` goes on from the last one
-    instead. Raises as `state_at`, and InvalidState for a state above 512 KiB.
+    instead. Of older ones so many stay as the definition's policy keeps. Raises as `state_at`, and InvalidState for a state above 512 KiB.
     """
     if version is not None and version < 1:
         raise InvalidInput(f"A snapshot of {ref} at version {version} cannot be taken; versions begin at 1.")
@@ -124,7 +124,10 @@ async def take(
         taken_at=now(),
         by=by,
     )
-    return replace(snapshot, revision=await write_snapshot(store, snapshot))
+    revision = await write_snapshot(store, snapshot)
+    if definition.snapshots is not None and definition.snapshots.keep < SNAPSHOTS_KEPT:
+        await keep_newest(store, ref, definition.snapshots.keep)
+    return replace(snapshot, revision=revision)
 
 
 # -- helpers ---------------------------------------------------------------------------------------------------------------------------
