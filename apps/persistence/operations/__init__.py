@@ -22,6 +22,7 @@ from .replay import Replay
 from .replay_parked import ReplayParked
 from .skip import Skip
 from .snapshot import TakeSnapshot
+from .snapshot_removal import DropSnapshots, PruneSnapshots
 from .switch import Switch
 from .verify import Verify
 
@@ -40,6 +41,8 @@ OPERATIONS: Operations = {
     "replay-parked": ReplayParked,
     "dismiss-parked": DismissParked,
     "snapshot": TakeSnapshot,
+    "prune-snapshots": PruneSnapshots,
+    "drop-snapshots": DropSnapshots,
     "create-stream": CreateStream,
     "change-stream": ChangeStream,
     "purge": Purge,
@@ -67,11 +70,13 @@ __all__ = [
     "DeleteStream",
     "DismissParked",
     "Drop",
+    "DropSnapshots",
     "Export",
     "ImportEvents",
     "Migrate",
     "Park",
     "Pause",
+    "PruneSnapshots",
     "Purge",
     "PurgeKey",
     "Rebuild",
