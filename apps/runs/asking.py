@@ -33,7 +33,7 @@ _waiting: dict[str, asyncio.Event] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who asks, why, and by which door where it is no page; `limit` is the most events a second, `retry_of` the run it does again."""
+    """Who asks, why, and by which door where it is no page; `limit` is the most a second, `retry_of` the run it does again."""
 
     actor: str
     reason: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from apps.persistence.errors import NotFound
 from apps.persistence.operations import OPERATIONS
-from apps.persistence.work.operation import Operation, can_dry_run, can_retry
+from apps.persistence.work.operation import Operation, can_dry_run, can_retry, unit_of
 from apps.persistence.work.parameters import Parameter, parameters_of
 
 
@@ -36,6 +36,11 @@ class Choice:
         return parameters_of(self.kind)
 
     @property
+    def unit(self) -> str:
+        """What its progress and its limit count."""
+        return unit_of(self.kind)
+
+    @property
     def can_dry_run(self) -> bool:
         """Whether it can be tried without writing."""
         return can_dry_run(self.kind)
@@ -56,6 +61,11 @@ def find_choice(name: str) -> Choice:
 def title_of(name: str) -> str:
     """The title of an operation, or its name where this version of the console does not know it any more."""
     return OPERATIONS[name].title if name in OPERATIONS else name
+
+
+def unit_of_operation(name: str) -> str:
+    """What the progress and the limit of its runs count."""
+    return unit_of(OPERATIONS[name]) if name in OPERATIONS else "events"
 
 
 def can_retry_operation(name: str) -> bool:

@@ -72,7 +72,6 @@ class ConfirmForm(forms.Form):
         error_messages={"required": "Say why; others will read it with this run."},
     )
     limit = forms.IntegerField(
-        label="At most, events a second",
         required=False,
         min_value=0,
         max_value=GREATEST_LIMIT,
@@ -81,8 +80,9 @@ class ConfirmForm(forms.Form):
     )
     typed = forms.CharField(required=False, widget=forms.TextInput(attrs={"autocomplete": "off", "class": "identity"}))
 
-    def __init__(self, given: Mapping[str, str] | None = None, *, token: str = "", confirm_with: str = "") -> None:
+    def __init__(self, given: Mapping[str, str] | None = None, *, token: str = "", confirm_with: str = "", unit: str = "events") -> None:
         super().__init__(given, initial={"plan": token})
+        self.fields["limit"].label = f"At most, {unit} a second"
         self._confirm_with = confirm_with
         if confirm_with:
             self.fields["typed"].label = f"Type {confirm_with} to confirm"

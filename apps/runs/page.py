@@ -19,7 +19,7 @@ from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, r
 
 from .addresses import review_url
 from .asking import is_queued, listen, refusal_of
-from .catalogue import can_retry_operation, title_of
+from .catalogue import can_retry_operation, title_of, unit_of_operation
 
 SAME_WITHIN = 0.1
 _SHOWN_ELSEWHERE = frozenset({"seconds", "stream"})
@@ -64,6 +64,11 @@ class RunPage:
     @property
     def title(self) -> str:
         return title_of(self.run.operation) if self.run else "Run"
+
+    @property
+    def unit(self) -> str:
+        """What its progress and its limit count."""
+        return unit_of_operation(self.run.operation if self.run else "")
 
     @property
     def worker(self) -> WorkerInfo | None:

@@ -65,9 +65,10 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
 @require_POST
 @permission_required("runs.view")
 def control(request: HttpRequest, run_id: str, word: str) -> HttpResponse:
-    if not _may_control(request, ask(read_run_page, run_id)):
+    page = ask(read_run_page, run_id)
+    if not _may_control(request, page):
         require(request, "runs.control")
-    limit = _limit(request) if word == "limit" else None
+    limit = _limit(request, page.unit) if word == "limit" else None
     answer = ask(control_run, run_id, word, actor=request.user.get_username(), limit=limit)
     if isinstance(answer, Rejected):
         messages.error(request, f"The run will not {WORDS[word]}: {answer.reason}")
@@ -83,7 +84,7 @@ def _show_plan(request: HttpRequest, choice: Choice, *, refusal: str = "") -> Ht
     if made is None:
         return render(request, "runs/new.html", {"choice": choice, "form": form}, status=422)
     given = request.POST.dict() | {"plan": made.token} if request.method == "POST" else None
-    confirm = ConfirmForm(given, token=made.token, confirm_with=made.plan.confirm_with)
+    confirm = ConfirmForm(given, token=made.token, confirm_with=made.plan.confirm_with, unit=choice.unit)
     if refusal:
         confirm.add_error(None, refusal)
     context = {"choice": choice, "review": made, "confirm": confirm}
@@ -138,11 +139,11 @@ def _given(request: HttpRequest, choice: Choice) -> Typed:
     return ask(read_retry, choice, retry_of) if retry_of else typed_in(choice, request.GET)
 
 
-def _limit(request: HttpRequest) -> int:
+def _limit(request: HttpRequest, unit: str) -> int:
     """Raises InvalidInput."""
     text = request.POST.get("limit", "").replace(",", "").strip() or "0"
     if not (text.isascii() and text.isdigit() and len(text) < 12):
-        raise InvalidInput(f"The limit is {text[:60]!r}; write a whole number of events a second, or nothing for no limit.")
+        raise InvalidInput(f"The limit is {text[:60]!r}; write a whole number of {unit} a second, or nothing for no limit.")
     return int(text)
 
 

@@ -1,6 +1,7 @@
 """This package is the operations: everything an operator can start. Each is one file and one line in OPERATIONS."""
 
 from ..work.operation import Operations
+from .backup import Backup
 from .buckets import ChangeBucket, CreateBucket
 from .change_stream import ChangeStream
 from .compare import Compare
@@ -54,12 +55,14 @@ OPERATIONS: Operations = {
     "purge-key": PurgeKey,
     "export": Export,
     "import": ImportEvents,
+    "backup": Backup,
     "delete-file": DeleteFile,
     "migrate": Migrate,
 }
 
 __all__ = [
     "OPERATIONS",
+    "Backup",
     "ChangeBucket",
     "ChangeStream",
     "Compare",

@@ -1,5 +1,6 @@
 """This package is transfer: events of a stream to files and from files to streams, as JSON Lines or CAR, and whole streams as backups."""
 
+from .backup_file import BACKUP_SUFFIX, BackupManifest, BackupReader, BackupWriter, open_backup_file
 from .bringing import Brought, append_events, check_events
 from .exporting import Format, Place, Shape, write_events
 from .files import (
@@ -24,9 +25,13 @@ from .selection import Selection, estimate, select
 from .target import Target, find_stream, find_target
 
 __all__ = [
+    "BACKUP_SUFFIX",
     "FILES_BUCKET",
     "UPLOADS_BUCKET",
     "UPLOADS_KEPT_SECONDS",
+    "BackupManifest",
+    "BackupReader",
+    "BackupWriter",
     "Brought",
     "ByteReader",
     "File",
@@ -49,6 +54,7 @@ __all__ = [
     "get_file",
     "list_files",
     "new_nuid",
+    "open_backup_file",
     "open_file",
     "read_batches",
     "select",

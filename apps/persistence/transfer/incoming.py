@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from ..encoding import decode
+from ..encoding import Value, decode
 from ..errors import EncodingError, InvalidEvent, InvalidInput
 from ..store import BLOCKS_AT_ONCE, EventBlock
+from .backup_file import BACKUP_FORMAT
 from .car import CarBlock, read_header, read_section
 from .exporting import MANIFEST_FORMAT, Format
 from .lines import read_lines
@@ -48,7 +49,9 @@ async def _read_blocks(reader: ByteReader) -> AsyncIterator[Incoming]:
     roots = await read_header(reader)
     while (block := await read_section(reader)) is not None:
         where = f"the section at byte {block.offset:,}"
-        if block.cid in roots and _is_manifest(block):
+        if block.cid in roots and (said := _said_of_itself(block)) in (MANIFEST_FORMAT, BACKUP_FORMAT):
+            if said == BACKUP_FORMAT:
+                raise InvalidInput("The file is the backup of a stream; it is restored, not imported.")
             continue
         try:
             event = EventBlock.read(block.data)
@@ -59,9 +62,10 @@ async def _read_blocks(reader: ByteReader) -> AsyncIterator[Incoming]:
         yield where, event
 
 
-def _is_manifest(block: CarBlock) -> bool:
+def _said_of_itself(block: CarBlock) -> Value:
+    """The format that the root of a CAR names."""
     try:
         value = decode(block.data)
     except EncodingError:
-        return False
-    return isinstance(value, dict) and value.get("format") == MANIFEST_FORMAT
+        return None
+    return value.get("format") if isinstance(value, dict) else None

@@ -7,6 +7,7 @@ Beside what every operation has, one may declare
 
     async def dry_run(self, store, registry, progress) -> Outcome     what would be done, in full; only reads (`Outcome.samples`)
     def leaves(self, why) -> str                                      what a pause or a cancel leaves behind, for people
+    unit: ClassVar[str]                                               what its progress and limit count, where that is not events
 """
 
 from __future__ import annotations
@@ -165,6 +166,11 @@ def leaves_behind(operation: Operation, why: Literal["pause", "cancel"]) -> str:
     """What a pause or a cancel in the middle leaves, in words; empty where the operation does not say."""
     leaves = getattr(operation, "leaves", None)
     return str(leaves(why)) if callable(leaves) else ""
+
+
+def unit_of(operation: type[Operation]) -> str:
+    """What the progress and the limit of its runs count."""
+    return str(getattr(operation, "unit", "events"))
 
 
 def can_retry(operation: type[Operation]) -> bool:

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             for parameter in parameters_of(operation):
                 _add_argument(one, parameter)
             one.add_argument("--reason", required=True, help="Why; it stays in the receipt.")
-            one.add_argument("--limit", type=int, default=0, help="At most so many events a second.")
+            one.add_argument("--limit", type=int, default=0, help="At most so many events (of a backup: bytes) a second.")
             one.add_argument("--yes", action="store_true", help="Do not ask for a confirmation.")
             if can_dry_run(operation):
                 one.add_argument("--dry-run", action="store_true", help="Only read, and say what would be done.")
