@@ -62,6 +62,7 @@ async def test_what_an_old_server_lacks_is_named(old_store: Store) -> None:
 
     assert [(feature.name, feature.needs) for feature in health.missing] == [
         ("paged Direct Get", "2.11"),
+        ("consumer pause", "2.11"),
         ("atomic batches", "2.12"),
         ("consumer reset", "2.14"),
     ]

@@ -5,7 +5,9 @@ from .backup import Backup
 from .buckets import ChangeBucket, CreateBucket
 from .change_stream import ChangeStream
 from .compare import Compare
+from .create_consumer import CreateConsumer
 from .create_stream import CreateStream
+from .delete_consumer import DeleteConsumer
 from .delete_file import DeleteFile
 from .delete_message import DeleteMessage
 from .dismiss_parked import DismissParked
@@ -15,12 +17,14 @@ from .export import Export
 from .import_events import ImportEvents
 from .migrate import Migrate
 from .park import Park
+from .pause_consumer import PauseConsumer, ResumeConsumer
 from .projection_control import Pause, Resume, Retry
 from .purge import Purge
 from .purge_key import PurgeKey
 from .rebuild import Rebuild
 from .replay import Replay
 from .replay_parked import ReplayParked
+from .reset_consumer import ResetConsumer
 from .skip import Skip
 from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
@@ -58,6 +62,11 @@ OPERATIONS: Operations = {
     "backup": Backup,
     "delete-file": DeleteFile,
     "migrate": Migrate,
+    "create-consumer": CreateConsumer,
+    "reset-consumer": ResetConsumer,
+    "pause-consumer": PauseConsumer,
+    "resume-consumer": ResumeConsumer,
+    "delete-consumer": DeleteConsumer,
 }
 
 __all__ = [
@@ -67,7 +76,9 @@ __all__ = [
     "ChangeStream",
     "Compare",
     "CreateBucket",
+    "CreateConsumer",
     "CreateStream",
+    "DeleteConsumer",
     "DeleteFile",
     "DeleteMessage",
     "DeleteStream",
@@ -79,13 +90,16 @@ __all__ = [
     "Migrate",
     "Park",
     "Pause",
+    "PauseConsumer",
     "PruneSnapshots",
     "Purge",
     "PurgeKey",
     "Rebuild",
     "Replay",
     "ReplayParked",
+    "ResetConsumer",
     "Resume",
+    "ResumeConsumer",
     "Retry",
     "Seal",
     "Skip",

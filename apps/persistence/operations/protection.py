@@ -10,7 +10,9 @@ from ..registry import Registry
 from ..store import StreamInfo
 
 OWN_PREFIXES = ("CIM-", "KV_cim-", "OBJ_cim-")
-HOW_TO_ALLOW = "CIM_STREAM_CHANGES is off: set it to 1 for the web process and the workers to let operators change streams and buckets."
+HOW_TO_ALLOW = (
+    "CIM_STREAM_CHANGES is off: set it to 1 for the web process and the workers to let operators change streams, buckets and consumers."
+)
 
 
 class Act(StrEnum):
@@ -30,10 +32,15 @@ def why_not(registry: Registry, act: Act, name: str, info: StreamInfo | None = N
         return HOW_TO_ALLOW
     if name.startswith(OWN_PREFIXES):
         return f"{name} is the console's own, and no operation changes it."
-    named = [pattern for pattern in registry.stream_changes.protected if fnmatchcase(name, pattern)]
-    if named:
-        return f"{name} is protected: CIM_PROTECTED_STREAMS names {named[0]}."
+    if named := why_protected(registry, name):
+        return named
     return _why_not_by_configuration(act, info, is_chained=is_chained(registry, name)) if info else ""
+
+
+def why_protected(registry: Registry, name: str) -> str:
+    """Which pattern of the setting protects the stream `name`, as a sentence; empty where none does."""
+    named = [pattern for pattern in registry.stream_changes.protected if fnmatchcase(name, pattern)]
+    return f"{name} is protected: CIM_PROTECTED_STREAMS names {named[0]}." if named else ""
 
 
 def check_allowed(registry: Registry, act: Act, name: str, info: StreamInfo | None = None) -> None:

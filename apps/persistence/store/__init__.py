@@ -3,6 +3,7 @@
 from .append import append, append_at
 from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, stored_versions, without
 from .connection import Connection, open_connection
+from .consumers import check_consumer_name, create_consumer, delete_consumer, pause_consumer, reset_consumer
 from .counting import count_messages
 from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
@@ -107,11 +108,14 @@ __all__ = [
     "at_time",
     "at_version",
     "chained_generations",
+    "check_consumer_name",
     "check_health",
     "check_key",
     "check_name",
     "count_messages",
+    "create_consumer",
     "decode_event",
+    "delete_consumer",
     "delete_object",
     "drop_chunks",
     "ensure_bucket",
@@ -151,10 +155,12 @@ __all__ = [
     "open_writer",
     "page_back",
     "page_forward",
+    "pause_consumer",
     "read_batch",
     "read_chunks",
     "read_generations",
     "read_object",
+    "reset_consumer",
     "serving_layout",
     "serving_number",
     "store_batch",

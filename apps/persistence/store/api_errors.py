@@ -27,6 +27,7 @@ DUPLICATE_IN_BATCH = 10201
 TEMPORARILY_UNAVAILABLE = frozenset({10008, 10163})
 TOO_MANY_BATCHES = 10210
 CONSUMER_NOT_FOUND = 10014
+CONSUMER_EXISTS = 10148  # another one of that name, with other settings
 MESSAGE_TOO_LARGE = 10054  # larger than the stream's own max_msg_size
 
 

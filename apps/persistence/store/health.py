@@ -11,14 +11,16 @@ from urllib.error import URLError
 
 from ..errors import Unavailable
 from .connection import Connection
+from .consumers import PAUSE_SINCE, RESET_SINCE
 from .link import ServerFacts
 
 MONITOR_SECONDS = 2.0
-_SINCE = {
-    (2, 11): ("paged Direct Get", "pages of a stream are read message by message"),
-    (2, 12): ("atomic batches", "several events cannot be appended together, and projections cannot run"),
-    (2, 14): ("consumer reset", "a consumer can only be reset by deleting and creating it"),
-}
+_SINCE = (
+    ((2, 11), "paged Direct Get", "pages of a stream are read message by message"),
+    (PAUSE_SINCE, "consumer pause", "a consumer cannot be paused; only whoever reads it can be stopped"),
+    ((2, 12), "atomic batches", "several events cannot be appended together, and projections cannot run"),
+    (RESET_SINCE, "consumer reset", "a consumer can only be reset by deleting and creating it"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def missing_features(server: ServerFacts) -> tuple[MissingFeature, ...]:
     """What is switched off because the server is too old for it."""
     return tuple(
         MissingFeature(name=name, needs=f"{major}.{minor}", effect=effect)
-        for (major, minor), (name, effect) in _SINCE.items()
+        for (major, minor), name, effect in _SINCE
         if not server.at_least(major, minor)
     )
 

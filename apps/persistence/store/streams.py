@@ -57,7 +57,10 @@ class Follower:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerInfo:
-    """One consumer. `lag` is what it has not finished: events it has not been given, and those it has not acknowledged."""
+    """One consumer. `lag` is what it has not finished: events it has not been given, and those it has not acknowledged.
+
+    `deliveries` counts how often it gave something out since it was made or last reset.
+    """
 
     stream: str
     name: str
@@ -69,6 +72,7 @@ class ConsumerInfo:
     waiting: int
     ack_floor: int
     delivered: int
+    deliveries: int
     last_delivered: datetime | None
     max_ack_pending: int
     deliver_policy: str
@@ -84,6 +88,11 @@ class ConsumerInfo:
     def lag(self) -> int:
         """Events not yet finished by this consumer."""
         return self.pending + self.ack_pending
+
+    @property
+    def position(self) -> int:
+        """The sequence up to which it has finished: acknowledged, or delivered where it asks for no acknowledgements."""
+        return self.delivered if self.ack_policy == "none" else self.ack_floor
 
 
 async def list_streams(connection: Connection) -> list[StreamInfo]:
@@ -182,6 +191,7 @@ def to_consumer_info(answer: Mapping[str, Any]) -> ConsumerInfo:
         waiting=answer.get("num_waiting", 0),
         ack_floor=answer["ack_floor"]["stream_seq"],
         delivered=answer["delivered"]["stream_seq"],
+        deliveries=answer["delivered"]["consumer_seq"],
         last_delivered=_time(answer["delivered"].get("last_active")),
         max_ack_pending=config.get("max_ack_pending", 0),
         deliver_policy=config.get("deliver_policy", "all"),
