@@ -1,4 +1,4 @@
-"""This module is what operators can do to a stream, each with its form's address or the reason why it cannot be done."""
+"""This module is what operators can do to a stream and its consumers, each with its form's address or the reason why it cannot be done."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from apps.persistence.operations.consumer_rights import why_no_consumer
 from apps.persistence.operations.protection import Act, why_not
-from apps.persistence.store import StreamInfo
+from apps.persistence.store import ConsumerInfo, ServerFacts, StreamInfo
+from apps.persistence.store.consumers import PAUSE_SINCE
 from apps.registry import registry
 
 
@@ -50,6 +52,35 @@ def deleting(stream: StreamInfo, sequence: int) -> StreamAct:
 def creating() -> tuple[StreamAct, ...]:
     """Making a stream or a bucket."""
     return (_act(Act.CREATE, "Create stream…", "create-stream", None, {}), _act(Act.CREATE, "Create bucket…", "create-bucket", None, {}))
+
+
+def acts_on_consumer(consumer: ConsumerInfo, server: ServerFacts | None) -> tuple[StreamAct, ...]:
+    """What can be done to a consumer. `server` is the one that has it, None where that is not known."""
+    held = "resume-consumer" if consumer.is_paused else "pause-consumer"
+    words = "Resume…" if consumer.is_paused else "Pause…"
+    given = {"stream": consumer.stream, "consumer": consumer.name}
+    refused = why_no_consumer(registry(), consumer.stream, consumer.name)
+    return (
+        _consumer_act("Reset…", "reset-consumer", given, refused),
+        _consumer_act(words, held, given, refused or _why_no_pause(server)),
+        _consumer_act("Delete…", "delete-consumer", given, refused),
+    )
+
+
+def creating_consumer(stream: str) -> StreamAct:
+    """Making a consumer of a stream."""
+    return _consumer_act("Create consumer…", "create-consumer", {"stream": stream}, why_no_consumer(registry(), stream))
+
+
+def _why_no_pause(server: ServerFacts | None) -> str:
+    if server is None or server.at_least(*PAUSE_SINCE):
+        return ""
+    return f"Pausing needs nats-server {PAUSE_SINCE[0]}.{PAUSE_SINCE[1]}; this one is {server.version}."
+
+
+def _consumer_act(words: str, operation: str, given: Mapping[str, str], reason: str) -> StreamAct:
+    address = f"{reverse('runs:new', args=[operation])}?{urlencode(given)}"
+    return StreamAct(words=words, permission=f"operations.{operation.replace('-', '_')}", address=address, reason=reason)
 
 
 def _act(act: Act, words: str, operation: str, stream: StreamInfo | None, given: Mapping[str, str]) -> StreamAct:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import zlib
 from dataclasses import dataclass
@@ -47,10 +48,16 @@ class ConsumerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumersPage:
-    """The consumers of one stream, those with most left to do first."""
+    """The consumers of one stream, those with most left to do first. `wanted` is the name of the one to look at, or nothing."""
 
     stream: StreamInfo
     rows: tuple[ConsumerRow, ...]
+    wanted: str = ""
+
+    @property
+    def shown(self) -> ConsumerRow | None:
+        """The one to look at; None where it is gone."""
+        return next((row for row in self.rows if row.name == self.wanted), None)
 
     @property
     def add_command(self) -> str:
@@ -64,13 +71,14 @@ class ConsumersPage:
         return f"{zlib.crc32(repr(said).encode()):08x}"
 
 
-async def read_consumers(store: Store, name: str) -> ConsumersPage:
+async def read_consumers(store: Store, name: str, wanted: str = "") -> ConsumersPage:
     """Raises StreamNotFound, InvalidInput or Unavailable."""
     stream = await get_stream(store.connection, check_stream_name(name))
     consumers = await list_consumers(store.connection, name)
     now = datetime.now(UTC)
     rows = (ConsumerRow(consumer=consumer, warnings=warnings_of(consumer, now)) for consumer in consumers)
-    return ConsumersPage(stream=stream, rows=tuple(sorted(rows, key=lambda row: (-row.consumer.lag, row.consumer.name))))
+    ordered = sorted(rows, key=lambda row: (-row.consumer.lag, row.consumer.name))
+    return ConsumersPage(stream=stream, rows=tuple(ordered), wanted=wanted)
 
 
 def consumers_command(stream: str) -> str:
@@ -103,7 +111,16 @@ def _paused(consumer: ConsumerInfo, now: datetime) -> Warning | None:
     if not consumer.is_paused:
         return None
     until = consumer.pause_until
-    return Warning(state="info", sentence=f"Paused until {day(until)} {clock(until)} UTC." if until else "Paused.")
+    if until is None:
+        return Warning(state="info", sentence="Paused.")
+    left = (until - now).total_seconds()
+    return Warning(state="info", sentence=f"Paused until {day(until)} {clock(until)} UTC, {span(_coarse(left))} from now.")
+
+
+def _coarse(seconds: float) -> float:
+    """Whole minutes of what is left, so that a row is not drawn anew each second; the last minute in steps of ten seconds."""
+    step = 60 if seconds > 60 else 10
+    return max(step, math.ceil(seconds / step) * step)
 
 
 def _unread(consumer: ConsumerInfo, now: datetime) -> Warning | None:

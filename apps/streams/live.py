@@ -68,12 +68,13 @@ async def stream(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], Non
 @source("consumers", permission="streams.view", observes=True)
 async def consumers(store: Store, name: str) -> AsyncGenerator[Sequence[Frame], None]:
     """The consumers of one stream, and word when there are others than before."""
+    observed = observed_by(store)
     while True:
         page = await read_consumers(store, name)
         yield [
             Refresh(id="consumers", revision=page.revision),
             *(
-                render("streams/_consumer.html", id=f"consumer-{row.consumer.name}", row=row, consumer=row.consumer, stream=page.stream)
+                render("streams/_consumer.html", id=f"consumer-{row.name}", row=row, consumer=row.consumer, observed=observed)
                 for row in page.rows
             ),
         ]

@@ -13,14 +13,15 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
 from apps.accounts.rights import permission_required
-from apps.connection import ask
+from apps.connection import ask, known_server
 from apps.keeper import HOME
 from apps.persistence.store.positions import parse_sequence
 
-from .acts import creating
+from .acts import acts_on_consumer, creating, creating_consumer
 from .addresses import command_at, resolved_address
 from .browse import resolve
 from .configuration import info_command, read_configuration
+from .consumer_settings import settings_of
 from .consumers import consumers_command, read_consumers
 from .event import get_command, read_bytes
 from .event_query import EventQuery
@@ -87,12 +88,18 @@ def subjects(request: HttpRequest, name: str, connection: str = HOME) -> HttpRes
 @permission_required("streams.view")
 def consumers(request: HttpRequest, name: str, connection: str = HOME) -> HttpResponse:
     """Who reads the stream, and what stops them."""
-    page = ask(read_consumers, name, connection=connection)
-    return render(
-        request,
-        "streams/consumers.html",
-        {"tab": "consumers", "page": page, "head": head_of(page.stream), "command": command_at(connection, consumers_command(name))},
-    )
+    page = ask(read_consumers, name, request.GET.get("show", ""), connection=connection)
+    context = {
+        "tab": "consumers",
+        "page": page,
+        "head": head_of(page.stream),
+        "creating": creating_consumer(name),
+        "command": command_at(connection, consumers_command(name)),
+    }
+    if shown := page.shown:
+        acts = acts_on_consumer(shown.consumer, known_server(connection))
+        context |= {"shown": shown, "settings": settings_of(shown.consumer), "acts": acts}
+    return render(request, "streams/consumers.html", context)
 
 
 @require_GET

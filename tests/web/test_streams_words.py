@@ -169,7 +169,7 @@ def test_a_push_consumer_that_nobody_hears_says_so() -> None:
 
 def test_a_paused_consumer_says_until_when() -> None:
     assert sentences(consumer(pending=5, paused=True, config={"pause_until": "2026-12-01T00:00:00Z"})) == [
-        "Paused until 1 Dec 00:00:00.000 UTC."
+        "Paused until 1 Dec 00:00:00.000 UTC, 9 d 12 h from now."
     ]
 
 

@@ -191,7 +191,7 @@ def to_consumer_info(answer: Mapping[str, Any]) -> ConsumerInfo:
         waiting=answer.get("num_waiting", 0),
         ack_floor=answer["ack_floor"]["stream_seq"],
         delivered=answer["delivered"]["stream_seq"],
-        deliveries=answer["delivered"]["consumer_seq"],
+        deliveries=answer["delivered"].get("consumer_seq", 0),
         last_delivered=_time(answer["delivered"].get("last_active")),
         max_ack_pending=config.get("max_ack_pending", 0),
         deliver_policy=config.get("deliver_policy", "all"),
