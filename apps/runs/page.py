@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -12,6 +13,7 @@ from apps.persistence.events import StoredEvent, now
 from apps.persistence.operations import OPERATIONS
 from apps.persistence.store import CONSOLE, Store, load
 from apps.persistence.work.failures import RunFailures, read_failures
+from apps.persistence.work.findings import findings_in
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.operation import leaves_behind, restore_operation
 from apps.persistence.work.progress import RunProgress, find_progress
@@ -22,7 +24,7 @@ from .asking import is_queued, listen, refusal_of
 from .catalogue import can_retry_operation, title_of, unit_of_operation
 
 SAME_WITHIN = 0.1
-_SHOWN_ELSEWHERE = frozenset({"seconds", "stream"})
+_SHOWN_ELSEWHERE = frozenset({"seconds", "stream", "intact", "finding_count"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,17 @@ class RunPage:
         """The figures of the outcome that are one value each; lists are for the pages that know what they hold."""
         given = self.run.figures if self.run else {}
         return tuple((name, value) for name, value in given.items() if name not in _SHOWN_ELSEWHERE and not isinstance(value, list | dict))
+
+    @property
+    def findings(self) -> list[Mapping[str, Value]]:
+        """What the run found wrong, as far as the receipt keeps it."""
+        return findings_in(self.run) if self.run else []
+
+    @property
+    def finding_count(self) -> int:
+        """All that it found wrong."""
+        counted = self.run.figures.get("finding_count", 0) if self.run else 0
+        return counted if isinstance(counted, int) else 0
 
     @property
     def leaves(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import views
+from . import findings, views
 
 app_name = "runs"
 urlpatterns = [
@@ -11,5 +11,6 @@ urlpatterns = [
     path("new/<slug:operation>/", views.new, name="new"),
     path("new/<slug:operation>/review/", views.review, name="review"),
     path("<slug:run_id>/", views.run, name="run"),
+    re_path(r"^(?P<run_id>[-\w]+)/findings\.(?P<kind>jsonl|csv)$", findings.download, name="findings"),
     re_path(r"^(?P<run_id>[-\w]+)/(?P<word>pause|resume|cancel|limit)/$", views.control, name="control"),
 ]

@@ -19,6 +19,7 @@ from .migrate import Migrate
 from .park import Park
 from .pause_consumer import PauseConsumer, ResumeConsumer
 from .projection_control import Pause, Resume, Retry
+from .prove import ProveSnapshots
 from .purge import Purge
 from .purge_key import PurgeKey
 from .rebuild import Rebuild
@@ -46,6 +47,7 @@ OPERATIONS: Operations = {
     "replay-parked": ReplayParked,
     "dismiss-parked": DismissParked,
     "snapshot": TakeSnapshot,
+    "prove-snapshots": ProveSnapshots,
     "prune-snapshots": PruneSnapshots,
     "drop-snapshots": DropSnapshots,
     "create-stream": CreateStream,
@@ -91,6 +93,7 @@ __all__ = [
     "Park",
     "Pause",
     "PauseConsumer",
+    "ProveSnapshots",
     "PruneSnapshots",
     "Purge",
     "PurgeKey",

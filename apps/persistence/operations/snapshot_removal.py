@@ -48,7 +48,7 @@ class DropSnapshots:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What would go. Raises InvalidInput where nothing would."""
-        found = await tally_snapshots(store, _pattern(self.scope, self.aggregate, self.type), Rule(), seconds=PLAN_SECONDS)
+        found = await tally_snapshots(store, pattern_of(self.scope, self.aggregate, self.type), Rule(), seconds=PLAN_SECONDS)
         what = in_words(self.scope, self.aggregate, self.type)
         if not found.there:
             raise InvalidInput(f"There is no snapshot of {what}, so nothing would go.")
@@ -64,7 +64,7 @@ class DropSnapshots:
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Count, then remove all at once; an interrupted run remembers what it counted."""
-        pattern = _pattern(self.scope, self.aggregate, self.type)
+        pattern = pattern_of(self.scope, self.aggregate, self.type)
         if progress.checkpoint is None:
             found = await tally_snapshots(store, pattern, Rule())
             await progress.report(0, found.snapshots, checkpoint=_counted(found), force=True)
@@ -140,7 +140,7 @@ class PruneSnapshots:
 
     @property
     def _pattern(self) -> str:
-        return _pattern(self.scope, self.aggregate, self.type)
+        return pattern_of(self.scope, self.aggregate, self.type)
 
     def _rule(self) -> Rule:
         return Rule(keep=self.keep, before=self._before())
@@ -155,7 +155,7 @@ class PruneSnapshots:
         return found
 
 
-def _pattern(scope: Scope, aggregate: str, type: str) -> str:
+def pattern_of(scope: Scope, aggregate: str, type: str) -> str:
     """The keys that are meant. Raises InvalidInput for a name that is none."""
     if scope == "all":
         return EVERYTHING

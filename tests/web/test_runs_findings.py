@@ -1,0 +1,82 @@
+"""This module is the tests of what a run found wrong: said in its receipt, listed with links, taken away as JSON Lines and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from apps.domain.orders import ORDER
+from apps.persistence.events import AggregateRef
+from apps.persistence.snapshots import SNAPSHOTS_BUCKET, take
+from apps.persistence.snapshots.removal import drop_snapshots
+from apps.persistence.store import Store, kv_put
+from apps.runs.findings import to_csv
+
+from .conftest import Home, Visitor
+from .working_console import Worker, page, read, start_run, wait_for, words
+
+CLEARANCE = AggregateRef("sales", "order", "clearance-order")
+PROVE = f"/runs/new/prove-snapshots/review/?scope=aggregate&aggregate={CLEARANCE}"
+
+
+@pytest.fixture(autouse=True)
+def at_work(home: Home, worker: Worker) -> None:
+    """The console looks at the demo, and a worker is at it."""
+
+
+async def forge(store: Store) -> None:
+    """A snapshot that says the order is another one's, written behind the store's back."""
+    await drop_snapshots(store, str(CLEARANCE))
+    good = await take(store, ORDER, CLEARANCE, by="ada", version=3)
+    forged = replace(good, state={**good.state, "status": "shipped to Mallory"})
+    await kv_put(store.connection, SNAPSHOTS_BUCKET, str(CLEARANCE), forged.to_block())
+
+
+@pytest.fixture
+def drift(auditor: Visitor, home: Home) -> str:
+    """The address of a run that found one."""
+    home.run(forge)
+    run = start_run(auditor, PROVE)
+    wait_for(auditor, run, "Receipt finished")
+    return run
+
+
+def test_drift_is_said_plainly_and_led_to(auditor: Visitor, drift: str) -> None:
+    text = page(auditor, drift)
+
+    assert "Drift: 1 does not hold what the events make, of " in words(text)
+    assert 'found "shipped to Mallory"' in words(text)
+    assert 'role="alert"><p><strong>Drift' in text
+    assert 'href="/aggregates/sales.order/clearance-order/?version=3&amp;prove=3#snapshots"' in text
+    assert "The snapshot at v3 is wrong." in read(auditor, "/aggregates/sales.order/clearance-order/?version=3&prove=3")
+
+
+def test_findings_are_taken_away_as_json_lines(auditor: Visitor, drift: str) -> None:
+    response = auditor.get(f"{drift}findings.jsonl")
+
+    (found,) = [json.loads(line) for line in response.content.decode().splitlines()]
+    assert (found["cause"], found["aggregate"], found["version"]) == ("drift", str(CLEARANCE), 3)
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="findings-')
+
+
+def test_findings_are_taken_away_as_csv(auditor: Visitor, drift: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(auditor.get(f"{drift}findings.csv").content.decode())))
+
+    assert [(row["cause"], row["aggregate"], row["version"]) for row in rows] == [("drift", str(CLEARANCE), "3")]
+
+
+def test_who_may_not_take_evidence_away_sees_who_may(viewer: Visitor, drift: str) -> None:
+    assert "Download Needs the auditor role." in words(page(viewer, drift))
+    assert viewer.get(f"{drift}findings.csv").status_code == 403
+
+
+def test_findings_of_a_run_that_never_was_are_not_found(auditor: Visitor) -> None:
+    assert auditor.get("/runs/0193-none/findings.csv").status_code == 404
+
+
+def test_a_text_that_a_spreadsheet_would_compute_is_kept_a_text() -> None:
+    assert to_csv([{"cause": "drift", "found": "=1+1"}]).splitlines()[1] == "drift,,,,,,'=1+1,"
