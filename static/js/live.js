@@ -8,6 +8,8 @@ import { addRows, positions, tails } from "./live/tail.js";
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 1800;
 const REFRESH_JITTER = 400;
+const REFRESH_AGAIN = 1_500;
+const REFRESH_TRIES = 8;
 const SILENT_FOR = 25_000;
 const HIDDEN_FOR = 5_000;
 const LONG_AWAY = 60_000;
@@ -18,7 +20,7 @@ const [SIGNED_OUT, NOT_ALLOWED, BAD_MESSAGE, TOO_MUCH, TOO_LARGE] = [4401, 4403,
 let socket = null;
 let attempt = 0;
 let goodAt = ""; // the server's time when all was well last
-let hadOutage = false;
+let hadOutage = document.querySelector("#page [data-problem][data-state=disconnected]") !== null; // it came while nothing answered
 let wasRefused = false;
 let isStopped = false;
 let opened = "";
@@ -93,15 +95,15 @@ function judge({ at, state: { nats, trouble } }) {
   } else {
     goodAt = at;
     showState(pausedTopics().length ? "paused" : "live");
-    if (hadOutage) later("refresh", Math.random() * REFRESH_JITTER, refresh);
+    if (hadOutage) later("refresh", Math.random() * REFRESH_JITTER, () => refresh());
     hadOutage = false;
   }
 }
 
-async function refresh() {
-  const isDone = await refreshPage();
-  if (isDone) sayOpenIfChanged();
-  return isDone;
+/** A server that has just come back may be too busy for the page: then it is asked again, a little later each time. */
+async function refresh(tries = 1) {
+  if (await refreshPage()) sayOpenIfChanged();
+  else if (tries < REFRESH_TRIES) later("refresh", REFRESH_AGAIN * tries, () => refresh(tries + 1));
 }
 
 function lost(code, reason) {

@@ -24,6 +24,7 @@ SUBJECTS = {
     "proof": "encode, hash, decode and verify in one core's time",
     "pages": "every page of the console",
     "growth": "the same loads and pages on a tenth of the events",
+    "operations": "runs: what the engine costs, rebuild and verification by one worker and two",
     "browser": "from an append to the change on a screen",
     "sockets": "two hundred open browsers",
 }

@@ -63,6 +63,18 @@ class Bare:
         answer = await self.client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=TIMEOUT_SECONDS)
         return answer.data
 
+    async def read_in_order(self, stream: str, subjects: str, count: int) -> None:
+        """The first messages of a stream, by nats-py's ordered consumer."""
+        subscription = await self.jetstream.subscribe(
+            subjects, stream=stream, ordered_consumer=True, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        seen = 0
+        async for _ in subscription.messages:
+            seen += 1
+            if seen == count:
+                break
+        await subscription.unsubscribe()
+
     async def _on_answer(self, message: Msg) -> None:
         bodies, done = self._answers[message.subject.rpartition(".")[2]]
         if message.headers and "Status" in message.headers:

@@ -37,7 +37,7 @@ _WATCH = """() => {
 
 async def measure(stage: Stage) -> list[Figure]:
     async with open_console(stage) as console, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_find_browser(), args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         try:
             page = await browser.new_page()
             await page.goto(f"{console.url}{console.admin_link}")
@@ -75,7 +75,8 @@ def _judge(events: list[tuple[int, float]], shown: list[tuple[int, float, int]])
     return Spread.of([rows[bisect_left(rows, (sequence, 0.0))][1] - at for sequence, at in chosen])
 
 
-def _find_browser() -> str:
+def find_browser() -> str:
+    """The path of a Chromium. Raises RuntimeError where there is none."""
     named = os.environ.get("CIM_CHROMIUM") or next((path for path in map(shutil.which, _BROWSERS) if path), None)
     if named is None:
         raise RuntimeError("There is no Chromium on PATH; install one, or name one by CIM_CHROMIUM=/path/to/chrome.")

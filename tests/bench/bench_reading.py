@@ -59,17 +59,8 @@ async def _read(stage: Stage, count: int) -> Rate:
 async def _read_bare(stage: Stage, count: int) -> Rate:
     gc.collect()
     clock = Clock()
-    subscription = await stage.bare.jetstream.subscribe(
-        EVENTS.subjects, stream=EVENTS.stream, ordered_consumer=True, pending_msgs_limit=-1, pending_bytes_limit=-1
-    )
-    seen = 0
-    async for _ in subscription.messages:
-        seen += 1
-        if seen == count:
-            break
-    rate = clock.rate_of(count)
-    await subscription.unsubscribe()
-    return rate
+    await stage.bare.read_in_order(EVENTS.stream, EVENTS.subjects, count)
+    return clock.rate_of(count)
 
 
 async def _read_whole(stage: Stage) -> tuple[Rate, float]:

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.persistence.console import load_registry
+from apps.persistence.registry import Registry
 from apps.persistence.store import EVENTS, list_consumers
 from apps.persistence.store.child import start_child, stop_child
 from cimadmin.up import answers, prepare, secret_key_file, usable_port, variables_of
@@ -21,6 +23,7 @@ from .stage import Stage, until
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "tests.bench.measured_domain"
+WORKER = (sys.executable, "manage.py", "worker")
 START_SECONDS = 60
 CAUGHT_UP_SECONDS = 3_600
 LOOK_SECONDS = 1.0
@@ -44,6 +47,7 @@ class Console:
     port: int
     web: subprocess.Popen[bytes]
     environment: Mapping[str, str]
+    worker_environment: Mapping[str, str]
     admin_link: str
 
     @property
@@ -94,10 +98,30 @@ async def open_console(stage: Stage) -> AsyncIterator[Console]:
         except TimeoutError as error:
             raise RuntimeError(f"The console did not start:\n{log_file.read_text()[-2000:]}") from error
         await _catch_up(stage)
-        yield Console(port=port, web=web, environment=environments["web"], admin_link=link)
+        yield Console(port=port, web=web, environment=environments["web"], worker_environment=environments["worker"], admin_link=link)
     finally:
         stop_child(web)
         stop_child(worker)
+
+
+@asynccontextmanager
+async def second_worker(console: Console) -> AsyncIterator[None]:
+    """Another worker beside the console's own."""
+    ready_file = Path(console.worker_environment["CIM_DATA"]) / "second.ready"
+    environment = {**console.worker_environment, "CIM_READY_FILE": str(ready_file)}
+    worker = start_child(WORKER, output=subprocess.DEVNULL, environment=environment, folder=ROOT)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await until(ready_file.exists)
+        yield
+    finally:
+        stop_child(worker)
+        ready_file.unlink(missing_ok=True)
+
+
+def registry_of() -> Registry:
+    """What the measured console declares."""
+    return load_registry([DOMAIN])
 
 
 def _start(
@@ -107,7 +131,7 @@ def _start(
     daphne = (sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0", "cimadmin.asgi:application")
     ready_file.unlink(missing_ok=True)
     with log_file.open("ab") as log:
-        worker = start_child((sys.executable, "manage.py", "worker"), output=log, environment=environments["worker"], folder=ROOT)
+        worker = start_child(WORKER, output=log, environment=environments["worker"], folder=ROOT)
         return start_child(daphne, output=log, environment=environments["web"], folder=ROOT), worker
 
 

@@ -111,7 +111,6 @@ def test_refused_purge_says_on_the_form_which_setting_refuses_it(operator: Visit
     assert "CIM_STREAM_CHANGES is off" in read(operator, "/runs/new/purge/review/?stream=ORDERS", status=422)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_gap_that_a_run_made_names_the_run_and_its_reason(operator: Visitor, changes: None, orders: str, home: Home) -> None:
     with Worker(home.server, changes=True):
         address = start_run(operator, "/runs/new/purge/review/?stream=ORDERS&subject=orders.late", typed="ORDERS")

@@ -15,6 +15,7 @@ from apps.persistence.store import Store, list_consumers
 
 from .conftest import Home, Visitor
 from .stream_stage import add_consumer, append_story, delete, fill, make_stream
+from .working_console import wait_until
 
 SEQUENCES = re.compile(r'<tr id="event-(\d+)"')
 GAPS = re.compile(r'<tr class="gap"[^>]*><td[^>]*>([^<]*)')
@@ -214,9 +215,7 @@ def test_a_nats_user_that_may_not_read_is_told_which_subject(viewer: Visitor, ho
     settings.CIM_HOME = {"url": system.url, "user": system.user or "", "password": system.password or ""}
     connection.stop()
 
-    text = page(viewer, "/streams/", status=503)
-
-    assert "JetStream" in text
+    wait_until(lambda: "JetStream" in page(viewer, "/streams/", status=503), "the page never said what the user may not read")
 
 
 def test_a_person_without_a_role_sees_no_stream(visitor: Client, home: Home) -> None:
