@@ -97,6 +97,11 @@ class Board:
         return [row for row in self.rows if row.status.state is State.STALLED]
 
     @property
+    def parked(self) -> int:
+        """Events that projections set aside, to be decided on."""
+        return sum(row.status.parked for row in self.rows)
+
+    @property
     def rebuilding(self) -> list[Row]:
         return [row for row in self.rows if row.status.rebuild]
 

@@ -16,6 +16,7 @@ from apps.persistence.subjects import check_token
 from .board import Board, read_board
 from .chart import span_of
 from .detail import Detail, read_detail
+from .parked import read_parked
 
 REST_SECONDS = 0.5
 LOOK_SECONDS = 1.0
@@ -42,6 +43,19 @@ async def projection(store: Store, argument: str) -> AsyncGenerator[Sequence[Fra
         while True:
             changed.clear()
             yield detail_frames(await read_detail(store, name, span_of(span)), role=role)
+            await _wait(changed)
+
+
+@source("parked", permission="projections.view")
+async def parked(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """`ROLE/NAME`: the parked events of one projection; without a name those of all."""
+    role, _, name = argument.partition("/")
+    changed = asyncio.Event()
+    async with store.connection.subscribe(f"$KV.{RECORDS_BUCKET}.>", lambda _message: changed.set()):
+        while True:
+            changed.clear()
+            found = await read_parked(store, name)
+            yield [render("projections/_parked.html", id="parked-events", parked=found, user=holder_of(role))]
             await _wait(changed)
 
 

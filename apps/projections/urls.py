@@ -7,5 +7,6 @@ from . import views
 app_name = "projections"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("parked-events/", views.parked, name="parked"),
     path("<slug:name>/", views.projection, name="projection"),
 ]

@@ -13,6 +13,7 @@ from apps.connection import ask
 from .board import read_board
 from .chart import SPANS, span_of
 from .detail import read_detail
+from .parked import read_parked
 
 
 @require_safe
@@ -30,3 +31,12 @@ def projection(request: HttpRequest, name: str) -> HttpResponse:
     topic = f"projection:{role(request.user)}/{span.name}/{name}"
     context = {"detail": detail, "row": detail.row, "spans": SPANS, "topic": topic}
     return render(request, "projections/projection.html", context)
+
+
+@require_safe
+@permission_required("projections.view")
+def parked(request: HttpRequest) -> HttpResponse:
+    """The events that projections set aside, of all or of one."""
+    found = ask(read_parked, request.GET.get("projection", ""))
+    topic = f"parked:{role(request.user)}/{found.projection}"
+    return render(request, "projections/parked.html", {"parked": found, "topic": topic})

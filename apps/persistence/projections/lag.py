@@ -83,6 +83,7 @@ class ProjectionStatus:
     version: int | None = None
     rebuild: Rebuild | None = None
     skipped: int = 0
+    parked: int = 0
     switched_at: datetime | None = None
 
     @property
@@ -132,6 +133,7 @@ def _status(facts: Facts, series: Series | None, moment: datetime, stalled_after
         version=record.serving_build.version,
         rebuild=_rebuild(facts),
         skipped=len(record.skips),
+        parked=len(record.parked),
         switched_at=record.switched_at,
     )
 
