@@ -22,6 +22,7 @@ from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, r
 from .addresses import review_url
 from .asking import is_queued, listen, refusal_of
 from .catalogue import can_retry_operation, title_of, unit_of_operation
+from .samples import ShownSample, shown
 
 SAME_WITHIN = 0.1
 _SHOWN_ELSEWHERE = frozenset({"seconds", "stream", "intact", "finding_count"})
@@ -138,6 +139,9 @@ class RunPage:
         """All that it found wrong."""
         counted = self.run.figures.get("finding_count", 0) if self.run else 0
         return counted if isinstance(counted, int) else 0
+
+    def samples(self) -> list[ShownSample]:
+        return shown(self.run.samples) if self.run else []
 
     @property
     def leaves(self) -> dict[str, str]:

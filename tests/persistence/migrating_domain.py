@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from apps.persistence.evolution import FIRST_VERSION, Migration, SchemaVersion, StreamChange
+from apps.persistence.events import Event, NewEvent
+from apps.persistence.evolution import FIRST_VERSION, Migration, SchemaVersion, StreamChange, keep
 from apps.persistence.registry import Domain
 
 from .stream_migrating import TIDY, tidy, untidy, without_name
+
+
+def stumble(event: Event) -> list[NewEvent]:
+    """Fails at every name."""
+    return [keep(event, payload={"name": event.payload["label"]})] if event.type == "named" else [keep(event)]
+
 
 TIDY_UP = Migration(
     id="tidy-up",
@@ -21,4 +28,11 @@ CARELESS = Migration(
     to_version=SchemaVersion(1, 1),
     change=StreamChange(id="careless", transform=tidy),
 )
-DOMAIN = Domain(name="shop", title="Shop", aggregates=[TIDY], migrations=[TIDY_UP, CARELESS])
+BROKEN = Migration(
+    id="broken",
+    title="Stumble over names",
+    from_version=FIRST_VERSION,
+    to_version=SchemaVersion(1, 2),
+    change=StreamChange(id="broken", transform=stumble),
+)
+DOMAIN = Domain(name="shop", title="Shop", aggregates=[TIDY], migrations=[TIDY_UP, CARELESS, BROKEN])

@@ -23,6 +23,7 @@ from apps.persistence.operations import OPERATIONS
 from apps.persistence.operations.migrate import Migrate
 from apps.persistence.store import Store, append, ensure_home, get_stream, open_store, read_batch, read_generations
 from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.work.failures import read_failures
 from apps.persistence.work.run import RunState
 
 from .baskets import added, named, removed
@@ -79,8 +80,10 @@ async def test_dry_run_shows_what_becomes_of_events_and_writes_nothing(filled: S
     async with filled.worker():
         run = await filled.wait(await filled.ask("migrate", FORWARD, dry_run=True))
 
-    assert run.outcome == "Nothing stands in the way. Read 7 events; 6 would be written."
-    assert {sample.note for sample in run.samples} == {"smallest", "largest", "random"}
+    assert run.outcome == (
+        "Nothing stands in the way. Read 7 events; 6 would be written. The states of 2 aggregates were compared; all are as expected."
+    )
+    assert {sample.note for sample in run.samples} == {"smallest", "largest", "renamed", "dropped", "random", "state, as expected"}
     assert any("put (schema 1)" in sample.after for sample in run.samples)
     assert (await read_journal(filled.store, "shop")).head.version == 0
     assert (await read_generations(filled.store.connection, "CIM-EVENTS")).revision == 0
@@ -91,9 +94,36 @@ async def test_dry_run_names_every_state_that_nobody_expected(filled: Stage) -> 
         run = await filled.wait(await filled.ask("migrate", {"migration": "shop.careless"}, dry_run=True))
 
     assert run.outcome.startswith("2 aggregates would have another state than expected.")
-    assert [sample.what for sample in run.samples if sample.is_bad] == [
+    assert [sample.what for sample in run.samples if sample.is_bad] == ["State of shop.basket.b1", "State of shop.basket.b2"]
+    assert [failed.item for group in (await read_failures(filled.store.connection, run.id)).groups for failed in group.items] == [
         "shop.basket.b1 would differ: name: 'for May' became None",
         "shop.basket.b2 would differ: name: 'empty' became None",
+    ]
+
+
+async def test_dry_run_lists_every_event_that_cannot_be_transformed(filled: Stage) -> None:
+    async with filled.worker():
+        run = await filled.wait(await filled.ask("migrate", {"migration": "shop.broken"}, dry_run=True))
+
+    (group,) = (await read_failures(filled.store.connection, run.id)).groups
+    assert run.outcome.startswith("2 events cannot be transformed. Read 7 events; 5 would be written.")
+    assert group.reason == "KeyError: 'label'"
+    assert [(failed.item, failed.link) for failed in group.items] == [
+        ("shop.basket.b1 version 2, sequence 2", "/streams/CIM-EVENTS/2/"),
+        ("shop.basket.b2 version 1, sequence 4", "/streams/CIM-EVENTS/4/"),
+    ]
+
+
+async def test_dry_run_of_the_way_back_reads_what_came_since_the_switch(filled: Stage) -> None:
+    async with filled.worker():
+        await filled.wait(await filled.ask("migrate", FORWARD))
+        put = replace(added("late"), type="put")
+        await append(filled.store, Head(aggregate=AggregateRef("shop", "basket", "b9")), [put])
+        run = await filled.wait(await filled.ask("migrate", BACK, dry_run=True))
+
+    assert run.outcome == "Nothing stands in the way. Read 1 events; 1 would be written."
+    assert [(sample.now.splitlines()[0], sample.after.splitlines()[0]) for sample in run.samples] == [
+        ("put (schema 1) {", "added (schema 1) {"),
     ]
 
 
@@ -117,7 +147,10 @@ async def test_operator_lets_a_path_differ(filled: Stage) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"migration": "shop.unknown"}, "No domain declares the migration 'shop.unknown'; there are shop.careless, shop.tidy-up"),
+        (
+            {"migration": "shop.unknown"},
+            "No domain declares the migration 'shop.unknown'; there are shop.careless, shop.broken, shop.tidy-up",
+        ),
         ({"migration": "shop.tidy-up", "direction": "back"}, "tidy-up cannot be rolled back now: nothing is applied"),
     ],
 )

@@ -18,13 +18,16 @@ from .states import Difference, Expected, compare
 from .transform import Transform, is_as_it_was, make_blocks
 
 RANDOM_KEPT = 6
-FAILING_KEPT = 200
-DIFFERENCES_KEPT = 50
+CHANGED_KEPT = 6
+STATES_KEPT = 6
+FAILING_KEPT = 1_000
+DIFFERENCES_KEPT = 1_000
+KEPT = "kept as they are"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """One event and what becomes of it: `why` it is shown, and `problem` where it fails."""
+    """One event as it is stored and what becomes of it: `why` it is shown, and `problem` where it fails."""
 
     why: str
     sequence: int
@@ -54,13 +57,14 @@ class _Trial:
     counts: Counter[str] = field(default_factory=Counter)
     failing: list[Diff] = field(default_factory=list)
     chosen: list[Diff] = field(default_factory=list)
+    changed: list[Diff] = field(default_factory=list)
     smallest: tuple[int, Diff] | None = None
     largest: tuple[int, Diff] | None = None
     states: dict[AggregateRef, _Both] = field(default_factory=dict)
     random: Random = field(default_factory=lambda: Random(0))
 
-    def take(self, stored: StoredEvent) -> None:
-        """Transform one event and note what becomes of it."""
+    def take(self, stored: StoredEvent, written: Event) -> None:
+        """Transform one event, given as it is read and as it was `written`, and note what becomes of it."""
         self.counts["events read"] += 1
         event = stored.event
         try:
@@ -68,11 +72,12 @@ class _Trial:
             make_blocks(stored, parts, Head(aggregate=event.aggregate), old_head=stored.head)
         except Exception as error:  # a domain's code, which may raise anything
             words = str(error) if isinstance(error, (InvalidEvent, EncodingError)) else f"{type(error).__name__}: {error}"
-            self.fail(stored.sequence, event, words)
+            self.fail(stored.sequence, written, words)
             return
+        kind = _kind(stored, parts)
         self.counts["events written"] += len(parts)
-        self.counts[_kind(stored, parts)] += 1
-        self._choose(stored, Diff(why="random", sequence=stored.sequence, before=event, after=parts))
+        self.counts[kind] += 1
+        self._choose(stored, Diff(why="random", sequence=stored.sequence, before=written, after=parts), kind)
         self._fold(event, parts)
 
     def fail(self, sequence: int, event: Event | None, problem: str) -> None:
@@ -81,17 +86,22 @@ class _Trial:
         if len(self.failing) < FAILING_KEPT:
             self.failing.append(Diff(why="failing", sequence=sequence, before=event, problem=problem))
 
-    def _choose(self, stored: StoredEvent, diff: Diff) -> None:
-        """A random choice of all events so far, and the smallest and the largest."""
-        seen = self.counts["events read"]
-        if len(self.chosen) < RANDOM_KEPT:
-            self.chosen.append(diff)
-        elif (place := self.random.randrange(seen)) < RANDOM_KEPT:
-            self.chosen[place] = diff
+    def _choose(self, stored: StoredEvent, diff: Diff, kind: str) -> None:
+        """A random choice of all events so far, and of those that do not stay as they are; and the smallest and the largest."""
+        self._draw(self.chosen, diff, RANDOM_KEPT, self.counts["events read"])
+        if kind != KEPT:
+            self._draw(self.changed, replace(diff, why=kind), CHANGED_KEPT, self.counts["events read"] - self.counts[KEPT])
         if self.smallest is None or stored.size < self.smallest[0]:
             self.smallest = (stored.size, replace(diff, why="smallest"))
         if self.largest is None or stored.size > self.largest[0]:
             self.largest = (stored.size, replace(diff, why="largest"))
+
+    def _draw(self, drawn: list[Diff], diff: Diff, kept: int, seen: int) -> None:
+        """Keep `kept` of all that were `seen`, each with the same chance."""
+        if len(drawn) < kept:
+            drawn.append(diff)
+        elif (place := self.random.randrange(seen)) < kept:
+            drawn[place] = diff
 
     def _fold(self, event: Event, parts: Sequence[NewEvent]) -> None:
         definition = self.work.definitions.get((event.aggregate.context, event.aggregate.type))
@@ -128,17 +138,39 @@ class _Trial:
         return found
 
     def diffs(self) -> list[Diff]:
-        """Every failing event (as many as are kept), the smallest, the largest, and some at random."""
+        """Every failing event (as many as are kept), some that change, the smallest, the largest and some at random; each once."""
         ends = [pair[1] for pair in (self.smallest, self.largest) if pair]
-        return [*self.failing, *ends, *sorted(self.chosen, key=lambda diff: diff.sequence)]
+        changed, chosen = (sorted(part, key=lambda diff: diff.sequence) for part in (self.changed, self.chosen))
+        once: dict[int, Diff] = {}
+        for diff in [*ends, *changed, *chosen]:
+            once.setdefault(diff.sequence, diff)
+        return [*self.failing, *sorted(once.values(), key=lambda diff: diff.why in ("smallest", "largest", "random"))]
+
+    def some_states(self, differences: Sequence[Difference]) -> list[Value]:
+        """States before and after: of aggregates that differ, and of some others at random."""
+        differing = {difference.aggregate: str(difference) for difference in differences[:STATES_KEPT]}
+        others = sorted((ref for ref, both in self.states.items() if both.is_comparable and ref not in differing), key=str)
+        drawn = self.random.sample(others, min(len(others), STATES_KEPT - len(differing)))
+        return [
+            {
+                "aggregate": str(ref),
+                "before": _small(self.states[ref].old),
+                "after": _small(self.states[ref].new),
+                "difference": differing.get(ref, ""),
+            }
+            for ref in [*differing, *drawn]
+        ]
 
 
-async def rehearse(work: Work, source: Store, transform: Transform, *, expected: Expected | None) -> Rehearsal:
-    """Read the whole stream once. What stands in the way is in `problems`; the report holds the differences of single events."""
+async def rehearse(work: Work, source: Store, transform: Transform, *, expected: Expected | None, after: int = 0) -> Rehearsal:
+    """Read the stream once, from the sequence that follows `after`, without writing.
+
+    What stands in the way is in `problems`; the report holds what becomes of single events and states.
+    """
     stream = source.layout.stream
     trial = _Trial(work, source, transform, random=Random(stream))
     last = (await get_stream(source.connection, stream)).last_sequence
-    async with open_reader(source.connection, stream, to_sequence=last) as reader:
+    async with open_reader(source.connection, stream, from_sequence=after + 1, to_sequence=last) as reader:
         async for messages in reader:
             for start in range(0, len(messages), SLICE):
                 part = messages[start : start + SLICE]
@@ -155,19 +187,23 @@ async def rehearse(work: Work, source: Store, transform: Transform, *, expected:
         "last_sequence": last,
         "diffs": [_to_value(diff) for diff in trial.diffs()],
         "differences": [str(difference) for difference in differences[:DIFFERENCES_KEPT]],
+        "states": trial.some_states(differences),
     }
     return Rehearsal(problems=tuple(problems), counts=tuple(sorted(trial.counts.items())), report=report)
 
 
 def _take_all(trial: _Trial, messages: Sequence[Message]) -> None:
     for message in messages:
+        written: Event | None = None
         try:
-            stored = trial.source.upcasters.read(decode_event(trial.source, message))
+            raw = decode_event(trial.source, message)
+            written = raw.event
+            stored = trial.source.upcasters.read(raw)
         except (InvalidEvent, EncodingError) as error:
             trial.counts["events read"] += 1
-            trial.fail(message.sequence, None, str(error))
+            trial.fail(message.sequence, written, str(error))
             continue
-        trial.take(stored)
+        trial.take(stored, written)
 
 
 def _kind(stored: StoredEvent, parts: Sequence[NewEvent]) -> str:
@@ -176,7 +212,7 @@ def _kind(stored: StoredEvent, parts: Sequence[NewEvent]) -> str:
     if len(parts) > 1:
         return "split"
     is_same = is_as_it_was(stored.event, parts) and stored.event.schema == stored.stored_schema
-    return "kept as they are" if is_same else "renamed" if parts[0].type != stored.event.type else "changed"
+    return KEPT if is_same else "renamed" if parts[0].type != stored.event.type else "changed"
 
 
 def _as_event(event: Event, part: NewEvent, version: int) -> Event:
@@ -197,5 +233,8 @@ def _to_value(diff: Diff) -> Value:
 
 
 def _side(event_type: str, schema: int, payload: Mapping[str, Value]) -> Value:
-    small = len(encode(dict(payload))) <= 2_000
-    return {"type": event_type, "schema": schema, "payload": dict(payload) if small else "(large)"}
+    return {"type": event_type, "schema": schema, "payload": _small(payload)}
+
+
+def _small(value: Mapping[str, Value]) -> Value:
+    return dict(value) if len(encode(dict(value))) <= 2_000 else "(large)"

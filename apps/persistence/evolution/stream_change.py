@@ -78,6 +78,16 @@ class StreamChange:
         source = await self._serving(work)
         return await rehearse(work, source, self.transform, expected=self.expected)
 
+    async def rehearse_back(self, work: Work) -> Rehearsal:
+        """Transform what came since the switch, without writing; states are those that were there before."""
+        source = await self._serving(work)
+        since = await self._switched_at(source)
+        if self.back is None:
+            came = (await get_stream(source.connection, source.layout.stream)).last_sequence - since
+            problem = f"{came:,} events arrived in {source.layout.stream} since the switch, and it declares no way back for them."
+            return Rehearsal(problems=(problem,) if came else ())
+        return await rehearse(replace(work, definitions={}), source, self.back, expected=None, after=since)
+
     async def up(self, work: Work) -> str:
         """Copy, close, copy the rest, compare, switch."""
         record = await read_generations(work.store.connection, self.layout.name)

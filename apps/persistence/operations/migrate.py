@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 from ..encoding import Value
 from ..errors import InvalidInput, MigrationConflict, NoMigrationPath, PlanStale
-from ..evolution import Journal, Migration, StreamChange, Work, abandon, apply, read_journal, roll_back
+from ..evolution import Journal, Migration, Rehearsal, StreamChange, Work, abandon, apply, read_journal, roll_back
 from ..registry import Registry
 from ..store import Store, get_stream, read_generations, stream_name
-from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted, Sample
+from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted
 from ..work.rates import measured_rate
 from ..work.run import load_run
+from .rehearsed import samples_of, tell_failures, words_of
 
 
 async def _migrations(store: Store, registry: Registry) -> Sequence[str]:
@@ -72,22 +72,17 @@ class Migrate:
     async def dry_run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Transform every event and compare every state; samples of both are kept with the receipt."""
         _, migration = _find(registry, self.migration)
-        found = await migration.change.rehearse(self._work(store, registry, progress))
-        counts = dict(found.counts)
-        report: Mapping[str, Any] = found.report or {}
-        samples = (*_differing(report), *(_sample(diff, str(report.get("stream", ""))) for diff in report.get("diffs", ())))
-        for sample in samples:
-            if sample.is_bad:
-                progress.log(f"{sample.what}: {sample.note}")
-        verdict = " ".join(found.problems) if found.problems else "Nothing stands in the way."
+        work = self._work(store, registry, progress)
+        found = await (migration.change.rehearse(work) if self.direction == "forward" else _rehearse_back(migration, work))
+        tell_failures(found, progress)
+        counts = {name.replace(" ", "_"): count for name, count in found.counts if name != "events read"}
         figures: dict[str, Value] = {
-            "events": counts.get("events read", 0),
+            "events": dict(found.counts).get("events read", 0),
             "seconds": progress.seconds,
             "problems": list(found.problems),
-            "counts": cast("dict[str, Value]", counts),
+            **counts,
         }
-        read = f"Read {counts['events read']:,} events; {counts['events written']:,} would be written." if report else ""
-        return Outcome(sentence=f"{verdict} {read}".strip(), figures=figures, samples=samples)
+        return Outcome(sentence=words_of(found), figures=figures, samples=samples_of(found))
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Do it, or go on with it."""
@@ -145,6 +140,10 @@ def check_turn(journal: Journal, migration: Migration, direction: str) -> None:
         raise InvalidInput(f"{migration.id} cannot be rolled back: it declares no way back.")
 
 
+async def _rehearse_back(migration: Migration, work: Work) -> Rehearsal:
+    return await migration.change.rehearse_back(work) if isinstance(migration.change, StreamChange) else Rehearsal()
+
+
 def _looking(store: Store) -> Work:
     """For looking only."""
     return Work(store=store, run="", by="", definitions={})
@@ -182,25 +181,3 @@ async def _clear_away(work: Work, domain: str, registry: Registry) -> None:
     if before is None or before.state.is_ended:
         _, migration = _find(registry, f"{domain}.{running.migration}")
         await abandon(replace(work, run=running.run), domain, migration)
-
-
-def _differing(report: Mapping[str, Any]) -> tuple[Sample, ...]:
-    return tuple(Sample(what=words, note="another state than expected", is_bad=True) for words in report.get("differences", ()))
-
-
-def _sample(diff: Mapping[str, Any], stream: str) -> Sample:
-    sides = [_side(part) for part in diff["after"]]
-    return Sample(
-        what=f"{diff['aggregate']} version {diff['version']}, sequence {diff['sequence']:,}",
-        now=_side(diff["before"]) if diff["before"] else "",
-        after="\n".join(sides) if sides else "" if diff["problem"] else "(dropped)",
-        note=diff["problem"] or diff["why"],
-        is_bad=bool(diff["problem"]),
-        link=f"/streams/{stream}/{diff['sequence']}/",
-    )
-
-
-def _side(part: Mapping[str, Any]) -> str:
-    payload = part["payload"]
-    text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False, sort_keys=True, default=str)
-    return f"{part['type']} (schema {part['schema']}) {text}"
