@@ -60,6 +60,16 @@ def test_a_stream_is_opened_from_the_list_and_an_event_beside_it_by_keyboard(ops
     expect(ops).to_have_url(re.compile(r"\?show=59$"))
 
 
+def test_a_filter_that_finds_nothing_finds_the_stream_that_is_made_later(ops: Page, console: RunningConsole) -> None:
+    ops.goto("/streams/?q=LATER-MADE")
+    expect(ops.get_by_role("heading", name="No stream for this filter")).to_be_visible()
+    expect(ops.locator("html")).to_have_attribute("data-live", "live")
+
+    put(console, "LATER-MADE", 3)
+
+    expect(ops.get_by_role("link", name="LATER-MADE", exact=True)).to_be_visible()
+
+
 def test_back_closes_the_event_and_returns_to_the_page_before(ops: Page, console: RunningConsole) -> None:
     put(console, "BACK", 120)
     ops.goto("/streams/BACK/")
