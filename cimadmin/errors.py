@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from apps.accounts.rights import RoleNeeded
+from apps.api.problems import answer_status, is_for_api
 from apps.persistence import errors as persistence
 
 
@@ -42,13 +43,17 @@ def problem_of(error: persistence.PersistenceError) -> Problem:
 
 
 def answer(request: HttpRequest, problem: Problem, template: str = "errors/problem.html") -> HttpResponse:
-    """The whole page, or for htmx the notice alone, which goes to the place for problems at the top of the page."""
+    """The whole page, or for htmx the notice alone, which goes to the place for problems at the top of the page; JSON for programs."""
+    if is_for_api(request):
+        return answer_status(request, problem.status, problem.sentence)
     name = "errors/_problem.html" if getattr(request, "htmx", False) else template
     return render(request, name, {"problem": problem}, status=problem.status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Written without the request: its Host header may be what was wrong."""
+    """Written without the request's host: its Host header may be what was wrong."""
+    if is_for_api(request):
+        return answer_status(request, 400, "The request cannot be read; its Host header or its length may be what is wrong.")
     return HttpResponse(render_to_string("400.html"), status=400)
 
 
@@ -64,6 +69,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Written without the database or the person: either may be what failed."""
+    if is_for_api(request):
+        return answer_status(request, 500, "The console failed at this; its log says where.")
     return HttpResponse(render_to_string("500.html"), status=500)
 
 

@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "apps.runs",
     "apps.files",
     "apps.search",
+    "apps.api",
 ]
 
 MIDDLEWARE = [

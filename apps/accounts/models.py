@@ -1,4 +1,4 @@
-"""This module is what the database keeps about signing in beside Django's own people: links that work once, and failed tries."""
+"""This module is what the database keeps about signing in beside Django's own people: links that work once, failed tries, tokens."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ class FailedTry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username} from {self.address} at {self.at:%H:%M:%S}"
+
+
+class AccessToken(models.Model):
+    """A person's key for programs. Only the digest of its secret is kept.
+
+    It may do what the person may; with a `role` no more than that role, with `permissions` only those.
+    """
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=60)
+    secret_digest = models.CharField(max_length=64, unique=True)
+    role = models.CharField(max_length=20, blank=True)
+    permissions = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"token {self.name} of {self.person}, until {self.expires_at:%Y-%m-%d}"

@@ -1,8 +1,8 @@
-"""This module is the addresses of signing in, of one's own password, and of the People page."""
+"""This module is the addresses of signing in, of one's own password and tokens, and of the People page."""
 
 from django.urls import path
 
-from . import people_views, views
+from . import people_views, token_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("sign-in/<str:token>", views.link, name="link"),
     path("sign-out", views.sign_out, name="sign_out"),
     path("password", views.password, name="password"),
+    path("tokens/", token_views.index, name="tokens"),
+    path("tokens/<int:number>/revoke", token_views.revoke, name="revoke_token"),
     path("people/", people_views.index, name="people"),
     path("people/add", people_views.add, name="add_person"),
     path("people/<str:username>/role", people_views.change_role, name="change_role"),

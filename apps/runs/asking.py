@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from weakref import WeakSet
 
 from apps.persistence.encoding import Value
-from apps.persistence.errors import EncodingError, InvalidInput
+from apps.persistence.errors import EncodingError, InvalidInput, NotFound
 from apps.persistence.events import new_id
 from apps.persistence.registry import Command
-from apps.persistence.store import COMMANDS_STREAM, Connection, Store, get_last
+from apps.persistence.store import COMMANDS_STREAM, Connection, Store, get_last, subjects_matching
 from apps.persistence.work.commands import COMMANDS_ROOT, NOTICES_ROOT, Acknowledgement, Rejected, read_notice, send_command
 from apps.persistence.work.run import run_ref
 
 from .plans import SignedPlan
 
 ANSWER_SECONDS = 2.0
+DRY_RUN_REASON = "To see what it would do."
 REMEMBERED = 500
 
 _refused: OrderedDict[str, str] = OrderedDict()
@@ -82,6 +83,15 @@ def refusal_of(command_id: str) -> str | None:
 async def is_queued(connection: Connection, run_id: str) -> bool:
     """Whether the request of this run still waits for a worker."""
     return await get_last(connection, COMMANDS_STREAM, f"{COMMANDS_ROOT}.console.run.{run_id}.request") is not None
+
+
+async def waiting_requests(connection: Connection) -> tuple[str, ...]:
+    """The runs whose requests no worker has taken up yet, the oldest first: their ids sort by time."""
+    try:
+        subjects = await subjects_matching(connection, COMMANDS_STREAM, f"{COMMANDS_ROOT}.console.run.*.request")
+    except NotFound:
+        return ()
+    return tuple(sorted(subject.split(".")[4] for subject in subjects))
 
 
 def _command(run_id: str, name: str, payload: dict[str, Value], actor: str, *, command_id: str) -> Command:

@@ -14,9 +14,11 @@ from apps.persistence.work.heartbeat import list_workers
 from apps.persistence.work.run import Run, RunState
 from apps.persistence.work.run_index import RunPage, RunQuery, list_runs
 
+from .asking import waiting_requests
 from .catalogue import Choice, choices, title_of
 
 PAGE_RUNS = 50
+FILTERS = ("state", "operation", "person", "target", "since", "until", "before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One page. `newest` is the id of the newest run of all, by which a page knows that there is a newer one."""
+    """One page. `newest` is the id of the newest run of all, by which a page knows that there is a newer one.
+
+    `waiting` are the runs that were asked for and that no worker has taken up; they are in no list yet.
+    """
 
     query: RunQuery
     since: str
@@ -45,6 +50,7 @@ class Listing:
     before: str
     newest: str
     workers_alive: int
+    waiting: tuple[str, ...] = ()
 
     @property
     def is_filtered(self) -> bool:
@@ -74,6 +80,7 @@ async def read_listing(store: Store, given: Mapping[str, str]) -> Listing:
         before=before,
         newest=newest.runs[0].id if newest.runs else "",
         workers_alive=len(await list_workers(store.connection)),
+        waiting=await waiting_requests(store.connection),
     )
 
 

@@ -10,9 +10,10 @@ from apps.live.frames import Frame, Refresh, render
 from apps.live.sources import source
 from apps.persistence.store import Store
 from apps.persistence.subjects import check_token
+from apps.persistence.work.heartbeat import list_workers
 from apps.persistence.work.run_index import list_runs
 
-from .asking import listen
+from .asking import listen, waiting_requests
 from .listing import PAGE_RUNS, rows_of
 from .page import RunPage, read_run_page
 
@@ -50,7 +51,10 @@ async def runs(store: Store, _argument: str) -> AsyncGenerator[Sequence[Frame], 
         page = await list_runs(store.connection, limit=PAGE_RUNS)
         newest = page.runs[0].id if page.runs else ""
         rows = [render("runs/_row.html", id=f"run-{row.run.id}", row=row) for row in rows_of(page)]
-        yield [*rows, Refresh(id="runs-newest", revision=newest)]
+        waiting = await waiting_requests(store.connection)
+        workers_alive = len(await list_workers(store.connection))
+        notice = render("runs/_waiting.html", id="runs-waiting", waiting=waiting, workers_alive=workers_alive)
+        yield [*rows, notice, Refresh(id="runs-newest", revision=newest)]
         await asyncio.sleep(LIST_SECONDS)
 
 

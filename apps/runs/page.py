@@ -20,7 +20,8 @@ from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, run_ref
 
 from .addresses import review_url
-from .asking import is_queued, listen, refusal_of
+from .ahead import find_run_ahead
+from .asking import is_queued, listen, refusal_of, waiting_requests
 from .catalogue import can_retry_operation, title_of, unit_of_operation
 from .samples import ShownSample, shown
 
@@ -52,7 +53,10 @@ class TimeLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
-    """`run` is None while no worker has taken up the request; `refusal` then says why none ever will, `is_queued` that one may."""
+    """`run` is None while no worker has taken up the request; `refusal` then says why none ever will, `is_queued` that one may.
+
+    `waiting` is how many requests wait, this one among them; `waits_for` is the run ahead, which works on the same target.
+    """
 
     id: str
     run: Run | None
@@ -63,6 +67,13 @@ class RunPage:
     is_queued: bool
     looked_at: datetime
     failures: RunFailures
+    waiting: int = 0
+    waits_for: Run | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody asked for it, as far as this process can know."""
+        return bool(self.run or self.refusal or self.is_queued)
 
     @property
     def title(self) -> str:
@@ -183,9 +194,10 @@ async def read_run_page(store: Store, run_id: str) -> RunPage:
     is_waiting = not events and await is_queued(connection, run_id)
     if not events and not is_waiting:  # a worker may have taken it up between these two looks
         events = await _load(store, run_id)
+    run = run_from(events)
     return RunPage(
         id=run_id,
-        run=run_from(events),
+        run=run,
         progress=await _progress(store, run_id) if events else None,
         events=_events(events),
         workers=tuple(await list_workers(connection)),
@@ -193,6 +205,8 @@ async def read_run_page(store: Store, run_id: str) -> RunPage:
         is_queued=is_waiting,
         looked_at=now(),
         failures=await read_failures(connection, run_id) if events else RunFailures(),
+        waiting=len(await waiting_requests(connection)) if is_waiting else 0,
+        waits_for=await find_run_ahead(connection, run) if run else None,
     )
 
 

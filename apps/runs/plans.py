@@ -20,7 +20,7 @@ from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import find_dry_run
 from apps.registry import informed, registry
 
-from .catalogue import Choice
+from .catalogue import Choice, title_of
 
 PLAN_SECONDS = 5.0
 VALID_SECONDS = 3600
@@ -28,7 +28,19 @@ _SALT = "apps.runs.plan"
 
 
 class PlanRefused(Exception):
-    """The signed plan is not one that this console made, or it is too old; the message says what to do."""
+    """The signed plan cannot be confirmed here; the message says why, and what to do."""
+
+
+class PlanExpired(PlanRefused):
+    """The plan is too old."""
+
+
+class PlanOfAnother(PlanRefused):
+    """The plan is one of another operation."""
+
+    def __init__(self, plan: SignedPlan, choice: Choice) -> None:
+        super().__init__(f"The plan belongs to the operation {title_of(plan.operation)}, not to {choice.title}.")
+        self.operation = plan.operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +105,9 @@ def unsign(token: str) -> SignedPlan:
     try:
         text = signing.TimestampSigner(salt=_SALT).unsign(token, max_age=VALID_SECONDS)
     except signing.SignatureExpired as error:
-        raise PlanRefused("The plan was older than an hour. This is the plan as it is now; confirm it anew.") from error
+        raise PlanExpired("The plan was older than an hour. Plan again.") from error
     except signing.BadSignature as error:
-        raise PlanRefused("The plan did not come from this console. This is a new one; confirm it anew.") from error
+        raise PlanRefused("The plan did not come from this console. Plan again.") from error
     body = cast("dict[str, Value]", decode(urlsafe_b64decode(text)))
     return SignedPlan(
         run_id=str(body["run"]),
@@ -106,6 +118,14 @@ def unsign(token: str) -> SignedPlan:
         digest=str(body["digest"]),
         confirm_with=str(body["confirm_with"]),
     )
+
+
+def unsign_for(token: str, choice: Choice) -> SignedPlan:
+    """The plan in a token, which must be one of this operation. Raises PlanRefused."""
+    plan = unsign(token)
+    if plan.operation != choice.name:
+        raise PlanOfAnother(plan, choice)
+    return plan
 
 
 def equivalent_command(choice: Choice, operation: Operation) -> str:

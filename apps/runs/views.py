@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.rights import permission_required, require
 from apps.connection import ask
-from apps.persistence.errors import InvalidInput, NotFound
+from apps.persistence.errors import InvalidInput, InvalidState, NotFound
 from apps.persistence.work.commands import Rejected
+from apps.persistence.work.run_commands import check_move
 
-from .asking import Asking, control_run, request_run
+from .asking import DRY_RUN_REASON, Asking, control_run, request_run
 from .catalogue import Choice, choices, find_choice
 from .forms import ConfirmForm, OperationForm, Typed, options_of, typed_in
 from .listing import read_listing
 from .page import RunPage, read_run_page
-from .plans import PlanRefused, Review, SignedPlan, make_review, unsign
+from .plans import PlanRefused, Review, SignedPlan, make_review, unsign_for
 from .retry import read_retry
 
-DRY_RUN_REASON = "To see what it would do."
 WORDS = {"pause": "be paused", "resume": "go on", "cancel": "be cancelled", "limit": "keep to its new limit"}
 
 
@@ -58,8 +57,8 @@ def review(request: HttpRequest, operation: str) -> HttpResponse:
 @permission_required("runs.view")
 def run(request: HttpRequest, run_id: str) -> HttpResponse:
     page = ask(read_run_page, run_id)
-    is_known = bool(page.run or page.refusal or page.is_queued)
-    return render(request, "runs/run.html", {"page": page, "may_control": _may_control(request, page)}, status=200 if is_known else 404)
+    context = {"page": page, "may_control": _may_control(request, page)}
+    return render(request, "runs/run.html", context, status=200 if page.is_known else 404)
 
 
 @require_POST
@@ -69,9 +68,12 @@ def control(request: HttpRequest, run_id: str, word: str) -> HttpResponse:
     if not _may_control(request, page):
         require(request, "runs.control")
     limit = _limit(request, page.unit) if word == "limit" else None
-    answer = ask(control_run, run_id, word, actor=request.user.get_username(), limit=limit)
-    if isinstance(answer, Rejected):
-        messages.error(request, f"The run will not {WORDS[word]}: {answer.reason}")
+    refusal = _refusal(page, word)
+    if not refusal:
+        answer = ask(control_run, run_id, word, actor=request.user.get_username(), limit=limit)
+        refusal = answer.reason if isinstance(answer, Rejected) else ""
+    if refusal:
+        messages.error(request, f"The run will not {WORDS[word]}: {refusal}")
     else:
         messages.success(request, f"Accepted: the run will {WORDS[word]}.")
     return redirect("runs:run", run_id)
@@ -81,6 +83,8 @@ def _show_plan(request: HttpRequest, choice: Choice, *, refusal: str = "") -> Ht
     """The plan as it is now, with what was typed to one before it; or the form again, with what is wrong with the parameters."""
     form = OperationForm(choice, _given(request, choice), options_of(choice))
     made = _plan(choice, form)
+    if made is None and refusal:
+        form.add_error(None, refusal)
     if made is None:
         return render(request, "runs/new.html", {"choice": choice, "form": form}, status=422)
     given = request.POST.dict() | {"plan": made.token} if request.method == "POST" else None
@@ -105,11 +109,9 @@ def _plan(choice: Choice, form: OperationForm) -> Review | None:
 def _confirm(request: HttpRequest, choice: Choice) -> HttpResponse:
     """Send the confirmed plan; whatever is wrong with it leads back to the review."""
     try:
-        plan = unsign(request.POST.get("plan", ""))
+        plan = unsign_for(request.POST.get("plan", ""), choice)
     except PlanRefused as error:
         return _show_plan(request, choice, refusal=str(error))
-    if plan.operation != choice.name:
-        raise PermissionDenied("The plan is one of another operation.")
     if request.POST.get("dry_run"):
         return _try(request, choice, plan)
     confirm = ConfirmForm(request.POST.dict(), confirm_with=plan.confirm_with)
@@ -145,6 +147,16 @@ def _limit(request: HttpRequest, unit: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 12):
         raise InvalidInput(f"The limit is {text[:60]!r}; write a whole number of {unit} a second, or nothing for no limit.")
     return int(text)
+
+
+def _refusal(page: RunPage, word: str) -> str:
+    """Why the run, as it stands, cannot do this; nothing where a worker must say."""
+    try:
+        if page.run:
+            check_move(page.run, word)
+    except InvalidState as error:
+        return str(error)
+    return ""
 
 
 def _may_control(request: HttpRequest, page: RunPage) -> bool:

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from apps.persistence.encoding import Value
+from apps.persistence.events import new_id
 from apps.persistence.store import Store, ensure_home, kv_get, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.failures import ITEMS_KEPT, Failures, RunFailures, read_failures
 from apps.persistence.work.operation import RunInterrupted
+from apps.persistence.work.parameters import stored_values
 from apps.persistence.work.progress import ProgressWriter, find_progress
-from apps.persistence.work.run import RunState
+from apps.persistence.work.run import RunState, load_run
 from apps.persistence.work.run_index import find_dry_run
 
 from .engine_stage import Stage, append_events
@@ -192,6 +194,36 @@ async def test_run_can_be_cancelled_in_each_phase(stage: Stage, phase: str) -> N
 
     assert (run.state, run.ended_by) == (RunState.CANCELLED, "olga")
     assert after.state is RunState.FINISHED
+
+
+async def test_worker_refuses_what_a_run_cannot_do_as_it_stands_and_says_how_it_stands(stage: Stage) -> None:
+    async with stage.worker():
+        run_id = await stage.ask("count", {"to": "100000"})
+        await stage.wait(run_id, lambda run: run.state is RunState.RUNNING)
+        resumed = await stage.refusal("resume", run_id)
+        await stage.tell("pause", run_id)
+        await stage.wait(run_id, lambda run: run.state is RunState.PAUSED)
+        paused = await stage.refusal("pause", run_id)
+        await stage.tell("cancel", run_id)
+        await stage.wait(run_id)
+        cancelled = await stage.refusal("cancel", run_id)
+
+    assert resumed == "The run is running already; only a paused run can be resumed."
+    assert paused == "The run is paused already."
+    assert cancelled == "The run is cancelled already."
+
+
+async def test_command_that_is_delivered_twice_is_no_second_one(stage: Stage) -> None:
+    run_id, handle = new_id(), stage.registry.commands["console", "run"]
+    wanted: dict[str, Value] = {"operation": "pick", "parameters": stored_values(Pick()), "saw": {}, "reason": "because"}
+    request, pause = stage.command("request", run_id, wanted), stage.command("pause", run_id)
+
+    for command in (request, request, pause, pause):
+        await handle(stage.store, command)
+
+    run = await load_run(stage.store, run_id)
+    assert run is not None
+    assert (run.state, run.head.version) == (RunState.PAUSED, 3)
 
 
 async def test_two_workers_racing_for_one_run_carry_it_out_once(stage: Stage) -> None:

@@ -136,7 +136,17 @@ def test_a_plan_of_another_operation_starts_nothing(operator: Visitor) -> None:
 
     response = operator.post(REPLAY, {"plan": token[1], "reason": "because"})
 
-    assert response.status_code == 403
+    assert response.status_code == 422
+    assert "The plan belongs to the operation Pause a projection, not to Replay a projection." in words(response.content.decode())
+
+
+def test_a_plan_of_another_operation_is_told_even_where_the_address_has_no_parameters(operator: Visitor) -> None:
+    token = re.search(r'name="plan" value="([^"]+)"', page(operator, PAUSE))
+    assert token is not None
+
+    response = operator.post("/runs/new/replay/review/", {"plan": token[1], "reason": "because"})
+
+    assert "The plan belongs to the operation Pause a projection" in words(response.content.decode())
 
 
 def test_a_plan_that_is_too_old_is_made_anew(operator: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,34 @@ def test_runs_are_found_by_time(operator: Visitor) -> None:
     assert "is no time; write a time such as" in read(operator, "/runs/?since=7", 400)
 
 
+def test_second_run_on_a_busy_target_names_the_run_that_it_waits_for(operator: Visitor) -> None:
+    first = start_run(operator, "/runs/new/count/review/?to=9000&name=busy&is_exact=off")
+    wait_for(operator, first, "of 9,000")
+
+    second = start_run(operator, "/runs/new/count/review/?to=1&name=busy&is_exact=off")
+
+    text = wait_for(operator, second, "Waiting for Count to 9000")
+    assert "asked for by operator, which works on count/busy now." in text
+    assert "Waiting for a worker" not in text
+    assert f'<a href="{first}">Count to 9000</a>' in page(operator, second)
+    operator.post(f"{first}cancel/")
+    wait_for(operator, second, "Receipt finished")
+
+
+def test_pausing_what_is_paused_and_resuming_what_runs_is_answered_clearly(operator: Visitor) -> None:
+    run = start_run(operator, "/runs/new/count/review/?to=9000&name=clearly&is_exact=off")
+    wait_for(operator, run, "of 9,000")
+
+    resumed = operator.post(f"{run}resume/", follow=True)
+    operator.post(f"{run}pause/")
+    wait_for(operator, run, "It rests")
+    paused = operator.post(f"{run}pause/", follow=True)
+    operator.post(f"{run}cancel/")
+
+    assert "The run will not go on: The run is running already; only a paused run can be resumed." in words(resumed.content.decode())
+    assert "The run will not be paused: The run is paused already." in words(paused.content.decode())
+
+
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_viewer_who_posts_to_an_operation_is_refused_and_nothing_is_asked(viewer: Visitor, home: Home, name: str) -> None:
     async def last(store: Store) -> int:

@@ -11,8 +11,9 @@ from apps import connection
 from apps.persistence.store import Store, ensure_home
 from apps.persistence.store.embedded import EmbeddedServer
 
+from .api_stage import program_of
 from .conftest import Home, Visitor, home_settings
-from .working_console import Worker, read, start_run, wait_for
+from .working_console import Worker, page, read, start_run, wait_for
 
 VERIFY = "/runs/new/verify/review/?stream=CIM-EVENTS"
 
@@ -50,6 +51,30 @@ def test_a_request_waits_for_a_worker_and_says_that_none_lives(auditor: Visitor)
     text = read(auditor, run)
     assert "Waiting for a worker" in text
     assert "no worker is alive. Start one with python3 manage.py worker" in text
+
+
+def test_requests_that_no_worker_has_taken_up_are_counted_and_linked_in_the_list(auditor: Visitor) -> None:
+    runs = [start_run(auditor, VERIFY) for _ in range(2)]
+
+    assert "No worker is alive." in read(auditor, "/runs/")
+    assert "2 requests wait in the queue: " in read(auditor, "/runs/")
+    assert all(f'href="{run}"' in page(auditor, "/runs/") for run in runs)
+    assert "2 requests wait in the queue, this one among them." in read(auditor, runs[0])
+
+
+def test_request_by_the_api_waits_too_and_says_so(auditor: Visitor, own_nats_server: EmbeddedServer) -> None:
+    program = program_of(auditor)
+
+    plan = program.plan("verify", stream="CIM-EVENTS")["plan"]
+    started = program.post("/operations/verify/confirm", plan=plan, reason="because").body
+
+    assert (started["workers_alive"], started["requests_waiting"]) == (0, 1)
+    assert program.get(f"/runs/{started['run']}").body["state"] == "waiting"
+    assert program.get("/runs").body["requests_waiting"] == 1
+    paused = program.post(f"/runs/{started['run']}/pause")
+    assert (paused.status, paused.body["type"]) == (409, "/api/v1/problems/not-in-this-state")
+    with Worker(own_nats_server):
+        program.wait_for(started["run"], "finished")
 
 
 def test_a_worker_that_comes_takes_up_what_waited(auditor: Visitor, own_nats_server: EmbeddedServer) -> None:

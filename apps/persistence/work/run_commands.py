@@ -8,11 +8,11 @@ from ..encoding import Value
 from ..errors import InvalidInput, InvalidState, VersionConflict
 from ..events import Head, NewEvent
 from ..registry import Command, Registry
-from ..store import CONSOLE, Store, append
+from ..store import CONSOLE, Store, append, load
 from .operation import Operations, can_dry_run, leaves_behind, restore_operation
 from .parameters import stored_values
 from .planning import check_plan, digest_of
-from .run import Run, RunState, load_run, run_ref
+from .run import Run, RunState, load_run, run_from, run_ref
 
 _NOT_ENDED = frozenset({RunState.CONFIRMED, RunState.RUNNING, RunState.PAUSED})
 _MOVES = {
@@ -76,15 +76,17 @@ class RunCommands:
                 raise
 
     async def _move(self, store: Store, command: Command) -> None:
-        event, allowed = _MOVES[command.name]
-        run = await load_run(store, command.aggregate.id)
+        event, _ = _MOVES[command.name]
+        history = (await load(store.on(CONSOLE), command.aggregate)).events
+        run = run_from(history)
         if run is None:
             raise InvalidInput(f"There is no run {command.aggregate.id}.")
         limit = _limit(command.payload.get("limit", 0))
-        if _is_already(run, event, limit):
+        if any(stored.event.causation == command.id for stored in history):
             return
-        if run.state not in allowed:
-            raise InvalidState(f"The run is {run.state}; it cannot be {event} any more.")
+        check_move(run, command.name)
+        if event == "limited" and run.limit == limit:
+            return
         payload: dict[str, Value] = {"via": via} if (via := str(command.payload.get("via", ""))[:VIA_LETTERS]) else {}
         if event == "cancelled":
             payload |= {"outcome": f"Cancelled by {command.actor}. {self._leaves(run)}".strip(), "figures": {}}
@@ -104,9 +106,17 @@ class RunCommands:
             return ""
 
 
-def _is_already(run: Run, event: str, limit: int) -> bool:
-    is_there = (event == "paused" and run.state is RunState.PAUSED) or (event == "cancelled" and run.state is RunState.CANCELLED)
-    return is_there or (event == "limited" and run.limit == limit)
+def check_move(run: Run, word: str) -> None:
+    """Raises InvalidState, saying how the run stands, where `pause`, `resume`, `cancel` or `limit` makes no sense now."""
+    event, allowed = _MOVES[word]
+    if run.state in allowed:
+        return
+    if event == run.state.value:
+        raise InvalidState(f"The run is {event} already.")
+    if word == "resume" and run.state in (RunState.CONFIRMED, RunState.RUNNING):
+        stands = "is running" if run.state is RunState.RUNNING else "waits for a worker"
+        raise InvalidState(f"The run {stands} already; only a paused run can be resumed.")
+    raise InvalidState(f"The run is {run.state}; it cannot be {event} any more.")
 
 
 def _limit(value: Value) -> int:
