@@ -7,7 +7,7 @@ has finished, with the record's CID in its receipt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -19,6 +19,7 @@ from ..store import CONSOLE, Connection, Store, StreamInfo, ensure_bucket, kv_al
 from .gaps import MAX_RANGES, Range
 
 REMOVALS_BUCKET = "cim-removals"
+RESTORED_FROM = "cim-restored-from"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,11 @@ def stream_key(info: StreamInfo) -> str:
     return format_time(info.created) if info.created else ""
 
 
+def restored_from(metadata: Mapping[str, str], stream: str, created: str) -> str:
+    """What a stream that is restored from `stream` keeps in its metadata under RESTORED_FROM; `metadata` is that of the backup."""
+    return f"{metadata.get(RESTORED_FROM, '')} {stream}@{created}".strip()
+
+
 async def write_removal(connection: Connection, removal: Removal) -> None:
     """Keep a record; the same one again is harmless."""
     await ensure_bucket(connection, REMOVALS_BUCKET)
@@ -97,7 +103,8 @@ async def list_removals(connection: Connection, info: StreamInfo) -> list[Remova
     except StreamNotFound:
         return []
     found = [_read(entry.value) for entry in entries]
-    return [removal for removal in found if removal.stream == info.name and removal.created == stream_key(info)]
+    origins = {f"{info.name}@{stream_key(info)}", *(info.config.get("metadata") or {}).get(RESTORED_FROM, "").split()}
+    return [removal for removal in found if f"{removal.stream}@{removal.created}" in origins]
 
 
 async def confirmed_removals(store: Store, info: StreamInfo) -> list[Removal]:

@@ -26,6 +26,7 @@ from .rebuild import Rebuild
 from .replay import Replay
 from .replay_parked import ReplayParked
 from .reset_consumer import ResetConsumer
+from .restore import Restore
 from .skip import Skip
 from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
@@ -62,6 +63,7 @@ OPERATIONS: Operations = {
     "export": Export,
     "import": ImportEvents,
     "backup": Backup,
+    "restore": Restore,
     "delete-file": DeleteFile,
     "migrate": Migrate,
     "create-consumer": CreateConsumer,
@@ -101,6 +103,7 @@ __all__ = [
     "Replay",
     "ReplayParked",
     "ResetConsumer",
+    "Restore",
     "Resume",
     "ResumeConsumer",
     "Retry",

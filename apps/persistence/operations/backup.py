@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from ..encoding import Value
 from ..errors import InvalidInput, PersistenceError
 from ..events import format_time, now
 from ..registry import Registry
-from ..store import Connection, ObjectWriter, Store, StreamInfo, drop_chunks, get_stream, open_writer
+from ..store import Connection, ObjectWriter, Store, StreamInfo, drop_chunks, get_stream, list_consumers, open_writer
 from ..store.stream_backup import StreamBackup, chunk_bytes, open_backup
 from ..transfer import BACKUP_SUFFIX, FILES_BUCKET, BackupManifest, BackupWriter, FileKind, Made, free_name, new_nuid
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
@@ -66,16 +65,16 @@ class Backup:
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Have the server send it, and write each chunk as it comes. What an earlier attempt wrote is dropped."""
-        started = time.monotonic()
         connection = store.connection
         info = await self._find(connection)
         await _forget(connection, progress)
+        durables = await self._durables(connection)
         name, nuid = await free_name(connection, self._name()), new_nuid()
         await progress.report(0, info.bytes, checkpoint={"nuid": nuid}, force=True)
         async with _whole_or_nothing(connection, nuid) as target:
             backup_from = open_backup(connection, self.stream, with_consumers=self.consumers, chunk=chunk_bytes(progress.limit))
             async with backup_from as backup:
-                manifest = _manifest(info, backup, connection, progress, with_consumers=self.consumers)
+                manifest = _manifest(info, backup, connection, progress, durables=durables)
                 digest = await _write(backup, BackupWriter(target, manifest), progress)
             made = Made(
                 kind=FileKind.BACKUP, source=_words(manifest), by=progress.requested_by, run=progress.run_id, events=manifest.messages
@@ -85,7 +84,7 @@ class Backup:
         figures: dict[str, Value] = {
             "events": manifest.messages,
             "last_sequence": manifest.last_sequence,
-            "seconds": time.monotonic() - started,
+            "seconds": progress.seconds,
             "file": stored.name,
             "bytes": stored.size,
             "sha256": stored.digest,
@@ -114,6 +113,10 @@ class Backup:
         if info.storage == "memory":
             raise InvalidInput(f"{self.stream} lies in memory, and the server backs up only streams that lie in files; export it instead.")
         return info
+
+    async def _durables(self, connection: Connection) -> tuple[str, ...]:
+        found = await list_consumers(connection, self.stream) if self.consumers else []
+        return tuple(consumer.name for consumer in found if consumer.durable)
 
     def _name(self) -> str:
         stem = _UNUSUAL.sub("-", self.stream).strip("-") or "stream"
@@ -149,7 +152,7 @@ async def _write(backup: StreamBackup, target: BackupWriter, progress: Progress)
 
 
 def _manifest(
-    info: StreamInfo, backup: StreamBackup, connection: Connection, progress: Progress, *, with_consumers: bool
+    info: StreamInfo, backup: StreamBackup, connection: Connection, progress: Progress, *, durables: tuple[str, ...]
 ) -> BackupManifest:
     return BackupManifest(
         stream=info.name,
@@ -157,7 +160,7 @@ def _manifest(
         state=backup.state,
         created=format_time(info.created) if info.created else "",
         server=f"nats-server {connection.server.version}, {connection.server.name}",
-        consumers=with_consumers,
+        durables=durables,
         at=format_time(now()),
         by=progress.requested_by,
         run=progress.run_id,

@@ -73,12 +73,7 @@ class CreateStream:
         return Outcome(sentence=f"{info.name} stores {' '.join(info.subjects)}.", figures={"created": str(info.created)})
 
     def _config(self) -> dict[str, Any]:
-        if _NOT_IN_NAMES.search(self.name) or len(self.name) > 255:
-            raise InvalidInput(f"name is {self.name[:60]!r}; a stream's name holds no white space and none of . * > / \\.")
-        if self.name.startswith(RESERVED):
-            raise InvalidInput(
-                f"name is {self.name!r}; KV_, OBJ_ and $ begin the names of buckets and of the server's own. Create a bucket instead."
-            )
+        check_name(self.name, "name")
         limits = {name: getattr(self, name) for name in ("max_age", "max_messages", "max_bytes", "max_per_subject", "duplicate_window")}
         return {
             "name": self.name,
@@ -102,6 +97,16 @@ class CreateStream:
             await check_subjects_free(connection, self.subjects, but=self.name)
         else:
             raise InvalidInput(f"name is {self.name!r}, and there is a stream of that name; change that one, or choose another name.")
+
+
+def check_name(name: str, parameter: str) -> None:
+    """Raises InvalidInput for a name that no plain stream can have."""
+    if _NOT_IN_NAMES.search(name) or len(name) > 255:
+        raise InvalidInput(f"{parameter} is {name[:60]!r}; a stream's name holds no white space and none of . * > / \\.")
+    if name.startswith(RESERVED):
+        raise InvalidInput(
+            f"{parameter} is {name!r}; KV_, OBJ_ and $ begin the names of buckets and of the server's own. Create a bucket instead."
+        )
 
 
 async def check_subjects_free(connection: Connection, subjects: tuple[str, ...], *, but: str) -> None:

@@ -1,9 +1,10 @@
 """This package is transfer: events of a stream to files and from files to streams, as JSON Lines or CAR, and whole streams as backups."""
 
-from .backup_file import BACKUP_SUFFIX, BackupManifest, BackupReader, BackupWriter, open_backup_file
+from .backup_file import BackupManifest, BackupReader, BackupWriter, open_backup_file
 from .bringing import Brought, append_events, check_events
 from .exporting import Format, Place, Shape, write_events
 from .files import (
+    BACKUP_SUFFIX,
     FILES_BUCKET,
     UPLOADS_BUCKET,
     UPLOADS_KEPT_SECONDS,

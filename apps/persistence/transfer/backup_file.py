@@ -1,8 +1,8 @@
 """This module is the file of a backup: a CAR whose root says what it is of, then the server's chunks, then what they come to.
 
-    {format, stream, config, state, created, server, consumers, at, by, run}      the root
-    {number, data}                                                               each chunk
-    {chunks, bytes, blake3, manifest}                                            the end
+    {format, stream, config, state, created, server, durables, at, by, run}      the root
+    {number, data}                                                              each chunk
+    {chunks, bytes, blake3, manifest}                                           the end
 
 Every block has the hash of its CID, so a changed byte is found and named; the end makes a file that was cut off no backup at all.
 """
@@ -23,27 +23,39 @@ from .exporting import MANIFEST_FORMAT
 from .reading import ByteReader
 
 BACKUP_FORMAT = "cim-backup/1"
-BACKUP_SUFFIX = ".backup"
 _NOT_TEXT = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupManifest:
-    """Of what a backup is: `config` and `state` as the server said them when it began, `created` when the stream was made."""
+    """Of what a backup is: `config` and `state` as the server said them when it began, `created` when the stream was made.
+
+    `durables` are the durable consumers that were taken along.
+    """
 
     stream: str
     config: Mapping[str, Any]
     state: Mapping[str, Any]
     created: str
     server: str
-    consumers: bool
+    durables: tuple[str, ...]
     at: str
     by: str
     run: str
 
     def to_block(self) -> bytes:
         """The root of the file."""
-        return encode({"format": BACKUP_FORMAT, **cast("dict[str, Value]", asdict(self))})
+        fields = {**asdict(self), "durables": list(self.durables)}
+        return encode({"format": BACKUP_FORMAT, **cast("dict[str, Value]", fields)})
+
+    @classmethod
+    def read(cls, found: Mapping[str, Value]) -> BackupManifest:
+        """The manifest in a root. Raises InvalidInput where something lacks or is too much."""
+        fields: dict[str, Any] = {name: value for name, value in found.items() if name != "format"}
+        try:
+            return cls(**{**fields, "durables": tuple(fields["durables"])})
+        except (TypeError, KeyError) as error:
+            raise InvalidInput(f"The manifest of the backup lacks something or has too much: {error}.") from error
 
     @property
     def messages(self) -> int:
@@ -129,8 +141,11 @@ async def open_backup_file(reader: ByteReader) -> BackupReader:
     first = await reader.peek(2)
     if first[:1] in (b"{", b" ", b"\t", b"\r", b"\n") and first[-1] < _NOT_TEXT:
         raise InvalidInput("The file holds text, so it is no backup; where it is an export as JSON Lines, import it instead.")
-    roots = await read_header(reader)
-    block = await read_section(reader)
+    try:
+        roots = await read_header(reader)
+        block = await read_section(reader)
+    except InvalidInput as error:
+        raise InvalidInput(f"The file is no backup, or its beginning is damaged: {error}") from error
     if block is None:
         raise InvalidInput("The file holds nothing behind its header, so it is no backup.")
     found = _read(block)
@@ -138,11 +153,7 @@ async def open_backup_file(reader: ByteReader) -> BackupReader:
         raise InvalidInput(f"The file is an export of {found.get('stream')!s}, no backup; import it instead.")
     if found.get("format") != BACKUP_FORMAT or roots != (block.cid,):
         raise InvalidInput(f"The file is a CAR, but no backup: its first block is not of the format {BACKUP_FORMAT}.")
-    try:
-        fields = {name: value for name, value in found.items() if name != "format"}
-        return BackupReader(reader, BackupManifest(**cast("dict[str, Any]", fields)), block.cid)
-    except TypeError as error:
-        raise InvalidInput(f"The manifest of the backup lacks something or has too much: {error}.") from error
+    return BackupReader(reader, BackupManifest.read(found), block.cid)
 
 
 def _read(block: CarBlock) -> dict[str, Value]:

@@ -28,6 +28,7 @@ from .reading import ByteReader
 
 FILES_BUCKET = "cim-files"
 UPLOADS_BUCKET = "cim-uploads"
+BACKUP_SUFFIX = ".backup"
 UPLOADS_KEPT_SECONDS = 7 * 24 * 3600
 
 
@@ -50,6 +51,11 @@ class File:
     by: str
     run: str
     events: int | None
+
+    @property
+    def is_backup(self) -> bool:
+        """Whether it is one that was written here, or an upload that is called so."""
+        return self.kind == FileKind.BACKUP or self.name.endswith(BACKUP_SUFFIX)
 
     @property
     def name(self) -> str:
