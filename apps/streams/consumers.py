@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from apps.display.figures import clock, count, day, span
+from apps.persistence.projections import bucket_of
 from apps.persistence.store import ConsumerInfo, Store, StreamInfo, get_stream, list_consumers
+from apps.registry import registry
 
+from .addresses import observed_by
 from .names import check_stream_name
 
 STALLED_SECONDS = 60.0
@@ -27,10 +30,11 @@ class Warning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerRow:
-    """One consumer with what is to be said of it, the worst first."""
+    """One consumer with what is to be said of it, the worst first. `projection` is the one of the console's own that it feeds."""
 
     consumer: ConsumerInfo
     warnings: tuple[Warning, ...]
+    projection: str = ""
 
     @property
     def name(self) -> str:
@@ -76,9 +80,22 @@ async def read_consumers(store: Store, name: str, wanted: str = "") -> Consumers
     stream = await get_stream(store.connection, check_stream_name(name))
     consumers = await list_consumers(store.connection, name)
     now = datetime.now(UTC)
-    rows = (ConsumerRow(consumer=consumer, warnings=warnings_of(consumer, now)) for consumer in consumers)
+    rows = (_row(consumer, now, "" if observed_by(store) else _fed_by(consumer)) for consumer in consumers)
     ordered = sorted(rows, key=lambda row: (-row.consumer.lag, row.consumer.name))
     return ConsumersPage(stream=stream, rows=tuple(ordered), wanted=wanted)
+
+
+def _row(consumer: ConsumerInfo, now: datetime, projection: str) -> ConsumerRow:
+    """A projection reads in bulk beside its consumer while it is far behind, and rests where it stopped: its own page tells which."""
+    warnings = warnings_of(consumer, now, silence_counts=not projection)
+    return ConsumerRow(consumer=consumer, warnings=warnings, projection=projection)
+
+
+def _fed_by(consumer: ConsumerInfo) -> str:
+    """The declared projection of which a build has this consumer, or nothing."""
+    name = consumer.name.rpartition("-")[0].removeprefix("cim-")
+    build = consumer.name.rpartition("-")[2]
+    return name if name in registry().projections and build.isdecimal() and consumer.name == bucket_of(name, int(build)) else ""
 
 
 def consumers_command(stream: str) -> str:
@@ -86,9 +103,10 @@ def consumers_command(stream: str) -> str:
     return f"nats consumer report {shlex.quote(stream)}"
 
 
-def warnings_of(consumer: ConsumerInfo, now: datetime) -> tuple[Warning, ...]:
-    """What keeps the consumer from finishing, the worst first."""
-    found = [warning for check in (_full, _unheard, _paused, _unread, _redelivering, _still) if (warning := check(consumer, now))]
+def warnings_of(consumer: ConsumerInfo, now: datetime, *, silence_counts: bool = True) -> tuple[Warning, ...]:
+    """What keeps the consumer from finishing, the worst first. Without `silence_counts` nothing is made of that nobody asks for events."""
+    checks = (_full, _unheard, _paused, *([_unread] if silence_counts else []), _redelivering, _still)
+    found = [warning for check in checks if (warning := check(consumer, now))]
     return tuple(sorted(found, key=lambda warning: ("bad", "warn", "info").index(warning.state)))
 
 

@@ -233,3 +233,16 @@ def test_a_story_is_listed_with_types_aggregates_and_chain_marks(viewer: Visitor
     assert re.findall(r"<strong>((?:order|payment)\.\w+)</strong>", text) == ["order.paid", "payment.captured", "order.placed"]
     assert text.count('data-state="linked"') == 3
     assert 'href="/aggregates/sales.order/o1/"' in text
+
+
+def test_a_consumer_of_a_projection_leads_to_it_and_its_silence_is_no_alarm(viewer: Visitor, home: Home) -> None:
+    async def make(store: Store) -> None:
+        await add_consumer(store, "CIM-EVENTS", "cim-aggregates-7")
+        await add_consumer(store, "CIM-EVENTS", "billing")
+
+    home.run(make)
+    rows = re.findall(r'<tr id="consumer-([^"]+)">(.*?)</tr>', page(viewer, "/streams/CIM-EVENTS/consumers/"), re.S)
+
+    assert 'feeds <a href="/projections/aggregates/">aggregates</a>' in dict(rows)["cim-aggregates-7"]
+    assert "Nobody asks" not in dict(rows)["cim-aggregates-7"]
+    assert "Nobody asks" in dict(rows)["billing"]
