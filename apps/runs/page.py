@@ -151,6 +151,7 @@ class RunPage:
         counted = self.run.figures.get("finding_count", 0) if self.run else 0
         return counted if isinstance(counted, int) else 0
 
+    @property
     def samples(self) -> list[ShownSample]:
         return shown(self.run.samples) if self.run else []
 

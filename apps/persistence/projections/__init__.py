@@ -22,6 +22,7 @@ from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
 from .parking import LateModel, apply_parked, dismiss_parked, find_parked, look_at_parked, park_failed
 from .placing import at_generation, placed
+from .reading import current_model, find_model, list_models
 from .reapply import Overtaken, Reapplied, Selection, find_overtaken, reapply, select_patterns
 from .rebuild import Rebuilt, begin_build, build_beside, drop_build, fill_build, switch
 from .record import Build, Comparison, Failure, Parked, ProjectionRecord, Skip, Wanted, to_record
@@ -71,15 +72,18 @@ __all__ = [
     "change_record",
     "check_fields",
     "compare_builds",
+    "current_model",
     "dismiss_parked",
     "drop_build",
     "ensure_record",
     "fill_build",
+    "find_model",
     "find_overtaken",
     "find_parked",
     "find_record",
     "hold_feeds",
     "keep_comparison",
+    "list_models",
     "list_records",
     "look_at_parked",
     "model_key",

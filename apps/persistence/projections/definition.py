@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..encoding import Value
 from ..errors import InvalidInput
@@ -35,7 +35,9 @@ class ProjectionDefinition:
     those that changed (None deletes). Both are pure; models hold what DAG-CBOR can. An exception in either stops the projection at
     this event, with its text as the reason; nothing is skipped silently.
 
-    `version` changes whenever `apply` would give other models. `rate_limit` is in events a second. `is_idempotent` says that applying
+    `version` changes whenever `apply` would give other models; they are then built anew, and until that is done readers of the new version
+    get the old ones through `transforms`, where `transforms[n]` makes a model (given with its key) of version n one of version n + 1, and
+    none where a step is missing. `rate_limit` is in events a second. `is_idempotent` says that applying
     events again, in order and up to the newest, ends in the same models (so part of the stream may be replayed into them).
     `generation` is set by `placing` where another generation of the stream serves; `stream` and `subjects` are then that one's.
     `target` is for built-in projections whose models are messages of a stream instead of keys of a bucket.
@@ -55,11 +57,17 @@ class ProjectionDefinition:
     demo: bool = False
     target: Target | None = None
     generation: int = 1
+    transforms: Mapping[int, Callable[[str, Model], Model]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_token(self.name, "a projection's name")
         if self.version < 1:
             raise InvalidInput(f"Projection {self.name} has version {self.version}; versions begin at 1.")
+        if self.transforms and sorted(self.transforms) != list(range(min(self.transforms), self.version)):
+            raise InvalidInput(
+                f"Projection {self.name} has version {self.version} and transforms from {', '.join(map(str, sorted(self.transforms)))}; "
+                f"they must lead step by step to version {self.version}."
+            )
         for subject in self.subjects:
             check_pattern(subject)
 

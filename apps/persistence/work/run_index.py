@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from ..encoding import Value, decode
+from ..encoding import Value
 from ..errors import StreamNotFound
 from ..events import Head, StoredEvent, fold
-from ..projections import Models, ProjectionDefinition, serving_bucket
+from ..projections import Models, ProjectionDefinition, current_model, serving_bucket
 from ..store import Connection, kv_get_many, kv_keys
 from .run import RUN_DEFINITION, RUN_TYPE, Run, RunState, read_run, run_ref
 
@@ -117,7 +117,7 @@ async def count_running(connection: Connection) -> int:
 
 
 def _run_in(key: str, value: bytes) -> Run:
-    model = cast("dict[str, Value]", cast("dict[str, Value]", decode(value))["model"])
+    model = current_model(RUNS, key, value)
     run_id = key.partition(".")[2]
     head = Head(aggregate=run_ref(run_id), version=cast(int, model["version"]), cid=model["cid"])  # type: ignore[arg-type]
     return read_run(cast("dict[str, Value]", model["state"]), head)

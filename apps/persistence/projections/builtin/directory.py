@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from ...encoding import Cid, Value, decode
+from ...encoding import Cid, Value
 from ...errors import StreamNotFound
 from ...events import AggregateRef, Head, parse_time
-from ...store import EVENTS, Connection, Layout, get_stream, kv_all, kv_get, kv_get_many, page_back, read_batch, subjects_matching, to_entry
+from ...store import EVENTS, Connection, Layout, get_stream, kv_get_many, page_back, read_batch, subjects_matching, to_entry
 from ...subjects import check_token
 from ..control import serving_bucket
-from .aggregates import AGGREGATE_MODEL, TYPE_MODEL, directory_name
+from ..reading import current_model, find_model, list_models
+from .aggregates import AGGREGATE_MODEL, TYPE_MODEL, directory_name, directory_of
 
 MAX_NEWS = 20_000
 """With more changed models than this since the last page, all ids are asked for again."""
@@ -73,22 +74,14 @@ class RecentPage:
 
 async def list_aggregate_types(connection: Connection, *, layout: Layout = EVENTS) -> list[AggregateType]:
     """Every type with its counts, by context and type; none before the directory was first built."""
-    bucket = await serving_bucket(connection, directory_name(layout))
-    try:
-        entries = await kv_all(connection, bucket, prefix=TYPE_MODEL)
-    except StreamNotFound:
-        return []
-    return sorted((_to_type(_model(entry.value)) for entry in entries), key=lambda found: (found.context, found.type))
+    models = await list_models(connection, directory_of(layout), TYPE_MODEL)
+    return sorted((_to_type(model) for model in models.values()), key=lambda found: (found.context, found.type))
 
 
 async def find_aggregate_entry(connection: Connection, aggregate: AggregateRef, *, layout: Layout = EVENTS) -> AggregateEntry | None:
     """What the directory has of one aggregate, or None."""
-    bucket = await serving_bucket(connection, directory_name(layout))
-    try:
-        entry = await kv_get(connection, bucket, f"{AGGREGATE_MODEL}.{aggregate}")
-    except StreamNotFound:
-        return None
-    return _to_entry(_model(entry.value)) if entry else None
+    model = await find_model(connection, directory_of(layout), f"{AGGREGATE_MODEL}.{aggregate}")
+    return _to_entry(model) if model else None
 
 
 async def page_aggregates(
@@ -114,7 +107,8 @@ async def page_aggregates(
     page = ids[start : min(end, start + limit)]
     keys = [f"{AGGREGATE_MODEL}.{context}.{aggregate_type}.{one}" for one in page]
     found = await kv_get_many(connection, bucket, keys)
-    entries = tuple(_to_entry(_model(found[key].value)) for key in keys if key in found)
+    definition = directory_of(layout)
+    entries = tuple(_to_entry(current_model(definition, key, found[key].value)) for key in keys if key in found)
     return AggregatePage(entries=entries, total=end - first, next_after=page[-1] if start + limit < end else None)
 
 
@@ -135,7 +129,9 @@ async def recent_aggregates(
         return RecentPage(entries=(), older=None)
     pattern = f"$KV.{bucket}.{AGGREGATE_MODEL}.{context}.{aggregate_type}.*"
     page = await page_back(connection, stream, before_sequence=before or stream.last_sequence + 1, limit=limit, pattern=pattern)
-    entries = tuple(_to_entry(_model(message.data)) for message in reversed(page.messages) if to_entry(bucket, message).operation == "put")
+    definition = directory_of(layout)
+    kept = [entry for message in reversed(page.messages) if (entry := to_entry(bucket, message)).operation == "put"]
+    entries = tuple(_to_entry(current_model(definition, entry.key, entry.value)) for entry in kept)
     has_more = page.scanned_from > max(stream.first_sequence, 1)
     return RecentPage(entries=entries, older=page.scanned_from if has_more else None)
 
@@ -177,10 +173,6 @@ async def _read_news(connection: Connection, bucket: str, pattern: str, known: _
             known.revision = message.sequence
         if not batch.pending or not batch.messages:
             return True
-
-
-def _model(value: bytes) -> Mapping[str, Value]:
-    return cast("dict[str, dict[str, Value]]", decode(value))["model"]
 
 
 def _to_type(model: Mapping[str, Value]) -> AggregateType:

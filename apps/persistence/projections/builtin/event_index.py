@@ -14,7 +14,7 @@ from typing import cast
 
 from blake3 import blake3
 
-from ...encoding import Cid, Value, cid_of, decode
+from ...encoding import Cid, Value, cid_of
 from ...encoding.cid import OUR_PREFIX
 from ...errors import EncodingError, EventNotFound, InvalidEvent, StreamNotFound
 from ...events import Event, StoredEvent
@@ -23,6 +23,7 @@ from ...store import EVENTS, Layout, Message, Store, get_message, kv_get_many, r
 from ..control import find_record
 from ..definition import Models, ProjectionDefinition, bucket_of
 from ..models import place_of, read_position
+from ..reading import current_model
 
 CHAPTER_BITS = 15
 MAX_TAIL = 5_000
@@ -107,6 +108,7 @@ def _entries(model: dict[str, Value] | None) -> bytes:
 class _Index:
     """The index as it is now: its bucket, how many chapters it has begun, and up to which sequence it knows the stream."""
 
+    definition: ProjectionDefinition
     bucket: str
     chapters: int = 0
     position: int = 0
@@ -117,13 +119,14 @@ async def _open_index(store: Store) -> _Index:
     record = await find_record(store.connection, definition.name)
     build = record.serving if record else 1
     bucket = bucket_of(definition.name, build)
-    if record and record.serving_build.generation != store.layout.generation:
-        return _Index(bucket=bucket)  # it knows the sequences of another generation
+    made_of = (record.serving_build.generation, record.serving_build.version) if record else None
+    if made_of not in (None, (store.layout.generation, definition.version)):
+        return _Index(definition=definition, bucket=bucket)  # it knows the sequences of another generation, or is written in another way
     try:
         position = await read_position(store.connection, place_of(definition, build))
     except StreamNotFound:
-        return _Index(bucket=bucket)
-    return _Index(bucket=bucket, chapters=(position.sequence >> CHAPTER_BITS) + 1, position=position.sequence)
+        return _Index(definition=definition, bucket=bucket)
+    return _Index(definition=definition, bucket=bucket, chapters=(position.sequence >> CHAPTER_BITS) + 1, position=position.sequence)
 
 
 async def _matches(store: Store, index: _Index, shard: str, wanted: bytes) -> AsyncIterator[int]:
@@ -133,7 +136,7 @@ async def _matches(store: Store, index: _Index, shard: str, wanted: bytes) -> As
         found = await kv_get_many(store.connection, index.bucket, list(keys))
         for key, chapter in keys.items():
             if key in found:
-                model = cast("dict[str, dict[str, Value]]", decode(found[key].value))["model"]
+                model = current_model(index.definition, key, found[key].value)
                 for place in _places(_entries(model), wanted):
                     yield (chapter << CHAPTER_BITS) + place
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from ...encoding import Value, decode
-from ...errors import StreamNotFound
+from ...encoding import Value
 from ...events import StoredEvent, format_time, parse_time
-from ...store import EVENTS, Connection, Layout, kv_all
-from ..control import serving_bucket
+from ...store import EVENTS, Connection, Layout
 from ..definition import Models, ProjectionDefinition
+from ..reading import list_models
 
 MODEL = "event-type"
 _NAME = "event-types"
@@ -50,12 +49,8 @@ def event_types_of(layout: Layout = EVENTS) -> ProjectionDefinition:
 
 async def list_event_types(connection: Connection) -> list[EventTypeCount]:
     """Every type and schema, in their order; none before the projection was first built."""
-    bucket = await serving_bucket(connection, _NAME)
-    try:
-        entries = await kv_all(connection, bucket, prefix=MODEL)
-    except StreamNotFound:
-        return []
-    found = [_to_count(cast("dict[str, dict[str, Value]]", decode(entry.value))["model"]) for entry in entries]
+    models = await list_models(connection, event_types_of(), MODEL)
+    found = [_to_count(model) for model in models.values()]
     return sorted(found, key=lambda one: (one.context, one.aggregate, one.type, one.schema))
 
 
