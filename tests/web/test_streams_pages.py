@@ -11,7 +11,8 @@ from django.http import HttpResponse
 from django.test import Client
 
 from apps import connection
-from apps.persistence.store import Store, list_consumers
+from apps.persistence.events import AggregateRef, Head, NewEvent
+from apps.persistence.store import Store, append, ensure_home, list_consumers
 
 from .conftest import Home, Visitor
 from .stream_stage import add_consumer, append_story, delete, fill, make_stream
@@ -237,6 +238,8 @@ def test_a_story_is_listed_with_types_aggregates_and_chain_marks(viewer: Visitor
 
 def test_a_consumer_of_a_projection_leads_to_it_and_its_silence_is_no_alarm(viewer: Visitor, home: Home) -> None:
     async def make(store: Store) -> None:
+        await ensure_home(store.connection)
+        await append(store, Head(aggregate=AggregateRef("sales", "order", "billed")), [NewEvent(type="placed", payload={})])
         await add_consumer(store, "CIM-EVENTS", "cim-aggregates-7")
         await add_consumer(store, "CIM-EVENTS", "billing")
 
