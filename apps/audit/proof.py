@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.persistence.chain import Cause, Mark, mark_history, read_mark
@@ -16,6 +16,7 @@ from apps.persistence.work.run_index import RunQuery, list_runs
 from apps.registry import chained_layouts, registry
 
 LOOKED_AT_RUNS = 20
+EVERY_STREAM = "streams/all"
 
 CAUSES = {
     Cause.CONTENT_CHANGED: ("Content changed", "The stored bytes are not what the event's id names: changed after they were written."),
@@ -164,9 +165,8 @@ async def read_marks(store: Store, name: str) -> list[Mark]:
 
 async def _read(store: Store, layout: Layout) -> StreamProof:
     connection, name = store.connection, layout.stream
-    page = await list_runs(connection, RunQuery(operation="verify", target=f"stream/{name}"), limit=LOOKED_AT_RUNS)
-    runs = [run for run in page.runs if run.target == f"stream/{name}"]
-    finished = [run for run in runs if run.state is RunState.FINISHED]
+    runs = await _verifications(store, name)
+    finished = [about for run in runs if run.state is RunState.FINISHED and (about := _about(run, name)) is not None]
     running = next((run for run in runs if not run.state.is_ended), None)
     mark = await read_mark(store, name)
     return StreamProof(
@@ -178,6 +178,25 @@ async def _read(store: Store, layout: Layout) -> StreamProof:
         running=running,
         progress=await find_progress(connection, running.id) if running else None,
     )
+
+
+async def _verifications(store: Store, name: str) -> list[Run]:
+    """The newest runs that verify this stream, by itself or with all others, newest first."""
+    found: list[Run] = []
+    for target in (f"stream/{name}", EVERY_STREAM):
+        page = await list_runs(store.connection, RunQuery(operation="verify", target=target), limit=LOOKED_AT_RUNS)
+        found += [run for run in page.runs if run.target == target]
+    return sorted(found, key=lambda run: run.requested_at, reverse=True)
+
+
+def _about(run: Run, name: str) -> Run | None:
+    """A run with only those figures that are about this stream; None where it read nothing of it."""
+    if run.target != EVERY_STREAM:
+        return run
+    streams: Any = run.figures.get("streams", ())
+    findings: Any = run.figures.get("findings", ())
+    own = [found for found in findings if found["stream"] == name]
+    return next((replace(run, figures={**one, "findings": own}) for one in streams if one["stream"] == name), None)
 
 
 async def _info(store: Store, name: str) -> StreamInfo | None:

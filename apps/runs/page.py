@@ -183,8 +183,14 @@ class RunPage:
     @property
     def verified_stream(self) -> str:
         """The stream that a finished verification was about, empty for every other run."""
-        is_verified = self.run is not None and self.run.operation == "verify" and self.run.state is RunState.FINISHED
-        return self.run.target.removeprefix("stream/") if self.run and is_verified else ""
+        run = self.run
+        is_verified = run is not None and run.operation == "verify" and run.state is RunState.FINISHED
+        return run.target.removeprefix("stream/") if run and is_verified and run.target.startswith("stream/") else ""
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the run found something wrong, or says that what was found before still stands."""
+        return bool(self.finding_count or (self.run and self.run.figures.get("earlier_findings")))
 
 
 async def read_run_page(store: Store, run_id: str) -> RunPage:

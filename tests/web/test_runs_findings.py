@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -80,3 +81,30 @@ def test_findings_of_a_run_that_never_was_are_not_found(auditor: Visitor) -> Non
 
 def test_a_text_that_a_spreadsheet_would_compute_is_kept_a_text() -> None:
     assert to_csv([{"cause": "drift", "found": "=1+1"}]).splitlines()[1] == "drift,,,,,,'=1+1,"
+
+
+def test_findings_of_everything_reach_the_audit_of_each_stream(auditor: Visitor) -> None:
+    run = start_run(auditor, "/runs/new/verify/review/?scope=everything&full=on")
+    text = wait_for(auditor, run, "Receipt finished")
+
+    assert "6 findings in " in text
+    assert "CIM-DEMO-TAMPERED 6" in text
+    assert 'href="/streams/CIM-DEMO-TAMPERED/11/"' in page(auditor, run)
+    assert "Findings 6 of 6, in stream order" in read(auditor, "/audit/CIM-DEMO-TAMPERED/")
+    assert "Open the audit" in text
+
+
+def test_stream_in_which_nothing_is_new_says_so_instead_of_intact(auditor: Visitor) -> None:
+    text = read(auditor, "/runs/new/verify/review/?stream=CIM-DEMO-TAMPERED", status=422)
+
+    assert re.search(r"Nothing is new in CIM-DEMO-TAMPERED since sequence 49, .*: 6 findings; set full to verify all of it again\.", text)
+    assert "Nothing came after what was verified; verify all again." in read(auditor, "/audit/CIM-DEMO-TAMPERED/")
+
+
+def test_type_page_leads_to_its_verification(auditor: Visitor) -> None:
+    assert 'href="/runs/new/verify/review/?scope=type&amp;stream=CIM-EVENTS&amp;type=sales.order"' in page(
+        auditor, "/aggregates/sales.order/"
+    )
+    run = start_run(auditor, "/runs/new/verify/review/?scope=type&stream=CIM-EVENTS&type=sales.order")
+
+    assert "events, all of sales.order in CIM-EVENTS." in wait_for(auditor, run, "Receipt finished")

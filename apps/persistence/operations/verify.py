@@ -1,192 +1,189 @@
-"""This module is the verification of a stream: every chain in it, from the last mark or from the beginning, ending in a new mark."""
+"""This module is verification as an operation: of an aggregate, a type, a stream or everything, as runs that end in a verdict and marks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar, Literal, cast
+from typing import ClassVar, Literal, cast
 
-from ..chain import Finding, Mark, RangeVerdict, Verdict, can_split, read_mark, split_ranges, stitch, verify_stream, write_mark
 from ..chain import Progress as ChainProgress
+from ..chain import RangeVerdict, verify_aggregate, verify_stream, verify_type
 from ..encoding import Value
 from ..errors import InvalidInput
-from ..events import format_time, now, parse_time
+from ..events import AggregateRef
 from ..registry import Registry
-from ..store import Store, chained_generations, find_layout, get_stream
+from ..store import Store, get_stream
+from ..subjects import check_token
+from ..work.findings import RunFindings
 from ..work.operation import Change, Outcome, Plan, Progress
-from ..work.parts import in_parts
 from ..work.rates import measured_rate
+from .counting import count_from
+from .verify_extents import Extent, chained_streams, check_new, find_extents, known_types, on_stream
+from .verify_reading import Reading, begin
+from .verify_receipt import figures_of, figures_of_all, finding_of, sentence_of, sentence_of_all, summary_of
 
-FINDINGS_KEPT = 100
 PART_EVENTS = 100_000
 """A stream of more events than this is verified in ranges of so many."""
 
-
-async def _chained_streams(store: Store, registry: Registry) -> Sequence[str]:
-    """The streams that hold chains, in every generation."""
-    return list(dict.fromkeys(layout.stream for layout in chained_generations(store.connection, registry.layouts)))
+Scope = Literal["stream", "everything", "type", "aggregate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """Verifies every event of a stream: its bytes, its CID, its place and its link to the event before."""
+    """Verifies events: the bytes of each, its CID, place and link to the one before; of a stream, of all, of a type or an aggregate."""
 
-    title: ClassVar[str] = "Verify a stream"
+    title: ClassVar[str] = "Verify chains"
     permission: ClassVar[str] = "operations.verify"
 
-    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified.", "choices": _chained_streams})
-    full: bool = field(default=False, metadata={"help": "Read everything again, not only what came after the last mark."})
+    scope: Scope = field(default="stream", metadata={"help": "A whole stream, every stream, or in one stream a type or an aggregate."})
+    stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose chains are verified.", "choices": chained_streams})
+    type: str = field(default="", metadata={"help": "For a type: which one, in the stream.", "choices": known_types})
+    aggregate: str = field(default="", metadata={"help": "For an aggregate: its name as context.type.id, such as sales.order.7f3c91e0."})
+    full: bool = field(
+        default=False, metadata={"help": "Of streams: read everything again, not only what came after the last mark. Else all is read."}
+    )
 
     @property
     def target(self) -> str:
-        """One verification at a time for each stream."""
-        return f"stream/{self.stream}"
+        """One verification at a time for each."""
+        targets = {"stream": f"stream/{self.stream}", "everything": "streams/all"}
+        return targets.get(self.scope, f"chains/{self.stream}/{self.aggregate if self.scope == 'aggregate' else self.type}")
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
-        """How much would be read. Raises InvalidInput for a stream without chains, StreamNotFound."""
-        chained = _chained(store, registry, self.stream)
-        info = await get_stream(chained.connection, self.stream)
-        mark = await read_mark(chained, self.stream)
-        first = 1 if self.full or mark is None else mark.sequence + 1
-        events = max(0, info.last_sequence - first + 1)
+        """How much would be read. Raises InvalidInput where there are no chains or nothing new, StreamNotFound."""
+        if self.scope in ("type", "aggregate"):
+            return await self._plan_part(store, registry)
+        extents = await find_extents(store, registry, self._one_stream, full=self.full)
+        check_new(extents)
+        new = [extent for extent in extents if extent.has_new]
+        left = [f"{extent.known}." for extent in extents if not extent.has_new]
+        saw: dict[str, Value] = {}
+        for extent in new if self._one_stream else ():
+            saw["created"] = str((await get_stream(store.connection, extent.stream)).created)
+        events = sum(extent.size for extent in new)
         rate, source = await measured_rate(store.connection, "verify", self.target)
+        where = f"{self.stream} from sequence {new[0].first:,}" if self._one_stream else f"every stream{', all again' if self.full else ''}"
         return Plan(
-            summary=f"Verify {self.stream} from sequence {first:,}",
-            saw={"created": str(info.created)},
-            changes=(
-                Change(
-                    what="Verified to",
-                    now="nothing yet" if mark is None else f"{mark.sequence:,}, by {mark.by}",
-                    after=f"{info.last_sequence:,} or later, if all is intact",
-                ),
-                Change(what="Events to read", now="0", after=f"{events:,}"),
+            summary=f"Verify {where}",
+            saw=saw,
+            changes=(*(_change(extent) for extent in new), Change(what="Events to read", now="0", after=f"{events:,}")),
+            counts=tuple((extent.stream, extent.size) for extent in new),
+            notes=(
+                "Reads only; what is found is written down as the stream's mark and in the run's receipt.",
+                *_stands(new, full=self.full),
+                *left,
             ),
-            counts=((self.stream, events),),
-            notes=("Reads only; what is found is written down as the stream's mark and in the run's receipt.",),
             undo="Nothing is changed, so there is nothing to undo.",
             seconds=events / rate if rate else None,
             rate_source=source,
         )
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
-        """Read, check, and enter the mark. A long stream is read in ranges, by as many workers as there are, and stitched."""
-        chained = _chained(store, registry, self.stream)
-        mark = await read_mark(chained, self.stream)
+        """Read, check, and enter the marks. A long stream is read in ranges, by as many workers as there are, and stitched."""
+        if self.scope in ("type", "aggregate"):
+            return await self._run_part_of(store, registry, progress)
         if progress.checkpoint is None:
-            first = 1 if self.full or mark is None else mark.sequence + 1
-            last = (await get_stream(chained.connection, self.stream)).last_sequence
-            await progress.report(0, max(0, last - first + 1), checkpoint=_began(first, last, PART_EVENTS), force=True)
-        first, last, size, started = _extent(progress)
-        verdict = None
-        if last - first + 1 > size and await can_split(chained, mark):
-            verdict = await self._in_ranges(chained, progress, split_ranges(first, last, size=size), started)
-        if verdict is None:
-            verdict = await self._in_one_go(chained, progress, mark)
-        await write_mark(chained, verdict, by=progress.requested_by)
-        for finding in verdict.findings[:FINDINGS_KEPT]:
-            progress.log(finding.explanation)
-        await progress.report(verdict.checked, verdict.checked, sequence=verdict.to_sequence, force=True)
-        return Outcome(sentence=_sentence(verdict), figures=_figures(verdict))
+            extents = await find_extents(store, registry, self._one_stream, full=self.full)
+            check_new(extents)
+            began = await begin(store, registry, extents, size=PART_EVENTS)
+            await progress.report(0, sum(extent.size for extent in extents), checkpoint=began, force=True)
+        reading = Reading(store=store, registry=registry, progress=progress)
+        summaries, findings = await reading.read_all()
+        checked = sum(cast(int, one["events"]) for one in summaries)
+        await progress.report(checked, checked, sequence=cast(int, summaries[-1]["to"]), force=True)
+        first = findings.figures["findings"]
+        if self._one_stream:
+            return Outcome(sentence=sentence_of(summaries[0]), figures=figures_of(summaries[0], first, progress.seconds))
+        return Outcome(sentence=sentence_of_all(summaries, reading.at["left"]), figures=figures_of_all(summaries, first, progress.seconds))
 
     async def run_part(self, store: Store, registry: Registry, part: Value, progress: Progress) -> Value:
-        """Verify one range."""
-        first, last = cast("list[int]", part)
+        """Verify one range of a stream."""
+        extent = Extent.from_value(part)
 
         async def on_progress(at: ChainProgress) -> None:
-            await progress.report(at.checked, last - first + 1, sequence=at.sequence)
+            await progress.report(at.checked, extent.size, sequence=at.sequence)
 
-        chained = _chained(store, registry, self.stream)
-        verdict = await verify_stream(chained, from_sequence=first, to_sequence=last, on_progress=on_progress)
+        chained = on_stream(store, registry, extent.stream)
+        verdict = await verify_stream(chained, from_sequence=extent.first, to_sequence=extent.last, on_progress=on_progress)
         return RangeVerdict.of(verdict).to_value()
 
     def leaves(self, why: Literal["pause", "cancel"]) -> str:
         """For people."""
-        return "Ranges that were verified are kept." if why == "pause" else "The mark stays where it was."
+        return (
+            "Ranges that were verified are kept." if why == "pause" else "The mark of a stream stays where it was, unless it was finished."
+        )
 
-    async def _in_ranges(self, chained: Store, progress: Progress, ranges: list[tuple[int, int]], started: datetime) -> Verdict | None:
-        """The verdict of all ranges, or None where one holds a fault: then all is read in one go, so that each is named once."""
-        progress.log(f"{len(ranges)} ranges, for as many workers as there are")
-        values = await in_parts(chained, progress, [list(part) for part in ranges], total=ranges[-1][1] - ranges[0][0] + 1)
-        verdicts = [RangeVerdict.from_value(value) for value in values]
-        faulty = sum(1 for part in verdicts if part.findings)
-        if faulty:
-            progress.log(f"{faulty} ranges hold faults; the stream is read once more in one go, so that each is named once")
-            return None
-        return stitch(self.stream, verdicts, started=started, seconds=progress.seconds)
+    # -- a type or an aggregate --------------------------------------------------------------------------------------------------------
 
-    async def _in_one_go(self, chained: Store, progress: Progress, mark: Mark | None) -> Verdict:
+    async def _plan_part(self, store: Store, registry: Registry) -> Plan:
+        chained = on_stream(store, registry, self.stream)
+        name, pattern = self._part_of(chained)
+        events = await count_from(chained.connection, await get_stream(chained.connection, self.stream), 1, pattern)
+        if not events:
+            raise InvalidInput(f"{self.stream} holds no event of {name}, so there is nothing to verify; check its name.")
+        rate, source = await measured_rate(store.connection, "verify", self.target)
+        return Plan(
+            summary=f"Verify {'all of ' if self.scope == 'type' else ''}{name} in {self.stream}",
+            saw={},
+            changes=(Change(what="Events to read", now="0", after=f"{events:,}"),),
+            counts=((name, events),),
+            notes=("Reads only, and all of it. No mark is moved: that takes a verification of the whole stream.",),
+            undo="Nothing is changed, so there is nothing to undo.",
+            seconds=events / rate if rate else None,
+            rate_source=source,
+        )
+
+    async def _run_part_of(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """An interrupted reading begins again."""
-        first, last, _, _ = _extent(progress)
+        chained = on_stream(store, registry, self.stream)
+        name, pattern = self._part_of(chained)
+        total = await count_from(chained.connection, await get_stream(chained.connection, self.stream), 1, pattern)
 
         async def on_progress(at: ChainProgress) -> None:
-            await progress.report(at.checked, at.to_sequence - at.from_sequence + 1, sequence=at.sequence)
+            await progress.report(at.checked, max(total, at.checked), sequence=at.sequence)
 
-        return await verify_stream(chained, from_sequence=first, to_sequence=last, mark=mark, on_progress=on_progress)
+        await progress.report(0, total, force=True)
+        if self.scope == "aggregate":
+            verdict = await verify_aggregate(chained, AggregateRef.parse(name))
+        else:
+            context, _, kind = name.partition(".")
+            verdict = await verify_type(chained, context, kind, on_progress=on_progress)
+        findings = RunFindings(store.connection, progress.run_id)
+        for finding in verdict.findings:
+            await findings.add(finding_of(finding, self.stream))
+        await findings.save()
+        summary = summary_of(verdict, None)
+        await progress.report(verdict.checked, verdict.checked, force=True)
+        return Outcome(sentence=sentence_of(summary), figures=figures_of(summary, findings.figures["findings"], progress.seconds))
 
+    def _part_of(self, chained: Store) -> tuple[str, str]:
+        """The name of the type or aggregate, and the pattern of its events. Raises InvalidInput."""
+        name = self.aggregate if self.scope == "aggregate" else self.type
+        if not name:
+            raise InvalidInput(f"{self.scope} is missing: say which {self.scope} of {self.stream} is verified.")
+        if self.scope == "aggregate":
+            return name, chained.layout.all_of(AggregateRef.parse(name))
+        context, _, kind = name.partition(".")
+        check_token(context, "a context")
+        return name, chained.layout.pattern_of(context=context, aggregate=check_token(kind, "an aggregate type"))
 
-def _began(first: int, last: int, size: int) -> dict[str, Value]:
-    """What an attempt after an interruption keeps to: the same extent in the same ranges."""
-    return {"from": first, "to": last, "size": size, "started": format_time(now())}
-
-
-def _extent(progress: Progress) -> tuple[int, int, int, datetime]:
-    kept = cast("dict[str, Any]", progress.checkpoint)
-    return kept["from"], kept["to"], kept["size"], parse_time(kept["started"])
-
-
-def _chained(store: Store, registry: Registry, stream: str) -> Store:
-    found = find_layout((layout for layout in registry.layouts if layout.is_chained), stream)
-    if found is None:
-        known = ", ".join(layout.stream for layout in chained_generations(store.connection, registry.layouts))
-        raise InvalidInput(f"{stream} holds no chains that this console knows of; those with chains are {known}.")
-    return store.on(found)
-
-
-def _sentence(verdict: Verdict) -> str:
-    span = f"{verdict.checked:,} events, sequence {verdict.from_sequence:,} to {verdict.to_sequence:,}"
-    if verdict.intact:
-        return f"Intact: {span}{_removed(verdict)}."
-    first = verdict.first_bad
-    where = f", the first at sequence {first.sequence:,}" if first and first.sequence else ""
-    return f"{verdict.finding_count:,} findings in {span}{where}{_removed(verdict)}."
-
-
-def _removed(verdict: Verdict) -> str:
-    """What is not there because somebody removed it on purpose."""
-    if not verdict.removed:
-        return ""
-    count, runs = sum(part.count for part in verdict.removed), len(verdict.removed)
-    return f"; {count:,} more {'was' if count == 1 else 'were'} removed by {runs:,} recorded run{'' if runs == 1 else 's'}"
+    @property
+    def _one_stream(self) -> str | None:
+        return self.stream if self.scope == "stream" else None
 
 
-def _figures(verdict: Verdict) -> dict[str, Value]:
-    """What the receipt keeps: enough for a page to show every finding without reading the stream again."""
-    return {
-        "events": verdict.checked,
-        "seconds": float(verdict.seconds),
-        "stream": verdict.stream,
-        "from": verdict.from_sequence,
-        "to": verdict.to_sequence,
-        "intact": verdict.intact,
-        "finding_count": verdict.finding_count,
-        "by_cause": {cause.value: count for cause, count in verdict.by_cause.items()},
-        "findings": [_finding(finding) for finding in verdict.findings[:FINDINGS_KEPT]],
-        "removed": [
-            {"run": part.removal.run_id, "count": part.count, "sentence": part.sentence} for part in verdict.removed[:FINDINGS_KEPT]
-        ],
-        "proves": list(verdict.proves),
-        "does_not_prove": list(verdict.does_not_prove),
-    }
+def _change(extent: Extent) -> Change:
+    return Change(
+        what=f"{extent.stream} verified to",
+        now="nothing yet" if extent.mark is None else f"{extent.mark.sequence:,}, by {extent.mark.by}",
+        after=f"{extent.last:,} or later, if all is intact",
+    )
 
 
-def _finding(finding: Finding) -> Value:
-    return {
-        "cause": finding.cause.value,
-        "aggregate": str(finding.aggregate) if finding.aggregate else None,
-        "version": finding.version,
-        "sequence": finding.sequence,
-        "expected": finding.expected,
-        "found": finding.found,
-        "explanation": finding.explanation,
-    }
+def _stands(extents: Sequence[Extent], *, full: bool) -> tuple[str, ...]:
+    """What was found before and is not read again."""
+    return tuple(
+        f"{extent.stream} has earlier findings, {extent.mark.findings:,} of them; they stand until all of it is verified again."
+        for extent in extents
+        if not full and extent.mark is not None and not extent.mark.intact
+    )

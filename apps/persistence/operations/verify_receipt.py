@@ -1,0 +1,140 @@
+"""This module is what the receipt of a verification says: a sentence, and figures from which pages show it without reading again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ..chain import Finding, Mark, Verdict
+from ..encoding import Value
+from ..work.findings import RunFinding
+
+REMOVALS_KEPT = 100
+
+Summary = dict[str, Value]
+
+
+def finding_of(finding: Finding, stream: str) -> RunFinding:
+    """A finding as a run keeps it."""
+    return RunFinding(
+        cause=finding.cause.value,
+        stream=stream,
+        aggregate=str(finding.aggregate) if finding.aggregate else None,
+        version=finding.version,
+        sequence=finding.sequence,
+        expected=finding.expected,
+        found=finding.found,
+        explanation=finding.explanation,
+        link=_link(finding, stream),
+    )
+
+
+def summary_of(verdict: Verdict, mark: Mark | None) -> Summary:
+    """What is kept of the verdict on one stream, type or aggregate; `mark` is the stream's afterwards."""
+    empty = max(0, verdict.to_sequence - verdict.from_sequence + 1 - verdict.checked) if verdict.is_whole_stream else 0
+    earlier = mark.findings if mark and not mark.intact and verdict.intact else 0
+    return {
+        "stream": verdict.stream,
+        "scope": "" if verdict.is_whole_stream else verdict.scope,
+        "from": verdict.from_sequence,
+        "to": verdict.to_sequence,
+        "events": verdict.checked,
+        "intact": verdict.intact,
+        "finding_count": verdict.finding_count,
+        "by_cause": {cause.value: count for cause, count in verdict.by_cause.items()},
+        "first_bad": verdict.first_bad.sequence if verdict.first_bad else None,
+        "earlier_findings": earlier,
+        "first_earlier": mark.first_bad_sequence if mark and earlier else None,
+        "empty_sequences": empty,
+        "removed": [
+            {"run": part.removal.run_id, "count": part.count, "sentence": part.sentence} for part in verdict.removed[:REMOVALS_KEPT]
+        ],
+        "removals": len(verdict.removed),
+        "removed_count": sum(part.count for part in verdict.removed),
+        "proves": list(verdict.proves),
+        "does_not_prove": list(verdict.does_not_prove),
+    }
+
+
+def sentence_of(summary: Mapping[str, Value]) -> str:
+    """The verdict on one stream, type or aggregate."""
+    one: Any = summary
+    span = f"{one['events']:,} events, sequence {one['from']:,} to {one['to']:,}"
+    if one["scope"]:
+        span = f"{one['events']:,} events, {one['scope']} in {one['stream']}"
+    if one["earlier_findings"]:
+        return f"Nothing wrong in what is new: {span}{_removed(one)}; but {_earlier(one)}. Verify all again to see what is so now."
+    if one["intact"]:
+        return f"Intact: {span}{_removed(one)}."
+    where = f", the first at sequence {one['first_bad']:,}" if one["first_bad"] else ""
+    return f"{one['finding_count']:,} findings in {span}{where}{_removed(one)}."
+
+
+def sentence_of_all(summaries: Sequence[Summary], left: Sequence[str]) -> str:
+    """The verdict on every stream; `left` are those in which nothing is new."""
+    every: list[Any] = list(summaries)
+    span = f"{sum(one['events'] for one in every):,} events in {len(every):,} stream{'' if len(every) == 1 else 's'}"
+    bad = [f"{one['stream']} {one['finding_count']:,}" for one in every if one["finding_count"]]
+    count = sum(one["finding_count"] for one in every)
+    words = [
+        f"{count:,} findings in {span}: {', '.join(bad)}"
+        if bad
+        else f"Nothing wrong in {span}"
+        if _earlier_of(every)
+        else f"Intact: {span}"
+    ]
+    words += [f"in {one['stream']} {_earlier(one)}" for one in every if one["earlier_findings"]]
+    words += [f"nothing new in {', '.join(left)}"] if left else []
+    return f"{'; '.join(words)}."
+
+
+def figures_of(summary: Summary, findings: Value, seconds: float) -> dict[str, Value]:
+    """What the receipt keeps of one stream, type or aggregate."""
+    unsaid = [name for name in ("earlier_findings", "empty_sequences") if not summary[name]]
+    left_out = ["scope", "first_bad", "first_earlier", "removals", "removed_count", *unsaid]
+    return {name: value for name, value in summary.items() if name not in left_out} | {"seconds": seconds, "findings": findings}
+
+
+def figures_of_all(summaries: Sequence[Summary], findings: Value, seconds: float) -> dict[str, Value]:
+    """What the receipt keeps of several streams: sums, and under `streams` each one."""
+    every: list[Any] = list(summaries)
+    by_cause: Counter[str] = Counter()
+    for one in every:
+        by_cause.update(one["by_cause"])
+    earlier: dict[str, Value] = {"earlier_findings": _earlier_of(every)} if _earlier_of(every) else {}
+    return {
+        "events": sum(one["events"] for one in every),
+        "seconds": seconds,
+        "intact": all(one["intact"] for one in every),
+        "finding_count": sum(one["finding_count"] for one in every),
+        **earlier,
+        "by_cause": cast("dict[str, Value]", dict(by_cause)),
+        "findings": findings,
+        "streams": cast("list[Value]", [figures_of(one, [], 0.0) for one in summaries]),
+    }
+
+
+def _link(finding: Finding, stream: str) -> str:
+    if finding.sequence is not None:
+        return f"/streams/{stream}/{finding.sequence}/"
+    ref = finding.aggregate
+    return f"/aggregates/{ref.context}.{ref.type}/{ref.id}/?stream={stream}" if ref else f"/audit/{stream}/"
+
+
+def _earlier_of(every: Sequence[Any]) -> int:
+    return sum(one["earlier_findings"] for one in every)
+
+
+def _earlier(one: Any) -> str:
+    count = one["earlier_findings"]
+    first = f", the first at sequence {one['first_earlier']:,}" if one["first_earlier"] else ""
+    return f"{count:,} earlier finding{' stands' if count == 1 else 's stand'}{first}"
+
+
+def _removed(one: Any) -> str:
+    """What is not there because somebody removed it on purpose."""
+    if not one["removals"]:
+        return ""
+    count, runs = one["removed_count"], one["removals"]
+    return f"; {count:,} more {'was' if count == 1 else 'were'} removed by {runs:,} recorded run{'' if runs == 1 else 's'}"
