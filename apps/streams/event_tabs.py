@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from apps.persistence.store import Store
 from apps.registry import informed
 
+from .as_read import AsRead, as_read
 from .event import ChainLink, EventPage, MissingEvent, headers_of, read_chain, read_event
 from .hexdump import HexDump, dump
 from .lineage import Lineage, read_lineage
@@ -46,6 +47,7 @@ class ShownEvent:
     missing: MissingEvent | None = None
     decoded: Decoded | None = None
     tree: SafeString | None = None
+    as_read: AsRead | None = None
     dump: HexDump | None = None
     headers: tuple[tuple[str, str], ...] = ()
     chain: tuple[ChainLink, ...] = ()
@@ -71,6 +73,7 @@ async def read_shown(store: Store, name: str, sequence: int, *, tab: str = FIRST
         page=page,
         decoded=decoded,
         tree=tree_html(_payload_first(decoded.tree) if page.event else decoded.tree) if decoded and decoded.tree else None,
+        as_read=as_read(store, page.event, is_full=is_full) if decoded else None,
         dump=dump(data, is_full=is_full) if tab == "raw" or (decoded and decoded.tree is None and decoded.text is None) else None,
         headers=headers_of(page.message) if tab == "headers" else (),
         chain=await read_chain(store, page) if tab == "chain" else (),

@@ -7,17 +7,44 @@ from typing import Any
 
 import pytest
 
+from apps.persistence import transfer
 from apps.persistence.chain import verify_aggregate
 from apps.persistence.encoding import cid_of, decode
 from apps.persistence.errors import InvalidEvent, InvalidInput
 from apps.persistence.events import AggregateDefinition, AggregateRef, Event, NewEvent, State, StoredEvent, Upcaster, Upcasters
-from apps.persistence.projections import Orders, ProjectionDefinition, bucket_of, run_projection
+from apps.persistence.projections import (
+    Orders,
+    ProjectionDefinition,
+    Selection,
+    bucket_of,
+    build_beside,
+    ensure_record,
+    reapply,
+    run_projection,
+)
 from apps.persistence.projections.builtin import event_types_of
 from apps.persistence.projections.definition import Models
 from apps.persistence.registry import Domain, Registry
+from apps.persistence.repositories import EventSourcedRepository
 from apps.persistence.snapshots import blame, prove, state_at, take
-from apps.persistence.store import Outgoing, Store, aggregate_at_time, append, history, kv_all, kv_get, load, messages_of, store_batch
+from apps.persistence.store import (
+    Outgoing,
+    Store,
+    aggregate_at_time,
+    append,
+    at_version,
+    history,
+    kv_all,
+    kv_get,
+    load,
+    messages_of,
+    open_writer,
+    store_batch,
+)
 from apps.persistence.store.publish import MESSAGE_ID
+from apps.persistence.transfer import UPLOADS_BUCKET, FileKind, Format, Made, Place, Shape, ensure_files, new_nuid, write_events
+
+from .transferring import content, read_file
 
 MAY = AggregateRef("people", "person", "may")
 OLD_BLOCKS = (  # as three versions of a program wrote them: schema 1 {name}, schema 2 {first, last}, schema 3 {first, last, title}
@@ -111,6 +138,37 @@ async def test_chain_is_verified_over_the_stored_bytes(old_store: Store) -> None
     assert (verdict.intact, verdict.checked) == (True, 3)
 
 
+def names_of(store: Store) -> ProjectionDefinition:
+    """The last name and the stored schema of every version."""
+
+    def keys(stored: StoredEvent) -> list[str]:
+        return [f"name.v{stored.event.version}"]
+
+    def apply(stored: StoredEvent, models: Models) -> Models:
+        return {keys(stored)[0]: {"last": stored.event.payload["last"], "stored": stored.stored_schema}}
+
+    layout = store.layout
+    return ProjectionDefinition(
+        name=f"names-{layout.root[-12:]}",
+        version=1,
+        title="Names",
+        subjects=(layout.subjects,),
+        stream=layout.stream,
+        keys=keys,
+        apply=apply,
+    )
+
+
+async def last_names(store: Store, names: ProjectionDefinition, *, build: int) -> list[Any]:
+    entries = await kv_all(store.connection, bucket_of(names.name, build), prefix="name")
+    values: list[Any] = [decode(entry.value) for entry in entries]
+    return [value["model"]["last"] for value in values]
+
+
+async def ignore(_: object) -> None:
+    """What a caller does that need not know how far it is."""
+
+
 async def test_every_way_of_reading_upcasts(old_store: Store) -> None:
     part = await history(old_store, MAY, from_version=1, to_version=1)
     then = await aggregate_at_time(old_store, MAY, part.events[0].stored_at)
@@ -123,6 +181,43 @@ async def test_every_way_of_reading_upcasts(old_store: Store) -> None:
     assert [(one.change.place, one.change.after, one.version) for one in changes] == [("last", "Reilly", 2)]
 
 
+async def test_every_way_of_reading_leaves_the_stored_bytes_as_they_are(old_store: Store) -> None:
+    people = EventSourcedRepository(store=old_store, definition=PERSON)
+    newest = {"first": "May", "last": "Parker", "title": "Dr"}
+    names = names_of(old_store)
+
+    then = await at_version(old_store, MAY, 2)
+    loaded = await people.load("may")
+    past = await people.history("may")
+    snapshot = await take(old_store, PERSON, MAY, by="ada", version=2)
+    after_snapshot = await state_at(old_store, PERSON, MAY, use_snapshot=True)
+    await ensure_record(old_store.connection, names)
+    await run_projection(old_store, names, 1, Orders(until=3))
+    rebuilt = await build_beside(old_store, names)
+    again = Selection(first=1, last=3, patterns=(old_store.layout.subjects,))
+    await reapply(old_store, replace(names, is_idempotent=True), 1, again, left_out=frozenset(), on_batch=ignore)
+
+    assert [event.event.payload["last"] for event in then.events] == ["Parker", "Reilly"]
+    assert (loaded.state, [event.schema for event in past]) == (newest, [3, 3, 3])
+    assert (snapshot.state, after_snapshot.state) == ({"first": "May", "last": "Reilly", "title": ""}, newest)
+    assert await last_names(old_store, names, build=1) == await last_names(old_store, names, build=rebuilt.build)
+    assert await last_names(old_store, names, build=1) == ["Parker", "Reilly", "Parker"]
+    assert tuple(message.data for message in await messages_of(old_store, MAY)) == OLD_BLOCKS
+
+
+@pytest.mark.parametrize("shape", [Format.CAR, Format.JSON_LINES])
+async def test_export_holds_the_stored_bytes(old_store: Store, shape: Format) -> None:
+    await ensure_files(old_store.connection)
+    name, writer = f"old-{new_nuid()}", await open_writer(old_store.connection, UPLOADS_BUCKET, new_nuid())
+    whole = transfer.Selection(stream=old_store.layout.stream, first=1, last=3, pattern=">")
+
+    await write_events(old_store, whole, writer, ignore, shape=Shape(format=shape, manifest={}), begin=Place())
+    await writer.finish(name, Made(kind=FileKind.EXPORT, source="", by="ada").metadata())
+
+    exported = await read_file(await content(old_store, name), piece=4_096)
+    assert tuple(block.data for block in exported) == OLD_BLOCKS
+
+
 async def test_snapshot_of_upcast_events_is_proved(old_store: Store) -> None:
     await take(old_store, PERSON, MAY, by="ada", version=2)
 
@@ -132,22 +227,7 @@ async def test_snapshot_of_upcast_events_is_proved(old_store: Store) -> None:
 
 
 async def test_projection_gets_upcast_events_and_knows_what_was_stored(old_store: Store) -> None:
-    def keys(stored: StoredEvent) -> list[str]:
-        return [f"name.v{stored.event.version}"]
-
-    def apply(stored: StoredEvent, models: Models) -> Models:
-        return {keys(stored)[0]: {"last": stored.event.payload["last"], "stored": stored.stored_schema}}
-
-    layout = old_store.layout
-    names = ProjectionDefinition(
-        name=f"names-{layout.root[-12:]}",
-        version=1,
-        title="Names",
-        subjects=(layout.subjects,),
-        stream=layout.stream,
-        keys=keys,
-        apply=apply,
-    )
+    names = names_of(old_store)
     await run_projection(old_store, names, 1, Orders(until=3))
 
     entry = await kv_get(old_store.connection, bucket_of(names.name, 1), "name.v1")

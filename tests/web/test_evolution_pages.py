@@ -145,6 +145,17 @@ def test_an_event_type_leads_to_its_events_and_to_the_first_of_each_schema(viewe
 
 
 @pytest.mark.usefixtures("counted")
+def test_the_page_of_an_old_event_shows_it_as_stored_and_as_read(viewer: Visitor) -> None:
+    (first, *_) = re.findall(r'href="(/streams/CIM-EVENTS/\d+/)"', page(viewer, "/evolution/sales.order.cancelled/"))
+
+    stored, _, as_read = read(viewer, first).partition("Read as schema 2")
+
+    assert "schema 1" in stored
+    assert '"customer"' in as_read
+    assert "the stored bytes stay as they are" in as_read
+
+
+@pytest.mark.usefixtures("counted")
 def test_an_event_type_that_there_is_not_is_not_found(viewer: Visitor) -> None:
     assert "No event of the type 'sales.order.nope' is stored" in read(viewer, "/evolution/sales.order.nope/", 404)
 
