@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass
 
 from apps.persistence.errors import NotFound
-from apps.persistence.operations import OPERATIONS
+from apps.persistence.operations import GROUPS, OPERATIONS
 from apps.persistence.work.operation import Operation, can_dry_run, can_retry, unit_of
 from apps.persistence.work.parameters import Parameter, parameters_of
 
@@ -49,6 +49,11 @@ class Choice:
 def choices() -> tuple[Choice, ...]:
     """Every operation, in the order in which they are declared."""
     return tuple(Choice(name=name, kind=kind) for name, kind in OPERATIONS.items())
+
+
+def grouped_choices() -> tuple[tuple[str, tuple[Choice, ...]], ...]:
+    """Every operation under what it is about."""
+    return tuple((title, tuple(Choice(name=name, kind=kind) for name, kind in group.items())) for title, group in GROUPS.items())
 
 
 def find_choice(name: str) -> Choice:

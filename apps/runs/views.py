@@ -14,7 +14,7 @@ from apps.persistence.work.commands import Rejected
 from apps.persistence.work.run_commands import check_move
 
 from .asking import DRY_RUN_REASON, Asking, control_run, request_run
-from .catalogue import Choice, choices, find_choice
+from .catalogue import Choice, find_choice, grouped_choices
 from .forms import ConfirmForm, OperationForm, Typed, options_of, typed_in
 from .listing import read_listing
 from .page import RunPage, read_run_page
@@ -33,7 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required("runs.view")
 def choose(request: HttpRequest) -> HttpResponse:
-    return render(request, "runs/choose.html", {"choices": choices()})
+    return render(request, "runs/choose.html", {"groups": grouped_choices()})
 
 
 @require_safe

@@ -1,4 +1,6 @@
-"""This package is the operations: everything an operator can start. Each is one file and one line in OPERATIONS."""
+"""This package is the operations: everything an operator can start. Each is one file and one line in GROUPS."""
+
+from collections.abc import Mapping
 
 from ..work.operation import Operations
 from .backup import Backup
@@ -33,47 +35,67 @@ from .snapshot_removal import DropSnapshots, PruneSnapshots
 from .switch import Switch
 from .verify import Verify
 
-OPERATIONS: Operations = {
-    "replay": Replay,
-    "rebuild": Rebuild,
-    "compare": Compare,
-    "switch": Switch,
-    "drop": Drop,
-    "verify": Verify,
-    "pause": Pause,
-    "resume": Resume,
-    "retry": Retry,
-    "skip": Skip,
-    "park": Park,
-    "replay-parked": ReplayParked,
-    "dismiss-parked": DismissParked,
-    "snapshot": TakeSnapshot,
-    "prove-snapshots": ProveSnapshots,
-    "prune-snapshots": PruneSnapshots,
-    "drop-snapshots": DropSnapshots,
-    "create-stream": CreateStream,
-    "change-stream": ChangeStream,
-    "purge": Purge,
-    "delete-message": DeleteMessage,
-    "seal": Seal,
-    "delete-stream": DeleteStream,
-    "create-bucket": CreateBucket,
-    "change-bucket": ChangeBucket,
-    "purge-key": PurgeKey,
-    "export": Export,
-    "import": ImportEvents,
-    "backup": Backup,
-    "restore": Restore,
-    "delete-file": DeleteFile,
-    "migrate": Migrate,
-    "create-consumer": CreateConsumer,
-    "reset-consumer": ResetConsumer,
-    "pause-consumer": PauseConsumer,
-    "resume-consumer": ResumeConsumer,
-    "delete-consumer": DeleteConsumer,
+GROUPS: Mapping[str, Operations] = {
+    "Projections": {
+        "replay": Replay,
+        "rebuild": Rebuild,
+        "compare": Compare,
+        "switch": Switch,
+        "drop": Drop,
+        "pause": Pause,
+        "resume": Resume,
+        "retry": Retry,
+        "skip": Skip,
+        "park": Park,
+        "replay-parked": ReplayParked,
+        "dismiss-parked": DismissParked,
+    },
+    "Verification": {
+        "verify": Verify,
+    },
+    "Snapshots": {
+        "snapshot": TakeSnapshot,
+        "prove-snapshots": ProveSnapshots,
+        "prune-snapshots": PruneSnapshots,
+        "drop-snapshots": DropSnapshots,
+    },
+    "Files": {
+        "export": Export,
+        "import": ImportEvents,
+        "backup": Backup,
+        "restore": Restore,
+        "delete-file": DeleteFile,
+    },
+    "Migrations": {
+        "migrate": Migrate,
+    },
+    "Streams": {
+        "create-stream": CreateStream,
+        "change-stream": ChangeStream,
+        "purge": Purge,
+        "delete-message": DeleteMessage,
+        "seal": Seal,
+        "delete-stream": DeleteStream,
+    },
+    "Consumers": {
+        "create-consumer": CreateConsumer,
+        "reset-consumer": ResetConsumer,
+        "pause-consumer": PauseConsumer,
+        "resume-consumer": ResumeConsumer,
+        "delete-consumer": DeleteConsumer,
+    },
+    "Buckets": {
+        "create-bucket": CreateBucket,
+        "change-bucket": ChangeBucket,
+        "purge-key": PurgeKey,
+    },
 }
+"""The operations as people find them."""
+
+OPERATIONS: Operations = {name: kind for group in GROUPS.values() for name, kind in group.items()}
 
 __all__ = [
+    "GROUPS",
     "OPERATIONS",
     "Backup",
     "ChangeBucket",
