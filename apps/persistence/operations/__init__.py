@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ..work.operation import Operations
+from .archive import Archive
 from .backup import Backup
 from .buckets import ChangeBucket, CreateBucket
 from .change_stream import ChangeStream
@@ -29,6 +30,7 @@ from .replay import Replay
 from .replay_parked import ReplayParked
 from .reset_consumer import ResetConsumer
 from .restore import Restore
+from .restore_archive import RestoreArchive
 from .skip import Skip
 from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
@@ -64,6 +66,8 @@ GROUPS: Mapping[str, Operations] = {
         "import": ImportEvents,
         "backup": Backup,
         "restore": Restore,
+    "archive": Archive,
+    "restore-archive": RestoreArchive,
         "delete-file": DeleteFile,
     },
     "Migrations": {
@@ -97,6 +101,7 @@ OPERATIONS: Operations = {name: kind for group in GROUPS.values() for name, kind
 __all__ = [
     "GROUPS",
     "OPERATIONS",
+    "Archive",
     "Backup",
     "ChangeBucket",
     "ChangeStream",
@@ -126,6 +131,7 @@ __all__ = [
     "ReplayParked",
     "ResetConsumer",
     "Restore",
+    "RestoreArchive",
     "Resume",
     "ResumeConsumer",
     "Retry",

@@ -28,6 +28,7 @@ from .reading import ByteReader
 
 FILES_BUCKET = "cim-files"
 UPLOADS_BUCKET = "cim-uploads"
+ARCHIVE_SUFFIX = ".archive.car"
 BACKUP_SUFFIX = ".backup"
 UPLOADS_KEPT_SECONDS = 7 * 24 * 3600
 
@@ -56,6 +57,11 @@ class File:
     def is_backup(self) -> bool:
         """Whether it is one that was written here, or an upload that is called so."""
         return self.kind == FileKind.BACKUP or self.name.endswith(BACKUP_SUFFIX)
+
+    @property
+    def is_archive(self) -> bool:
+        """The same for archives."""
+        return self.kind == FileKind.ARCHIVE or self.name.endswith(ARCHIVE_SUFFIX)
 
     @property
     def name(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from ..encoding import Value, decode
 from ..errors import EncodingError, InvalidEvent, InvalidInput
 from ..store import BLOCKS_AT_ONCE, EventBlock
+from .archive_file import ARCHIVE_FORMAT
 from .backup_file import BACKUP_FORMAT
 from .car import CarBlock, read_header, read_section
 from .exporting import MANIFEST_FORMAT, Format
@@ -46,12 +47,18 @@ async def format_of(reader: ByteReader) -> Format:
 
 
 async def _read_blocks(reader: ByteReader) -> AsyncIterator[Incoming]:
-    roots = await read_header(reader)
+    roots: tuple[Value, ...] = await read_header(reader)
+    beside: Collection[Value] = ()
     while (block := await read_section(reader)) is not None:
         where = f"the section at byte {block.offset:,}"
-        if block.cid in roots and (said := _said_of_itself(block)) in (MANIFEST_FORMAT, BACKUP_FORMAT):
-            if said == BACKUP_FORMAT:
-                raise InvalidInput("The file is the backup of a stream; it is restored, not imported.")
+        if block.cid in beside:
+            continue
+        said = _said_of_itself(block) if block.cid in roots else {}
+        if said.get("format") == BACKUP_FORMAT:
+            raise InvalidInput("The file is the backup of a stream; it is restored, not imported.")
+        if said.get("format") in (MANIFEST_FORMAT, ARCHIVE_FORMAT):
+            heads = said.get("heads")
+            beside = heads if isinstance(heads, list) else ()
             continue
         try:
             event = EventBlock.read(block.data)
@@ -62,10 +69,10 @@ async def _read_blocks(reader: ByteReader) -> AsyncIterator[Incoming]:
         yield where, event
 
 
-def _said_of_itself(block: CarBlock) -> Value:
-    """The format that the root of a CAR names."""
+def _said_of_itself(block: CarBlock) -> dict[str, Value]:
+    """What the root of a CAR says; nothing where it is an event or something else."""
     try:
         value = decode(block.data)
     except EncodingError:
-        return None
-    return value.get("format") if isinstance(value, dict) else None
+        return {}
+    return value if isinstance(value, dict) else {}
