@@ -66,8 +66,8 @@ GROUPS: Mapping[str, Operations] = {
         "import": ImportEvents,
         "backup": Backup,
         "restore": Restore,
-    "archive": Archive,
-    "restore-archive": RestoreArchive,
+        "archive": Archive,
+        "restore-archive": RestoreArchive,
         "delete-file": DeleteFile,
     },
     "Migrations": {

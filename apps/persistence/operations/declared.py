@@ -63,6 +63,15 @@ async def count_events(store: Store, definition: ProjectionDefinition, record: P
     return position.applied + await lag_of(store, definition, record.serving)
 
 
+def applied_in_words(applied: int, counted: int) -> str:
+    """How many events a new build applied, and why that is not what was counted when the run began."""
+    if applied > counted:
+        return f"Applied {applied:,} events, {applied - counted:,} of them stored since it began"
+    if applied < counted:
+        return f"Applied {applied:,} of {counted:,} events; the others are left out, or gone from the stream"
+    return f"Applied {applied:,} events"
+
+
 async def describe_event(store: Store, definition: ProjectionDefinition, sequence: int) -> str:
     """The event's subject."""
     try:

@@ -27,7 +27,7 @@ from ..store import Store
 from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
-from .declared import count_events, find_rebuildable, position_of, words_of
+from .declared import applied_in_words, count_events, find_rebuildable, position_of, words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,11 @@ class Rebuild:
         """Every stage in turn. Goes on with the build and the stage at which an interrupted attempt stopped."""
         definition, record = await find_rebuildable(store, registry, self.projection)
         total = await count_events(store, definition, record)
-        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition, progress.run_id)}
+        given = progress.checkpoint or {
+            "from": record.serving,
+            "build": await begin_build(store, definition, progress.run_id),
+            "events": total,
+        }
         before, number = cast(int, given["from"]), cast(int, given["build"])
         applied = (await position_of(store, definition, number)).applied
         await progress.report(applied, max(applied, total), checkpoint=given, force=True)
@@ -196,8 +200,10 @@ async def _finished(
     comparison = record.build(number).comparison
     await progress.report(position.applied, position.applied, sequence=position.sequence, force=True)
     found = f"{comparison.equal + comparison.expected:,} models compared; " if comparison else ""
+    counted = cast(int, (progress.checkpoint or {}).get("events", position.applied))
+    words = applied_in_words(position.applied, counted)
     return Outcome(
-        sentence=f"Applied {position.applied:,} events; {found}build {number} of {definition.name} serves, build {before} is kept.",
+        sentence=f"{words}; {found}build {number} of {definition.name} serves, build {before} is kept.",
         figures={"events": position.applied, "seconds": seconds, **(_figures(comparison) if comparison else {"build": number})},
     )
 

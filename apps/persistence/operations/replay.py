@@ -23,7 +23,7 @@ from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.parameters import Place
 from ..work.rates import measured_rate
-from .declared import count_events, find_rebuildable, position_of
+from .declared import applied_in_words, count_events, find_rebuildable, position_of
 from .replay_part import Part, plan_part, replay_part
 
 FROM_THE_START = Place("")
@@ -86,7 +86,11 @@ class Replay:
         if self.part is not None:
             return await replay_part(store, definition, record, self.part, progress)
         total = await count_events(store, definition, record)
-        given = progress.checkpoint or {"from": record.serving, "build": await begin_build(store, definition, progress.run_id)}
+        given = progress.checkpoint or {
+            "from": record.serving,
+            "build": await begin_build(store, definition, progress.run_id),
+            "events": total,
+        }
         before, number = cast(int, given["from"]), cast(int, given["build"])
         if record.serving != number:
             applied = (await position_of(store, definition, number)).applied
@@ -97,8 +101,9 @@ class Replay:
         await _drop_older(store, registry.projections[definition.name], await read_record(store.connection, definition.name), keep=before)
         position = await position_of(store, definition, number)
         await progress.report(position.applied, position.applied, sequence=position.sequence, force=True)
+        words = applied_in_words(position.applied, cast(int, given.get("events", total)))
         return Outcome(
-            sentence=f"Applied {position.applied:,} events; build {number} of {definition.name} serves, build {before} is kept.",
+            sentence=f"{words}; build {number} of {definition.name} serves, build {before} is kept.",
             figures={"events": position.applied, "seconds": progress.seconds, "build": number},
         )
 
