@@ -34,6 +34,7 @@ class TokenForm(forms.Form):
     permissions = forms.MultipleChoiceField(
         label="Only these permissions",
         required=False,
+        widget=forms.SelectMultiple({"size": 10}),
         help_text="Counts where “only the permissions below” is chosen. Looking at anything needs runs.view.",
     )
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/operating.md", "docs/persistence.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/api.md", "docs/architecture.md", "docs/operating.md", "docs/persistence.md")
 OWN_TOPS = ("apps/", "cimadmin/", "tests/", "templates/", "static/", "deploy/", "docs/", ".ci/")
 OWN_SUFFIXES = (".py", ".md", ".yml", ".lock", ".in", ".toml", ".html", ".css", ".js", ".conf", ".png")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -79,6 +80,15 @@ def test_the_review_shows_now_and_after_the_undo_and_the_same_as_a_command(opera
     assert re.search(r"Build that serves \d+ a new one, from the first event", text)
     assert "Before the switch: cancel, and nothing has changed." in text
     assert "python3 manage.py start replay --projection order-summary" in text
+
+
+def test_the_review_shows_the_same_as_requests_to_the_api_and_no_token(operator: Visitor) -> None:
+    text = html.unescape(page(operator, SKIP))
+
+    assert """-d '{"parameters": {"projection": "discount-audit", "sequence": 155, "note": "approved by hand"}}' """ in text
+    assert "http://testserver/api/v1/operations/skip/plan" in text
+    assert """| jq '{plan, reason: "…", confirm_with: "discount-audit"}' """ in text
+    assert '"Authorization: Bearer $CIM_TOKEN" -d @-' in text
 
 
 def test_planning_writes_nothing(operator: Visitor, home: Home) -> None:
