@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from apps.persistence.chain import Mark, list_marks
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import now
-from apps.persistence.projections import ProjectionStatus, State, project_status
+from apps.persistence.projections import ProjectionDefinition, ProjectionStatus, State, project_status
 from apps.persistence.projections.builtin import list_aggregate_types
 from apps.persistence.store import Connection, Layout, Store, StreamInfo, at_time, list_streams
+from apps.persistence.work.crew import find_crew
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import list_runs
@@ -129,7 +130,7 @@ async def read_overview(store: Store) -> Overview:
         async with asyncio.TaskGroup() as group:
             chains = group.create_task(_read_chains(store, moment))
             types = group.create_task(list_aggregate_types(connection))
-            projections = group.create_task(project_status(connection, list(known.projections.values())))
+            projections = group.create_task(_read_projections(store, list(known.projections.values())))
             runs = group.create_task(list_runs(connection, limit=LOOKED_AT_RUNS))
             workers = group.create_task(list_workers(connection))
             health = group.create_task(read_health(connection))
@@ -148,6 +149,10 @@ async def read_overview(store: Store) -> Overview:
         rate_in=found.rate_in,
         looked_at=moment,
     )
+
+
+async def _read_projections(store: Store, definitions: Sequence[ProjectionDefinition]) -> list[ProjectionStatus]:
+    return await project_status(store.connection, definitions, await find_crew(store))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from apps.persistence.errors import FeatureUnavailable, StreamNotFound
 from apps.persistence.events import now
 from apps.persistence.projections import ProjectionStatus, State, project_status
 from apps.persistence.store import Connection, Store, at_time, get_stream
-from apps.persistence.work.heartbeat import list_workers
+from apps.persistence.work.crew import find_crew
 from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import list_runs
 from apps.registry import registry
@@ -103,6 +103,7 @@ class Board:
 
     @property
     def rebuilding(self) -> list[Row]:
+        """Those with a build that is not complete, whether somebody fills it or not."""
         return [row for row in self.rows if row.status.rebuild]
 
     @property
@@ -124,7 +125,8 @@ class Board:
 async def read_board(store: Store) -> Board:
     """Everything the board shows. Raises Unavailable."""
     definitions = list(registry().projections.values())
-    statuses = await project_status(store.connection, definitions)
+    crew = await find_crew(store)
+    statuses = await project_status(store.connection, definitions, crew)
     streams = sorted({definition.stream for definition in definitions})
     moment = now()
     return Board(
@@ -132,7 +134,7 @@ async def read_board(store: Store) -> Board:
         streams=len(streams),
         rate_in=await rate_into(store.connection, streams, moment),
         runs=await recent_runs(store.connection),
-        workers_alive=len(await list_workers(store.connection)),
+        workers_alive=crew.workers_alive or 0,
         looked_at=moment,
     )
 

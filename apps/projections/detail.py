@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from apps.persistence.errors import NotFound
 from apps.persistence.projections import (
     Build,
+    Crew,
+    Filling,
     ProjectionDefinition,
     ProjectionRecord,
     ProjectionStatus,
     State,
     bucket_of,
+    filling_of,
     find_record,
     project_status,
     read_samples,
 )
 from apps.persistence.store import Connection, ConsumerInfo, Store, find_consumer
-from apps.persistence.work.heartbeat import list_workers
+from apps.persistence.work.crew import find_crew
 from apps.persistence.work.run import Run
 from apps.registry import registry
 
@@ -25,6 +28,18 @@ from .board import Row, recent_runs
 from .chart import Chart, Span, make_chart
 
 RUNS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRow:
+    """A build; `filling` says who fills it where it is not complete, and `run` names the run that began it, empty where workers did."""
+
+    build: Build
+    filling: Filling | None
+
+    @property
+    def run(self) -> str:
+        return self.build.owner if self.filling else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +51,7 @@ class Detail:
     consumer: ConsumerInfo | None
     chart: Chart
     runs: tuple[Run, ...]
+    builds: tuple[BuildRow, ...]
     workers_alive: int
 
     @property
@@ -45,11 +61,6 @@ class Detail:
     @property
     def definition(self) -> ProjectionDefinition:
         return self.status.definition
-
-    @property
-    def builds(self) -> list[Build]:
-        """The newest first."""
-        return list(self.record.builds)[::-1] if self.record else []
 
     @property
     def bucket(self) -> str:
@@ -66,7 +77,8 @@ async def read_detail(store: Store, name: str, span: Span) -> Detail:
     """Everything its page shows. Raises NotFound for a projection that no domain declares."""
     connection = store.connection
     definition = find_definition(name)
-    (status,) = await project_status(connection, [definition])
+    crew = await find_crew(store)
+    (status,) = await project_status(connection, [definition], crew)
     record = await find_record(connection, name)
     runs = await recent_runs(connection, name, limit=RUNS)
     return Detail(
@@ -75,7 +87,8 @@ async def read_detail(store: Store, name: str, span: Span) -> Detail:
         consumer=await _consumer(connection, definition, record),
         chart=make_chart(span, await read_samples(connection, name, span.tier), runs),
         runs=runs,
-        workers_alive=len(await list_workers(connection)),
+        builds=await _builds(connection, definition, record, crew),
+        workers_alive=crew.workers_alive or 0,
     )
 
 
@@ -85,6 +98,19 @@ def find_definition(name: str) -> ProjectionDefinition:
     if name not in known:
         raise NotFound(f"No domain declares a projection {name!r}; there are {', '.join(sorted(known))}. Check CIM_DOMAINS.")
     return known[name]
+
+
+async def _builds(
+    connection: Connection, definition: ProjectionDefinition, record: ProjectionRecord | None, crew: Crew
+) -> tuple[BuildRow, ...]:
+    """The newest first."""
+    if record is None:
+        return ()
+    rows = []
+    for build in reversed(record.builds):
+        is_open = build.completed is None and build.number != record.serving
+        rows.append(BuildRow(build=build, filling=await filling_of(connection, definition, record, build, crew) if is_open else None))
+    return tuple(rows)
 
 
 async def _consumer(connection: Connection, definition: ProjectionDefinition, record: ProjectionRecord | None) -> ConsumerInfo | None:

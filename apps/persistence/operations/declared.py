@@ -80,6 +80,15 @@ async def describe_event(store: Store, definition: ProjectionDefinition, sequenc
         return f"{definition.stream} sequence {sequence:,}, which is gone"
 
 
+def superfluous_builds(record: ProjectionRecord, *keep: int) -> tuple[Build, ...]:
+    """The builds that go once another serves: all but that and those to keep, and never the last that readers could be switched back to."""
+    others = [build for build in record.builds if build.number != record.serving]
+    way_back = [build for build in others if build.completed is not None and build.failure is None]
+    is_kept = any(build.number in keep for build in way_back)
+    kept = {*keep, *(() if is_kept else [build.number for build in way_back[-1:]])}
+    return tuple(build for build in others if build.number not in kept)
+
+
 def words_of(builds: Sequence[Build]) -> str:
     """Builds by number, as in `1, 2 and 4`."""
     numbers = [str(build.number) for build in builds]

@@ -27,7 +27,7 @@ from ..store import Store
 from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
-from .declared import applied_in_words, count_events, find_rebuildable, position_of, words_of
+from .declared import applied_in_words, count_events, find_rebuildable, position_of, superfluous_builds, words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +174,9 @@ def _notes(record: ProjectionRecord, fields: tuple[str, ...]) -> list[str]:
 
 async def _drop_others(store: Store, definition: ProjectionDefinition, *, keep: tuple[int, int], progress: Progress) -> None:
     record = await read_record(store.connection, definition.name)
-    for build in record.builds:
-        if build.number not in (*keep, record.serving):
-            await drop_build(store.connection, definition, build.number)
-            progress.log(f"Drop: build {build.number} is gone")
+    for build in superfluous_builds(record, *keep):
+        await drop_build(store.connection, definition, build.number)
+        progress.log(f"Drop: build {build.number} is gone")
 
 
 async def _waiting(store: Store, definition: ProjectionDefinition, comparison: Comparison, seconds: float) -> Outcome:

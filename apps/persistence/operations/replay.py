@@ -23,7 +23,7 @@ from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.parameters import Place
 from ..work.rates import measured_rate
-from .declared import applied_in_words, count_events, find_rebuildable, position_of
+from .declared import applied_in_words, count_events, find_rebuildable, position_of, superfluous_builds
 from .replay_part import Part, plan_part, replay_part
 
 FROM_THE_START = Place("")
@@ -75,7 +75,7 @@ class Replay:
             ),
             counts=((definition.stream, events),),
             notes=tuple(_notes(record)),
-            undo=f"Before the switch: cancel, and nothing has changed. After it: switch back to build {record.serving}, which is kept.",
+            undo=f"Before the switch: cancel, and nothing has changed. After it: {_way_back(record)}",
             seconds=events / rate if rate else None,
             rate_source=source,
         )
@@ -98,7 +98,9 @@ class Replay:
             await self._fill(store, definition, number, progress, total)
             await switch(store.connection, definition.name, from_build=before, to_build=number)
             progress.log(f"readers use build {number} from now on")
-        await _drop_older(store, registry.projections[definition.name], await read_record(store.connection, definition.name), keep=before)
+        now = await read_record(store.connection, definition.name)
+        for build in superfluous_builds(now, before, number):
+            await drop_build(store.connection, registry.projections[definition.name], build.number)
         position = await position_of(store, definition, number)
         await progress.report(position.applied, position.applied, sequence=position.sequence, force=True)
         words = applied_in_words(position.applied, cast(int, given.get("events", total)))
@@ -135,6 +137,12 @@ class Replay:
         await progress.report(rebuilt.applied, max(total, rebuilt.applied), sequence=rebuilt.sequence, force=True)
 
 
+def _way_back(record: ProjectionRecord) -> str:
+    if record.failure:
+        return f"build {record.serving} is kept, but it has stopped; readers can be switched back to it once it was retried."
+    return f"switch back to build {record.serving}, which is kept."
+
+
 def _notes(record: ProjectionRecord) -> list[str]:
     notes = [
         f"Build {record.serving} goes on serving readers, and being fed, until the new one has caught up.",
@@ -147,9 +155,3 @@ def _notes(record: ProjectionRecord) -> list[str]:
     if record.failure:
         notes.append(f"The projection is stopped at sequence {record.failure.sequence:,}; the replay will meet that event again.")
     return notes
-
-
-async def _drop_older(store: Store, definition: ProjectionDefinition, record: ProjectionRecord, *, keep: int) -> None:
-    for build in record.builds:
-        if build.number not in (record.serving, keep):
-            await drop_build(store.connection, definition, build.number)

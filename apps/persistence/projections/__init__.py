@@ -18,6 +18,7 @@ from .control import (
 )
 from .definition import Model, Models, ProjectionDefinition, Target, bucket_of, model_key
 from .fields import check_fields
+from .filling import Crew, Filling, filling_of
 from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
 from .parking import LateModel, apply_parked, dismiss_parked, find_parked, look_at_parked, park_failed
@@ -36,8 +37,10 @@ __all__ = [
     "RECORDS_BUCKET",
     "Build",
     "Comparison",
+    "Crew",
     "EventRefused",
     "Failure",
+    "Filling",
     "HeldLease",
     "HoldLease",
     "LateModel",
@@ -77,6 +80,7 @@ __all__ = [
     "drop_build",
     "ensure_record",
     "fill_build",
+    "filling_of",
     "find_model",
     "find_overtaken",
     "find_parked",

@@ -16,12 +16,15 @@ from ..events import now
 from ..store import Connection
 from .definition import ProjectionDefinition
 from .facts import Facts, gather_facts
-from .record import Failure, Wanted
+from .filling import NOBODY_ASKED, Crew, Filling, filling_of
+from .record import Failure, ProjectionRecord, Wanted
 from .samples import Point, Series, read_series
 
 STALLED_AFTER_SECONDS = 60.0
 LIVE_WITHIN_SECONDS = 5.0
 """Events younger than this do not make a projection late: it is Live while it works on them."""
+RATES_KNOWN_AFTER_SECONDS = 15
+"""A shorter time, such as that since readers were switched to a build, says nothing of how fast it goes."""
 _RATE_SECONDS = 60
 _STEADY_EVENTS = 5
 _STEADY_SHARE = 0.02
@@ -43,13 +46,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """A build that is being filled beside: how far it is, of how much, and the version of the code that fills it."""
+    """A build that is not complete: how far it is, of how much, the version of its code, and the run that fills it, empty for workers."""
 
     build: int
     version: int
     position: int
     applied: int
     lag: int | None
+    owner: str
+    filling: Filling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +62,9 @@ class ProjectionStatus:
     """One projection at one moment.
 
     `lag` counts events, `seconds_behind` is the age of the next event it will apply (0 when there is none); both are None before it
-    first ran. Rates are events a second over the last minute, None without samples. `caught_up_in_seconds` is 0 when it is, None where
-    it never will be at these rates. `lags` are those of the last hour's samples. `stalled_seconds` is how long nothing moved although
-    events wait.
+    first ran. Rates are events a second over the last minute, None while the samples span too short a time. `caught_up_in_seconds` is 0
+    when it is, None where it never will be at these rates. `lags` are those of the last hour's samples. `stalled_seconds` is how long
+    nothing moved although events wait.
     """
 
     definition: ProjectionDefinition
@@ -93,27 +98,54 @@ class ProjectionStatus:
 
 
 async def project_status(
-    connection: Connection, definitions: Sequence[ProjectionDefinition], *, stalled_after_seconds: float = STALLED_AFTER_SECONDS
+    connection: Connection,
+    definitions: Sequence[ProjectionDefinition],
+    crew: Crew = NOBODY_ASKED,
+    *,
+    stalled_after_seconds: float = STALLED_AFTER_SECONDS,
 ) -> list[ProjectionStatus]:
-    """The status of each projection, in the order given. Reads only. Raises Unavailable."""
+    """The status of each projection, in the order given. Where no worker is alive, events that wait are not being caught up with.
+
+    Reads only. Raises Unavailable.
+    """
     facts = await gather_facts(connection, definitions)
     series = await read_series(connection, [definition.name for definition in definitions])
+    fillings = [await _filling_beside(connection, known, crew) for known in facts]
+    after = LIVE_WITHIN_SECONDS if crew.workers_alive == 0 else stalled_after_seconds
     moment = now()
-    return [_status(known, series.get(known.definition.name), moment, stalled_after_seconds) for known in facts]
+    return [
+        _status(known, series.get(known.definition.name), _Look(moment=moment, stalled_after_seconds=after, filling=filling))
+        for known, filling in zip(facts, fillings, strict=True)
+    ]
 
 
-def _status(facts: Facts, series: Series | None, moment: datetime, stalled_after_seconds: float) -> ProjectionStatus:
-    record, serving = facts.record, facts.serving
+async def _filling_beside(connection: Connection, facts: Facts, crew: Crew) -> Filling | None:
+    if facts.beside is None or facts.record is None:
+        return None
+    return await filling_of(connection, facts.definition, facts.record, facts.record.build(facts.beside.build), crew)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """When it was looked, how long nothing must have moved to be called stalled, and whether the build beside is being filled."""
+
+    moment: datetime
+    stalled_after_seconds: float
+    filling: Filling | None
+
+
+def _status(facts: Facts, series: Series | None, look: _Look) -> ProjectionStatus:
+    record, serving, moment = facts.record, facts.serving, look.moment
     if record is None or serving is None or serving.consumer is None:
         failure = record.failure if record else None
         return ProjectionStatus(definition=facts.definition, state=State.FAILED if failure else State.NOT_STARTED, failure=failure)
     lag = serving.consumer.lag
     behind = max(0.0, (moment - facts.next_event_at).total_seconds()) if facts.next_event_at and lag else 0.0
-    stalled = _stalled_seconds(facts, moment, stalled_after_seconds)
+    stalled = _stalled_seconds(facts, moment, look.stalled_after_seconds)
     rates = _rates(series, Point(int(moment.timestamp()), lag, serving.position.sequence, serving.position.applied, serving.build))
     return ProjectionStatus(
         definition=facts.definition,
-        state=_state(facts, lag, behind, is_stalled=stalled is not None),
+        state=_state(record, lag=lag, behind=behind, is_stalled=stalled is not None, is_filling=look.filling is Filling.FILLING),
         lag=lag,
         ack_pending=serving.consumer.ack_pending,
         redelivered=serving.consumer.redelivered,
@@ -131,20 +163,19 @@ def _status(facts: Facts, series: Series | None, moment: datetime, stalled_after
         failure=record.failure,
         build=serving.build,
         version=record.serving_build.version,
-        rebuild=_rebuild(facts),
+        rebuild=_rebuild(facts, look.filling),
         skipped=len(record.skips),
         parked=len(record.parked),
         switched_at=record.switched_at,
     )
 
 
-def _state(facts: Facts, lag: int, behind: float, *, is_stalled: bool) -> State:
-    record = facts.record
-    if record is not None and record.failure is not None:
+def _state(record: ProjectionRecord, *, lag: int, behind: float, is_stalled: bool, is_filling: bool) -> State:
+    if record.failure is not None:
         return State.FAILED
-    if record is not None and record.wanted is Wanted.PAUSED:
+    if record.wanted is Wanted.PAUSED:
         return State.PAUSED
-    if facts.beside is not None:
+    if is_filling:
         return State.REBUILDING
     if is_stalled:
         return State.STALLED
@@ -160,12 +191,15 @@ def _stalled_seconds(facts: Facts, moment: datetime, after_seconds: float) -> fl
     return seconds if seconds > after_seconds else None
 
 
-def _rebuild(facts: Facts) -> Rebuild | None:
-    if facts.beside is None or facts.record is None:
+def _rebuild(facts: Facts, filling: Filling | None) -> Rebuild | None:
+    if facts.beside is None or facts.record is None or filling is None:
         return None
+    build = facts.record.build(facts.beside.build)
     return Rebuild(
-        build=facts.beside.build,
-        version=facts.record.build(facts.beside.build).version,
+        build=build.number,
+        version=build.version,
+        owner=build.owner,
+        filling=filling,
         position=facts.beside.position.sequence,
         applied=facts.beside.position.applied,
         lag=facts.beside.lag,
@@ -180,10 +214,10 @@ class _Rates:
 
 
 def _rates(series: Series | None, point: Point) -> _Rates:
-    """The rates between now and the oldest sample of the last minute, and where the lag has gone since."""
+    """The rates between now and the oldest sample of the last minute, and where the lag has gone since; none while that is too short."""
     oldest = point.at - timedelta(seconds=_RATE_SECONDS).total_seconds()
     recent = [known for known in series.points if known.at >= oldest and known.build == point.build] if series else []
-    if not recent or point.at <= recent[0].at:
+    if not recent or point.at - recent[0].at < RATES_KNOWN_AFTER_SECONDS:
         return _Rates()
     before = recent[0]
     seconds = point.at - before.at
