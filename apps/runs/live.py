@@ -24,8 +24,8 @@ LIST_SECONDS = 1.0
 
 @source("run", permission="runs.view")
 async def run(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
-    """`ID/control` or `ID/watch`: the run with or without buttons that work, until it has ended."""
-    run_id, _, right = argument.partition("/")
+    """`ID/control` or `ID/watch`, with `+export` or not: the run with or without buttons that work, until it has ended."""
+    run_id, _, rights = argument.partition("/")
     check_token(run_id, "a run's id")
     announced = asyncio.Event()
     await listen(store.connection)
@@ -35,7 +35,7 @@ async def run(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], No
         while True:
             announced.clear()
             page = await read_run_page(store, run_id)
-            yield fragments(page, may_control=right == "control")
+            yield fragments(page, may_control=rights.startswith("control"), may_export=rights.endswith("+export"))
             if page.run is not None and page.run.state.is_ended:
                 return
             await asyncio.sleep(REST_SECONDS)
@@ -58,9 +58,9 @@ async def runs(store: Store, _argument: str) -> AsyncGenerator[Sequence[Frame], 
         await asyncio.sleep(LIST_SECONDS)
 
 
-def fragments(page: RunPage, *, may_control: bool) -> list[Frame]:
+def fragments(page: RunPage, *, may_control: bool, may_export: bool) -> list[Frame]:
     """Everything on a run's page that changes while it runs."""
     return [
-        render(f"runs/_{name}.html", id=f"run-{name}", page=page, may_control=may_control)
+        render(f"runs/_{name}.html", id=f"run-{name}", page=page, may_control=may_control, may_export=may_export)
         for name in ("state", "acts", "progress", "failures", "facts", "log", "events")
     ]

@@ -59,7 +59,7 @@ def review(request: HttpRequest, operation: str) -> HttpResponse:
 @permission_required("runs.view")
 def run(request: HttpRequest, run_id: str) -> HttpResponse:
     page = ask(read_run_page, run_id)
-    context = {"page": page, "may_control": _may_control(request, page)}
+    context = {"page": page, "may_control": _may_control(request, page), "may_export": request.user.has_perm("audit.export")}
     return render(request, "runs/run.html", context, status=200 if page.is_known else 404)
 
 

@@ -50,7 +50,7 @@ async def test_dropping_a_type_removes_all_and_the_state_is_the_same(baskets: Ba
 
     assert [(change.what, change.now, change.after) for change in plan.changes] == [
         ("Snapshots", "4", "0"),
-        ("That go", "4 of 2 aggregates", "gone"),
+        ("That go", "4, of 2 aggregates", "gone"),
         ("Bytes that go", f"{size:,}", "gone"),
     ]
     assert (plan.confirm_with, plan.saw) == (baskets.type, {"snapshots that would go": 4})
@@ -92,7 +92,7 @@ async def test_pruning_leaves_the_newest_of_each(baskets: Baskets) -> None:
     tried = await prune.dry_run(baskets.store, baskets.registry, Noted())
     outcome = await prune.run(baskets.store, baskets.registry, Noted())
 
-    assert [(change.now, change.after) for change in plan.changes][:2] == [("4", "3"), ("1 of 1 aggregates", "gone")]
+    assert [(change.now, change.after) for change in plan.changes][:2] == [("4", "3"), ("1, of 1 aggregate", "gone")]
     assert tried.sentence == f"Would remove 1 snapshot of 1 aggregate, {size:,} bytes."
     assert outcome.sentence == f"Removed 1 snapshot of 1 aggregate, {size:,} bytes."
     assert [await baskets.versions(name) for name in "ab"] == [[3, 2], [2]]

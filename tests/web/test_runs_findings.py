@@ -16,6 +16,8 @@ from apps.persistence.snapshots import SNAPSHOTS_BUCKET, take
 from apps.persistence.snapshots.removal import drop_snapshots
 from apps.persistence.store import Store, kv_put
 from apps.runs.findings import to_csv
+from apps.runs.live import fragments
+from apps.runs.page import read_run_page
 
 from .conftest import Home, Visitor
 from .working_console import Worker, page, read, start_run, wait_for, words
@@ -108,3 +110,11 @@ def test_type_page_leads_to_its_verification(auditor: Visitor) -> None:
     run = start_run(auditor, "/runs/new/verify/review/?scope=type&stream=CIM-EVENTS&type=sales.order")
 
     assert "events, all of sales.order in CIM-EVENTS." in wait_for(auditor, run, "Receipt finished")
+
+
+def test_the_download_is_still_there_once_the_page_has_changed_by_itself(auditor: Visitor, home: Home, drift: str) -> None:
+    run = home.run(read_run_page, drift.split("/")[2])
+
+    shown = {frame.id: frame.html for frame in fragments(run, may_control=False, may_export=True)}
+
+    assert f'href="{drift}findings.csv"' in shown["run-progress"]

@@ -24,6 +24,7 @@ class ProveSnapshots:
 
     title: ClassVar[str] = "Prove snapshots"
     permission: ClassVar[str] = "operations.prove"
+    unit: ClassVar[str] = "aggregates"
 
     scope: Scope = field(default="all", metadata={"help": "Those of one aggregate, of a type, or all that are kept."})
     aggregate: str = field(default="", metadata={"help": "For one: the aggregate as context.type.id, such as sales.order.7f3c91e0."})
@@ -43,10 +44,7 @@ class ProveSnapshots:
             saw={},
             changes=(Change(what="Aggregates to fold from their first event", now="0", after=f"{len(keys):,}"),),
             counts=((what, len(keys)),),
-            notes=(
-                "Reads only. A snapshot that does not hold is left where it is; drop it, or take a new one.",
-                "Progress and the limit count aggregates.",
-            ),
+            notes=("Reads only. A snapshot that does not hold is left where it is; drop it, or take a new one.",),
             undo="Nothing is changed, so there is nothing to undo.",
         )
 

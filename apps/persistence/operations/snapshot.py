@@ -23,6 +23,7 @@ class TakeSnapshot:
 
     title: ClassVar[str] = "Take snapshots"
     permission: ClassVar[str] = "operations.snapshot"
+    unit: ClassVar[str] = "aggregates"
 
     scope: Scope = field(default="aggregate", metadata={"help": "One aggregate, all of a type, or all of every declared type."})
     aggregate: str = field(default="", metadata={"help": "For one: the aggregate as context.type.id, such as sales.order.7f3c91e0."})
@@ -184,7 +185,6 @@ def _notes(picks: Picks, behind: int) -> tuple[str, ...]:
     late = f"The directory of aggregates is {behind:,} events behind; what is newest may be left for another run."
     return (
         "Events are not changed; the state with and without snapshots is the same.",
-        "Progress and the limit count aggregates.",
         *(f"The policy of {'.'.join(definition.key)}: {policy}." for definition, policy in declared),
         *((late,) if behind else ()),
     )

@@ -56,7 +56,6 @@ class DropSnapshots:
             summary=f"Drop the snapshots of {what}",
             saw=_saw(found),
             changes=_changes(found),
-            counts=((what, found.snapshots),),
             notes=("Events are not changed; the state with and without snapshots is the same, and loading takes longer.",),
             undo=UNDO,
             confirm_with=self.aggregate or self.type or "all snapshots",
@@ -80,6 +79,7 @@ class PruneSnapshots:
 
     title: ClassVar[str] = "Prune snapshots"
     permission: ClassVar[str] = "operations.prune_snapshots"
+    unit: ClassVar[str] = "aggregates"
 
     scope: Scope = field(default="all", metadata={"help": "Those of one aggregate, of a type, or all."})
     aggregate: str = field(default="", metadata={"help": "For one: the aggregate as context.type.id, such as sales.order.7f3c91e0."})
@@ -102,8 +102,8 @@ class PruneSnapshots:
             summary=f"Prune the snapshots of {what} to the newest {self.keep:,}",
             saw={} if self.older_than else _saw(found),
             changes=_changes(found),
-            counts=((what, found.snapshots),),
-            notes=("Events are not changed; the state with and without snapshots is the same.", "Progress counts aggregates."),
+            counts=((what, found.aggregates),),
+            notes=("Events are not changed; the state with and without snapshots is the same.",),
             undo=UNDO,
         )
 
@@ -178,7 +178,11 @@ def _changes(found: Tally) -> tuple[Change, ...]:
     left = f"{found.there - found.snapshots:,}" if found.is_whole else "the others"
     return (
         Change(what="Snapshots", now=f"{least}{found.there:,}", after=left),
-        Change(what="That go", now=f"{least}{found.snapshots:,} of {found.aggregates:,} aggregates", after="gone"),
+        Change(
+            what="That go",
+            now=f"{least}{found.snapshots:,}, of {found.aggregates:,} aggregate{'' if found.aggregates == 1 else 's'}",
+            after="gone",
+        ),
         Change(what="Bytes that go", now=f"{least}{found.bytes:,}", after="gone"),
     )
 
