@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from random import Random
 
 import pytest
 
-from apps.persistence.chain import verify_stream
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
-from apps.persistence.events import AggregateRef, Event, Head
+from apps.persistence.events import AggregateRef, Head
 from apps.persistence.evolution import Journal, SchemaVersion, read_journal
 from apps.persistence.operations import OPERATIONS
 from apps.persistence.operations.migrate import Migrate
-from apps.persistence.store import Store, append, ensure_home, get_stream, open_store, read_batch, read_generations
+from apps.persistence.store import Store, append, ensure_home, open_store, read_generations
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.failures import read_failures
 from apps.persistence.work.run import RunState
@@ -30,7 +23,6 @@ from .baskets import added, named, removed
 from .engine_stage import Stage
 from .stream_migrating import fill
 
-KILLS = int(os.environ.get("CIM_MIGRATION_KILLS", "2"))
 FORWARD = {"migration": "shop.tidy-up"}
 BACK = {"migration": "shop.tidy-up", "direction": "back"}
 
@@ -193,59 +185,7 @@ async def until_nothing_runs(store: Store) -> Journal:
             await asyncio.sleep(0.05)
 
 
-# -- killed -----------------------------------------------------------------------------------------------------------------------------
-
-
 async def fill_many(store: Store, baskets: int) -> None:
     for number in range(baskets):
         events = [event for _ in range(20) for event in (added("tea"), named("a"), added("cup+spoon"), removed("tea"))]
         await append(store, Head(aggregate=AggregateRef("shop", "basket", f"m{number:03}")), events)
-
-
-@asynccontextmanager
-async def killable_worker(server: EmbeddedServer) -> AsyncIterator[Process]:
-    arguments = ("tests.persistence.killed_worker", server.url, "worker", server.password("worker"), "tests.persistence.migrating_domain")
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *arguments, stdout=PIPE)
-    assert process.stdout is not None
-    await process.stdout.readline()
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def blocks_of(store: Store, stream: str) -> list[bytes]:
-    """All bytes of a stream but those of its manifest, which names the stream itself."""
-    found: list[bytes] = []
-    last = (await get_stream(store.connection, stream)).last_sequence
-    position = 1
-    while position <= last:
-        batch = await read_batch(store.connection, stream, from_sequence=position, limit=1000)
-        found += [message.data for message in batch.messages if Event.from_block(message.data).aggregate.type != "generation"]
-        position = batch.messages[-1].sequence + 1
-    return found
-
-
-async def test_worker_killed_at_random_points_ends_with_the_bytes_of_an_unbroken_run(stage: Stage, own_nats_server: EmbeddedServer) -> None:
-    await fill_many(stage.store, 100)
-    async with stage.worker():
-        await stage.wait(await stage.ask("migrate", FORWARD))
-        await stage.wait(await stage.ask("migrate", BACK))
-    unbroken = await blocks_of(stage.store, "CIM-EVENTS-2")
-    random = Random(KILLS)
-
-    run_id = await stage.ask("migrate", FORWARD)
-    for _ in range(KILLS):
-        async with killable_worker(own_nats_server) as worker:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(random.uniform(0.2, 2.5)):
-                    await stage.wait(run_id)
-            worker.send_signal(signal.SIGKILL)
-    async with stage.worker():
-        run = await stage.wait(run_id)
-
-    assert run.state is RunState.FINISHED
-    assert await blocks_of(stage.store, "CIM-EVENTS-3") == unbroken
-    assert (await verify_stream(stage.store)).intact

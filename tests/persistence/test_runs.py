@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,7 +24,6 @@ from apps.persistence.work.run_index import RunQuery, list_runs
 from apps.persistence.worker import work
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-KILLS = 20
 
 
 @pytest.fixture
@@ -135,45 +132,6 @@ async def test_a_replay_builds_beside_switches_and_leaves_a_chained_receipt(home
     assert record.serving == 2
     assert await models(home, 1) == await models(home, 2)
     assert (await verify_aggregate(home.on(CONSOLE), run_ref(run_id))).intact
-
-
-async def test_after_20_kills_of_the_worker_a_replay_ends_byte_for_byte_like_an_unbroken_run(
-    own_nats_server: EmbeddedServer, home: Store, registry: Registry
-) -> None:
-    await append_orders(home, 20_000)
-    async with working(home, registry):
-        await wait_until_applied(home, registry, 20_000)
-    unbroken = await models(home, 1)
-    run_id = await ask(home, "replay", {"projection": "order-counts"}, saw=SAW_FIRST)
-    chance = random.Random(2)
-    for _ in range(KILLS):
-        await _work_until_killed(own_nats_server, home, run_id, chance.uniform(0.0, 0.3))
-
-    async with working(home, registry):
-        run = await wait_for_run(home, run_id, lambda run: run.state.is_ended)
-
-    record = await find_record(home.connection, "order-counts")
-    assert run.state is RunState.FINISHED
-    assert run.attempts > KILLS // 2
-    assert record is not None
-    assert record.serving == 2
-    assert await models(home, 2) == unbroken
-
-
-async def _work_until_killed(server: EmbeddedServer, home: Store, run_id: str, seconds: float) -> None:
-    """Start a worker, wait until it has the run in hand (or there is nothing left to do), and kill it a moment later."""
-    before = await load_run(home, run_id)
-    arguments = [server.url, "worker", server.password("worker")]
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.persistence.killed_worker", *arguments, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
-    )
-    assert worker.stdout is not None
-    assert await worker.stdout.readline() == b"at work\n"
-    attempts = before.attempts if before else 0
-    await wait_for_run(home, run_id, lambda run: run.attempts > attempts or run.state.is_ended)
-    await asyncio.sleep(seconds)
-    worker.kill()
-    await worker.wait()
 
 
 async def test_two_workers_carry_out_a_run_once(home: Store, registry: Registry) -> None:
