@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
 from apps.persistence.work.parameters import stored_values
 
 from .plans import Review
@@ -25,6 +29,13 @@ def equivalent_request(review: Review, address: str) -> str:
             f"  {shlex.quote(address.removesuffix('plan') + 'confirm')}",
         )
     )
+
+
+def address_of(request: HttpRequest, view: str, *arguments: str) -> str:
+    """Where programs reach a view: under the origin that browsers use, as a proxy before the console may speak another scheme."""
+    host = f"//{request.get_host()}"
+    origin = next((origin for origin in settings.CIM_ORIGINS if origin.endswith(host)), f"{request.scheme}:{host}")
+    return origin + reverse(view, args=arguments)
 
 
 def _parameters(review: Review) -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.rights import permission_required, require
@@ -20,7 +19,7 @@ from .forms import ConfirmForm, OperationForm, Typed, options_of, typed_in
 from .listing import read_listing
 from .page import RunPage, read_run_page
 from .plans import PlanRefused, Review, SignedPlan, make_review, unsign_for
-from .requests import equivalent_request
+from .requests import address_of, equivalent_request
 from .retry import read_retry
 
 WORDS = {"pause": "be paused", "resume": "go on", "cancel": "be cancelled", "limit": "keep to its new limit"}
@@ -93,7 +92,7 @@ def _show_plan(request: HttpRequest, choice: Choice, *, refusal: str = "") -> Ht
     confirm = ConfirmForm(given, token=made.token, confirm_with=made.plan.confirm_with, unit=choice.unit)
     if refusal:
         confirm.add_error(None, refusal)
-    address = request.build_absolute_uri(reverse("api:plan", args=[choice.name]))
+    address = address_of(request, "api:plan", choice.name)
     context = {"choice": choice, "review": made, "confirm": confirm, "request_command": equivalent_request(made, address)}
     return render(request, "runs/review.html", context, status=422 if confirm.is_bound else 200)
 

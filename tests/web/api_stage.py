@@ -85,7 +85,7 @@ def check_answer(method: str, path: str, status: int, content_type: str, body: A
         content = act["responses"][str(status)]["content"]
         assert content_type in content, f"{method} {path} answers {content_type}"
         schema = content[content_type]["schema"]
-    assert violations(body, schema, document) == []
+    assert method == "HEAD" or violations(body, schema, document) == []
 
 
 def _act_for(document: dict[str, Any], method: str, path: str) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import html
 import re
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 
 from apps.persistence.store import COMMANDS_STREAM, CONSOLE, Store, get_stream
@@ -89,6 +90,12 @@ def test_the_review_shows_the_same_as_requests_to_the_api_and_no_token(operator:
     assert "http://testserver/api/v1/operations/skip/plan" in text
     assert """| jq '{plan, reason: "…", confirm_with: "discount-audit"}' """ in text
     assert '"Authorization: Bearer $CIM_TOKEN" -d @-' in text
+
+
+def test_requests_go_to_the_origin_that_browsers_use(operator: Visitor, settings: LazySettings) -> None:
+    settings.CIM_ORIGINS = ["https://other.example.org", "https://testserver"]
+
+    assert "https://testserver/api/v1/operations/skip/plan" in page(operator, SKIP)
 
 
 def test_planning_writes_nothing(operator: Visitor, home: Home) -> None:

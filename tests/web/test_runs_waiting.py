@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from apps import connection
 from apps.persistence.store import Store, ensure_home
 from apps.persistence.store.embedded import EmbeddedServer
+from tests.persistence.engine_stage import append_events
 
 from .api_stage import program_of
 from .conftest import Home, Visitor, home_settings
@@ -20,7 +21,7 @@ VERIFY = "/runs/new/verify/review/?stream=CIM-EVENTS"
 
 @pytest.fixture(autouse=True)
 def alone(own_nats_server: EmbeddedServer, settings: LazySettings) -> Iterator[Home]:
-    """The console looks at the server of this test, which holds the console's streams and nothing else."""
+    """The console looks at the server of this test, which holds the console's streams and one event."""
     settings.CIM_HOME = home_settings(own_nats_server)
     connection.stop()
     home = Home(own_nats_server)
@@ -31,11 +32,12 @@ def alone(own_nats_server: EmbeddedServer, settings: LazySettings) -> Iterator[H
 
 async def make_streams(store: Store) -> None:
     await ensure_home(store.connection)
+    await append_events(store, 1)
 
 
 async def make_events_anew(store: Store) -> None:
     await store.connection.api("STREAM.DELETE.CIM-EVENTS", stream="CIM-EVENTS")
-    await ensure_home(store.connection)
+    await make_streams(store)
 
 
 def test_before_the_first_run_the_list_says_how_to_start_one(viewer: Visitor) -> None:
