@@ -1,0 +1,126 @@
+"""This module is the event store on JetStream. It writes and reads by the functions of the store and keeps no truth of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from ..errors import FeatureUnavailable, StreamNotFound, VersionConflict
+from ..events import AggregateRef, NewEvent, StoredEvent
+from ..projections import find_record
+from ..projections.builtin import events_by_correlation, index_of
+from ..projections.builtin.event_index import MAX_TAIL
+from ..projections.models import place_of, read_position
+from ..store import Store, append, append_at, get_stream, head_of, history, page_back, read_batch
+from .cache import EventCache
+from .following import PAGE, follow, pattern_of, position_of, read_event
+from .protocol import ALL_EVENTS, Behind, EventFilter, check_limit, check_versions
+
+TRIES = 50
+"""How often events without an expected version are appended anew where others keep being faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JetStreamEventStore:
+    """The events of a store's layout, which must be versioned. The cache is this object's; the events are everybody's."""
+
+    store: Store
+    cache: EventCache = field(default_factory=EventCache)
+
+    def __post_init__(self) -> None:
+        if not self.store.layout.is_chained:
+            raise FeatureUnavailable(f"{self.store.layout.stream} holds no versions, so it cannot be an event store; it can be browsed.")
+
+    async def append_events(
+        self, aggregate: AggregateRef, events: Sequence[NewEvent], *, expected_version: int | None = None
+    ) -> list[StoredEvent]:
+        """See EventStore; raises also as `store.append`, which also says when the same call may be made again."""
+        if expected_version is not None:
+            return await append_at(self.store, aggregate, expected_version, events)
+        for _ in range(TRIES - 1):
+            try:
+                return await append(self.store, await head_of(self.store, aggregate, leader=True), events)
+            except VersionConflict:
+                continue
+        return await append(self.store, await head_of(self.store, aggregate, leader=True), events)
+
+    async def get_events(self, aggregate: AggregateRef, *, from_version: int = 1, to_version: int | None = None) -> list[StoredEvent]:
+        """See EventStore. Raises InvalidEvent or EncodingError at the first event that cannot be read."""
+        check_versions(from_version, to_version)
+        store = self.store.pinned()
+        is_whole = from_version == 1 and to_version is None
+        if not is_whole and aggregate not in self.cache.kept:
+            return list((await history(store, aggregate, from_version=from_version, to_version=to_version)).events)
+        found = [read_event(store, message) for message in await self.cache.read(store, aggregate)]
+        return [one for one in found if from_version <= one.event.version and (to_version is None or one.event.version <= to_version)]
+
+    async def get_aggregate_version(self, aggregate: AggregateRef) -> int:
+        """See EventStore."""
+        return (await head_of(self.store, aggregate)).version
+
+    async def get_events_by_type(
+        self, event_type: str, *, limit: int = 100, newest: bool = False, context: str = "*", aggregate: str = "*"
+    ) -> list[StoredEvent]:
+        """See EventStore."""
+        only = EventFilter(context=context, aggregate=aggregate, event=event_type)
+        if not newest:
+            return await self.get_events_since(0, limit=limit, only=only)
+        store = self.store.pinned()
+        info = await get_stream(store.connection, store.layout.stream)
+        found: list[StoredEvent] = []
+        before, wanted = info.last_sequence + 1, check_limit(limit)
+        while True:
+            missing = wanted - len(found)
+            page = await page_back(store.connection, info, before_sequence=before, limit=missing, pattern=pattern_of(store, only))
+            found = [read_event(store, message) for message in page.messages] + found
+            if page.is_complete or len(found) >= wanted:
+                return found
+            before = page.scanned_from
+
+    async def get_events_by_correlation(self, correlation: str, *, limit: int = 100) -> list[StoredEvent]:
+        """See EventStore. Quick where the projection `event-index` is up to date; the stream is read where it is not."""
+        only, store = EventFilter(correlation=correlation), self.store.pinned()
+        check_limit(limit)
+        if await _is_indexed(store):
+            return [read_event(store, message) for message in await events_by_correlation(store, correlation, limit=limit)]
+        return await self.get_events_since(0, limit=limit, only=only)
+
+    async def get_events_since(self, behind: Behind, *, limit: int = 1000, only: EventFilter = ALL_EVENTS) -> list[StoredEvent]:
+        """See EventStore."""
+        store, wanted = self.store.pinned(), check_limit(limit)
+        pattern = pattern_of(store, only)
+        position = await position_of(store, behind, pattern)
+        if position is None:
+            return []
+        correlation = (only.correlation or "").encode()
+        found: list[StoredEvent] = []
+        while len(found) < wanted:
+            limit = PAGE if correlation else min(PAGE, wanted - len(found))
+            batch = await read_batch(store.connection, store.layout.stream, from_sequence=position + 1, limit=limit, pattern=pattern)
+            read = [read_event(store, message) for message in batch.messages if correlation in message.data]
+            found += [one for one in read if only.takes(one.event)]
+            if not batch.messages or not batch.pending:
+                break
+            position = batch.messages[-1].sequence
+        return found[:wanted]
+
+    def subscribe_to_events(
+        self, behind: Behind | None = 0, *, only: EventFilter = ALL_EVENTS
+    ) -> AbstractAsyncContextManager[AsyncIterator[StoredEvent]]:
+        """See EventStore, and `following.follow` for what is raised. No consumer is made; a broken link is bridged."""
+        return follow(self.store, behind, only)
+
+
+async def _is_indexed(store: Store) -> bool:
+    """Whether the index of events knows the stream so far that it and the newest events are all there is."""
+    definition = index_of(store.layout)
+    record = await find_record(store.connection, definition.name)
+    info = await get_stream(store.connection, store.layout.stream)
+    if record is None or (record.serving_build.generation, record.serving_build.version) != (store.layout.generation, definition.version):
+        return False
+    try:
+        position = await read_position(store.connection, place_of(definition, record.serving))
+    except StreamNotFound:
+        return False
+    return info.last_sequence - position.sequence <= MAX_TAIL
