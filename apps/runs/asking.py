@@ -7,6 +7,7 @@ never came to be can say why.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,14 +21,18 @@ from apps.persistence.registry import Command
 from apps.persistence.store import COMMANDS_STREAM, Connection, Store, get_last, subjects_matching
 from apps.persistence.work.commands import COMMANDS_ROOT, NOTICES_ROOT, Acknowledgement, Rejected, read_notice, send_command
 from apps.persistence.work.run import run_ref
+from apps.persistence.work.trouble import TROUBLES_ROOT, read_trouble
 
 from .plans import SignedPlan
 
 ANSWER_SECONDS = 2.0
 DRY_RUN_REASON = "To see what it would do."
 REMEMBERED = 500
+TROUBLE_SECONDS = 10.0
+"""So long after it was last heard, what keeps a run from going on is taken to have passed."""
 
 _refused: OrderedDict[str, str] = OrderedDict()
+_troubles: OrderedDict[str, tuple[str, float]] = OrderedDict()
 _listening: WeakSet[Connection] = WeakSet()
 _waiting: dict[str, asyncio.Event] = {}
 
@@ -73,11 +78,18 @@ async def listen(connection: Connection) -> None:
     if connection not in _listening:
         _listening.add(connection)
         await connection.subscribe_raw(f"{NOTICES_ROOT}.*", lambda _subject, _reply, data, _headers: _note(data))
+        await connection.subscribe_raw(f"{TROUBLES_ROOT}.*", lambda _subject, _reply, data, _headers: _note_trouble(data))
 
 
 def refusal_of(command_id: str) -> str | None:
     """Why a command was refused, if this process has heard it."""
     return _refused.get(command_id)
+
+
+def trouble_of(run_id: str) -> str:
+    """What keeps a run from going on, if this process has heard of it within seconds."""
+    reason, heard_at = _troubles.get(run_id, ("", 0.0))
+    return reason if time.monotonic() - heard_at < TROUBLE_SECONDS else ""
 
 
 async def is_queued(connection: Connection, run_id: str) -> bool:
@@ -130,3 +142,11 @@ def _note(data: bytes) -> None:
         _refused.popitem(last=False)
     if notice.command_id in _waiting:
         _waiting[notice.command_id].set()
+
+
+def _note_trouble(data: bytes) -> None:
+    with suppress(InvalidInput):
+        run_id, reason = read_trouble(data)
+        _troubles[run_id] = (reason, time.monotonic())
+        while len(_troubles) > REMEMBERED:
+            _troubles.popitem(last=False)

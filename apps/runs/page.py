@@ -21,7 +21,7 @@ from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, r
 
 from .addresses import review_url
 from .ahead import find_run_ahead
-from .asking import is_queued, listen, refusal_of, waiting_requests
+from .asking import is_queued, listen, refusal_of, trouble_of, waiting_requests
 from .catalogue import can_retry_operation, title_of, unit_of_operation
 from .samples import ShownSample, shown
 
@@ -56,6 +56,7 @@ class RunPage:
     """`run` is None while no worker has taken up the request; `refusal` then says why none ever will, `is_queued` that one may.
 
     `waiting` is how many requests wait, this one among them; `waits_for` is the run ahead, which works on the same target.
+    `trouble` is what keeps it from going on at this moment.
     """
 
     id: str
@@ -69,6 +70,7 @@ class RunPage:
     failures: RunFailures
     waiting: int = 0
     waits_for: Run | None = None
+    trouble: str = ""
 
     @property
     def is_known(self) -> bool:
@@ -214,6 +216,7 @@ async def read_run_page(store: Store, run_id: str) -> RunPage:
         failures=await read_failures(connection, run_id) if events else RunFailures(),
         waiting=len(await waiting_requests(connection)) if is_waiting else 0,
         waits_for=await find_run_ahead(connection, run) if run else None,
+        trouble=trouble_of(run_id),
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from ..errors import Conflict, InvalidInput, LeaseLost, PersistenceError, PlanStale, Unavailable, VersionConflict
+from ..errors import Conflict, InvalidInput, LeaseLost, OutOfSpace, PersistenceError, PlanStale, Unavailable, VersionConflict
 from ..events import NewEvent
 from ..registry import Registry
 from ..store import CONSOLE, Store, append
@@ -30,6 +30,7 @@ from .progress import ProgressWriter, ensure_runs_bucket, find_progress
 from .pull import Delivery, PullConsumer, PullSettings, open_pull
 from .receipt import failed, finished
 from .run import Run, RunState, load_run
+from .trouble import say_trouble
 
 CONSUMER = "cim-runs"
 WORK_ITEMS = ("cim.console.run.*.confirmed.*", "cim.console.run.*.resumed.*")
@@ -98,6 +99,9 @@ class Engine:
             if is_done:
                 await queue.settle(delivery)
                 return
+        except OutOfSpace as error:  # not even this could be stored; it goes on by itself once there is space
+            log.warning("run %s waits: %s", run_id, error)
+            await say_trouble(self.store.connection, run_id, str(error))
         except (Unavailable, Conflict) as error:
             log.warning("run %s is left for another try: %s", run_id, error)
         except PersistenceError as error:  # one run that cannot be read must not keep this worker from all others
@@ -142,11 +146,15 @@ class Engine:
                 if interrupted.why == "lost":
                     raise LeaseLost(run.target) from interrupted
                 return
+            except OutOfSpace as error:
+                ending = NewEvent(type="paused", payload={"reason": str(error)}, actor=self.worker)
         await self._end(mine, ending)
+        if ending.type == "paused":
+            return
         await forget_parts(self.store.connection, run.id)
 
     async def _end(self, run: Run, ending: NewEvent) -> None:
-        """Append how the run ended, after the head that this attempt knows; a change of its limit meanwhile is not in the way.
+        """Append how the run ended or that it rests, after the head that this attempt knows; a changed limit is not in the way.
 
         Raises VersionConflict where the run is not this attempt's any more.
         """

@@ -50,6 +50,7 @@ class Run:
     """A run as its events tell it. `saw` is what its plan was based on; `attempts` counts how often a worker took it up.
 
     `idle_attempts` counts those in a row that came no further than the one before. `limit` is the most events a second, 0 for no limit.
+    `why_paused` is what a worker gave as the reason why it rests, empty where a person had it paused.
     `via` says by which door it was asked for where that was not a page; `retry_of` is the run whose failed items it does again.
     """
 
@@ -78,6 +79,7 @@ class Run:
     via: str = ""
     retry_of: str = ""
     samples: tuple[Sample, ...] = ()
+    why_paused: str = ""
 
 
 def run_ref(run_id: str) -> AggregateRef:
@@ -127,6 +129,7 @@ def read_run(state: State, head: Head) -> Run:
         idle_attempts=cast(int, state.get("idle", 0)),
         via=cast(str, state.get("via", "")),
         retry_of=cast(str, state.get("retry_of", "")),
+        why_paused=cast(str, state.get("why_paused", "")),
         samples=tuple(Sample(**fields) for fields in cast("list[dict[str, Any]]", state.get("samples", []))),
     )
 
@@ -139,11 +142,11 @@ def _apply(state: State, event: Event) -> State:
         case "confirmed":
             return {**state, "state": "confirmed"}
         case "resumed":
-            return {**state, "state": "confirmed", "idle": 0}
+            return {**state, "state": "confirmed", "idle": 0, "why_paused": ""}
         case "started":
             return _start(state, event)
         case "paused":
-            return {**state, "state": "paused"}
+            return {**state, "state": "paused", "why_paused": event.payload.get("reason", "")}
         case "limited":
             return {**state, "limit": event.payload["limit"]}
         case "finished" | "failed" | "cancelled":
@@ -178,6 +181,8 @@ def _summarise(event: Event) -> str:
             return f"at most {limit:,}/s" if limit else "no limit"
         case "finished" | "failed" | "cancelled":
             return str(event.payload["outcome"])
+        case "paused":
+            return str(event.payload.get("reason", ""))
     return ""
 
 
