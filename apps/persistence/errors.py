@@ -33,6 +33,7 @@
     │   └── OutOfSpace
     ├── ServerRefused            any other error that JetStream gives, with its own code
     ├── ContinuityLost           a reader met a sequence out of order
+    ├── ContentDamaged           what is stored under a CID is something else
     ├── ProjectionFailed         an event that a projection cannot apply
     ├── MigrationFailed          a migration stopped; it says at which step and what it left
     └── UnknownModelSchema       a read model of a schema that its reader cannot read
@@ -227,6 +228,10 @@ class ServerRefused(PersistenceError):
 
 class ContinuityLost(PersistenceError):
     """A reader met a sequence out of order and could not repair it."""
+
+
+class ContentDamaged(PersistenceError):
+    """What is stored under a CID does not hash to it; it is not handed out. Fetch it elsewhere, or put it anew."""
 
 
 class ProjectionFailed(PersistenceError):
