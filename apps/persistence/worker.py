@@ -19,6 +19,7 @@ from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
 from .work.lease import Lease, hold
 from .work.operation import Operations
+from .work.snapshot_watch import watch_policies
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ async def work(
             group.create_task(engine.parts.work(stop), name="parts of runs"),
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
+            group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
         ]
         on_ready()
         log.info("worker %s is at work: %d projections", name, len(definitions))

@@ -176,8 +176,8 @@ def _link(text: str, label: str) -> str:
 def test_a_type_says_its_policy_and_leads_to_snapshots_of_all_its_aggregates(operator: Visitor, viewer: Visitor, listed: Home) -> None:
     path = "/aggregates/sales.order/"
 
-    assert "snapshots every 100 events, or after completed; 5 kept" in words(page(operator, path))
-    assert 'href="/runs/new/snapshot/?scope=type&amp;type=sales.order&amp;by_policy=on"' in page(operator, path)
+    assert "snapshots every 100 events; 5 kept" in words(page(operator, path))
+    assert 'href="/runs/new/snapshot/?scope=type&amp;type=sales.order"' in page(operator, path)
     assert "Take snapshots… Needs the operator role." in words(page(viewer, path))
     review = page(operator, "/runs/new/snapshot/review/?scope=type&type=sales.order")
     assert "Snapshot every sales.order" in words(review)

@@ -126,5 +126,5 @@ ORDER = AggregateDefinition(
     ),
     summarise=_summarise,
     demo=True,
-    snapshots=SnapshotPolicy(every_events=100, event_types=("completed",)),
+    snapshots=SnapshotPolicy(every_events=100),
 )

@@ -72,6 +72,15 @@ class RecentPage:
     older: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Aggregates that changed, as `bucket` had them up to `revision`."""
+
+    entries: tuple[AggregateEntry, ...]
+    bucket: str
+    revision: int
+
+
 async def list_aggregate_types(connection: Connection, *, layout: Layout = EVENTS) -> list[AggregateType]:
     """Every type with its counts, by context and type; none before the directory was first built."""
     models = await list_models(connection, directory_of(layout), TYPE_MODEL)
@@ -134,6 +143,26 @@ async def recent_aggregates(
     entries = tuple(_to_entry(current_model(definition, entry.key, entry.value)) for entry in kept)
     has_more = page.scanned_from > max(stream.first_sequence, 1)
     return RecentPage(entries=entries, older=page.scanned_from if has_more else None)
+
+
+async def changed_aggregates(connection: Connection, since: Changes | None, *, limit: int = 100, layout: Layout = EVENTS) -> Changes | None:
+    """Up to `limit` aggregates that changed after `since` was read, the oldest change first; each with its newest entry.
+
+    The first time, and where readers were switched to another build, it only says where to go on. None before the directory was built.
+    """
+    bucket = await serving_bucket(connection, directory_name(layout))
+    try:
+        if since is None or since.bucket != bucket:
+            return Changes(entries=(), bucket=bucket, revision=(await get_stream(connection, f"KV_{bucket}")).last_sequence)
+        pattern = f"$KV.{bucket}.{AGGREGATE_MODEL}.>"
+        batch = await read_batch(connection, f"KV_{bucket}", from_sequence=since.revision + 1, limit=limit, pattern=pattern)
+    except StreamNotFound:
+        return None
+    definition = directory_of(layout)
+    kept = [entry for message in batch.messages if (entry := to_entry(bucket, message)).operation == "put"]
+    entries = tuple(_to_entry(current_model(definition, entry.key, entry.value)) for entry in kept)
+    revision = batch.messages[-1].sequence if batch.messages else since.revision
+    return Changes(entries=entries, bucket=bucket, revision=revision)
 
 
 @dataclass(slots=True)
