@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from apps.persistence.chain import verify_stream
+from apps.persistence.console import load_registry
 from apps.persistence.errors import OutOfSpace
 from apps.persistence.operations import OPERATIONS
+from apps.persistence.registry import StreamChanges
 from apps.persistence.store import CoreMessage, Layout, Outgoing, Store, ensure_home, get_stream, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.transfer import ensure_files
@@ -39,7 +41,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         async with open_store(server.settings()) as store:
             await ensure_home(store.connection)
             await ensure_files(store.connection)
-            yield Stage(store=store, operations=OPERATIONS)
+            changes = StreamChanges(are_allowed=True)
+            yield Stage(store=store, operations=OPERATIONS, registry=load_registry([], stream_changes=changes))
 
 
 async def stored_bytes(store: Store) -> int:
@@ -141,3 +144,24 @@ async def test_replay_on_a_full_server_goes_on_once_there_is_space(stage: Stage)
 
     assert "The server cannot store more" in said
     assert run.state is RunState.FINISHED, run.outcome
+
+
+async def test_restore_without_space_leaves_nothing_and_is_verified_once_there_is(stage: Stage) -> None:
+    stream = await make_stream(stage.store, name="ORDERS")
+    for _ in range(6):
+        await store_message(stage.store.connection, Outgoing("ORDERS.one", os.urandom(500_000), {}))
+
+    async with stage.worker():
+        backup = await stage.wait(await stage.ask("backup", {"stream": stream}))
+        await stage.store.connection.api("STREAM.DELETE.ORDERS")
+        await leave(stage.store, 1_500_000)
+        run_id = await stage.ask("restore", {"file": str(backup.figures["file"])})
+        resting = await stage.wait(run_id, lambda run: run.why_paused)
+        there = (await stage.store.connection.api("STREAM.NAMES"))["streams"]
+        await make_space(stage.store)
+        await stage.tell("resume", run_id)
+        run = await stage.wait(run_id)
+
+    assert "The server cannot store more" in resting.why_paused
+    assert "ORDERS" not in there
+    assert "verified it: 6 messages read, up to sequence 6" in run.outcome

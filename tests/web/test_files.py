@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from apps.files.upload import usual_name
 from apps.persistence.errors import ContinuityLost
-from apps.persistence.store import Store, drop_chunks, open_writer
+from apps.persistence.store import Store, drop_chunks, ensure_home, open_writer
 from apps.persistence.transfer import FILES_BUCKET, FileKind, Made, ensure_files, find_file, new_nuid
 
 from .conftest import Home, Visitor
@@ -26,12 +26,12 @@ CONTENT = bytes(range(256)) * 20_000
 pytestmark = pytest.mark.django_db
 
 
-async def write(store: Store, name: str, data: bytes = CONTENT) -> str:
+async def write(store: Store, name: str, data: bytes = CONTENT, kind: FileKind = FileKind.EXPORT) -> str:
     """A file as a run writes it; its nuid."""
     await ensure_files(store.connection)
     writer = await open_writer(store.connection, FILES_BUCKET, new_nuid())
     await writer.write(data)
-    made = Made(kind=FileKind.EXPORT, source="CIM-EVENTS 1 – 5", by="olga", run="r-1", events=5)
+    made = Made(kind=kind, source="CIM-EVENTS 1 – 5", by="olga", run="r-1", events=5)
     return (await writer.finish(name, made.metadata())).nuid
 
 
@@ -65,6 +65,36 @@ def test_page_names_each_file_with_what_it_is(home: Home, auditor: Visitor) -> N
     assert "listed.jsonl 5.1 MB export CIM-EVENTS 1 – 5 5" in text
     assert 'href="/files/listed.jsonl/download"' in page(auditor, "/files/")
     assert 'href="/runs/r-1/"' in page(auditor, "/files/")
+
+
+def test_each_kind_of_file_leads_to_what_can_be_done_with_it(home: Home, operator: Visitor, auditor: Visitor) -> None:
+    home.run(write, "orders.backup", b"1", FileKind.BACKUP)
+    home.run(write, "orders.archive.car", b"1", FileKind.ARCHIVE)
+
+    text = page(operator, "/files/")
+
+    assert 'href="/runs/new/restore/?file=orders.backup"' in text
+    assert 'href="/runs/new/restore-archive/?file=orders.archive.car"' in text
+    assert "import/?file=orders" not in text
+    assert "/runs/new/restore" not in page(auditor, "/files/")
+
+
+def test_page_of_a_stream_leads_to_its_backup_and_one_with_chains_to_its_archive(home: Home, operator: Visitor) -> None:
+    home.run(write, "any.jsonl")
+    home.run(lambda store: ensure_home(store.connection))
+
+    events, bucket = page(operator, "/streams/CIM-EVENTS/"), page(operator, "/streams/OBJ_cim-files/")
+
+    assert 'href="/runs/new/backup/?stream=CIM-EVENTS"' in events
+    assert 'href="/runs/new/archive/?stream=CIM-EVENTS"' in events
+    assert "/runs/new/archive/" not in bucket
+
+
+def test_limit_of_a_backup_is_one_of_bytes(home: Home, operator: Visitor) -> None:
+    home.run(lambda store: ensure_home(store.connection))
+
+    assert "At most, bytes a second" in read(operator, "/runs/new/backup/review/?stream=CIM-EVENTS")
+    assert "events a second" not in read(operator, "/runs/new/backup/review/?stream=CIM-EVENTS")
 
 
 def test_download_is_the_file_byte_for_byte_with_its_size_and_digest(home: Home, auditor: Visitor) -> None:

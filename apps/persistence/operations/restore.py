@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from ..chain import RESTORED_FROM, restored_from
 from ..encoding import Value
-from ..errors import InvalidInput, ServerRefused, StreamNotFound
+from ..errors import InvalidInput, OutOfSpace, ServerRefused, StreamNotFound
 from ..registry import Registry
 from ..store import Connection, Store, StreamInfo, get_stream
 from ..store.stream_backup import begin_return, chunk_bytes
@@ -182,6 +182,9 @@ async def _send(connection: Connection, file: File, config: Mapping[str, Any], p
                 done += len(piece)
                 await progress.report(min(done, 2 * size), 3 * size)
         await back.finish()
+    except OutOfSpace:
+        await _remove_rest(connection, str(config["name"]), progress.run_id)
+        raise
     except ServerRefused as error:
         await _remove_rest(connection, str(config["name"]), progress.run_id)
         raise InvalidInput(f"The server could not restore {config['name']}, and nothing of it is left. {error}") from error
