@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -19,6 +21,11 @@ from tests.persistence import pages
 DOCS = "docs/api.md"
 ON_THIS_MACHINE = "http://127.0.0.1:8000"
 SLOWLY = 30_000
+MISSING = [name for name in ("bash", "curl", "jq") if shutil.which(name) is None]
+
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"{', '.join(MISSING)} is not installed, and the documented commands are run as they are"
+)
 
 
 def make_token(page: Page, name: str) -> str:

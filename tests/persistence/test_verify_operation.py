@@ -12,12 +12,12 @@ from apps.persistence.console import load_registry
 from apps.persistence.encoding import cid_of
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef
-from apps.persistence.operations import Verify, verify
+from apps.persistence.operations import DropSnapshots, ProveSnapshots, PruneSnapshots, TakeSnapshot, Verify, verify
 from apps.persistence.registry import Domain, Registry
 from apps.persistence.store import Outgoing, Store, ensure_event_stream, ensure_home, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.findings import read_findings
-from apps.persistence.work.operation import Outcome, RunInterrupted
+from apps.persistence.work.operation import Operation, Outcome, RunInterrupted
 from apps.persistence.work.run import RunState
 
 from .conftest import fresh_layout
@@ -106,7 +106,23 @@ async def test_earlier_findings_stand_beside_what_is_new(store: Store, registry:
         "Nothing wrong in what is new: 2 events, sequence 18 to 19; but 2 earlier findings stand, the first at sequence 16. "
         "Verify all again to see what is so now."
     )
-    assert (outcome.figures["intact"], outcome.figures["earlier_findings"]) == (True, 2)
+    assert (outcome.figures["intact"], outcome.figures["earlier_findings"]) == (False, 2)
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        (Verify(aggregate="sales.order.o1"), "aggregate is 'sales.order.o1', and scope is stream"),
+        (Verify(scope="everything", type="sales.order"), "type is 'sales.order', and scope is everything"),
+        (TakeSnapshot(scope="all", aggregate="sales.order.o1"), "choose the scope aggregate, or leave aggregate empty"),
+        (DropSnapshots(scope="all", type="sales.order"), "choose the scope type, or leave type empty"),
+        (PruneSnapshots(scope="all", aggregate="sales.order.o1"), "scope is all"),
+        (ProveSnapshots(scope="type", type="sales.order", aggregate="sales.order.o1"), "scope is type"),
+    ],
+)
+async def test_nothing_is_done_to_more_than_was_named(store: Store, registry: Registry, operation: Operation, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        await operation.plan(store, registry)
 
 
 async def test_type_is_verified_alone_and_moves_no_mark(store: Store, registry: Registry) -> None:
@@ -207,7 +223,11 @@ async def test_everything_names_the_streams_in_which_nothing_is_new(stage: Stage
 
     outcome = await carry_out(stage.store, registry, Verify(scope="everything"))
 
-    assert outcome.sentence.endswith("in 1 stream; nothing new in CIM-EVENTS.")
+    assert outcome.sentence.startswith("Nothing wrong in ")
+    assert outcome.sentence.endswith(
+        "in 1 stream; in CIM-EVENTS 2 earlier findings stand, the first at sequence 6; nothing new in CIM-EVENTS."
+    )
+    assert (outcome.figures["intact"], outcome.figures["earlier_findings"]) == (False, 2)
     with pytest.raises(InvalidInput, match=r"UTC: 2 findings\. Nothing is new in CIM-CONSOLE .* UTC: intact\. Set full"):
         await Verify(scope="everything").plan(stage.store, registry)
 

@@ -31,6 +31,13 @@ async def foldable_types(store: Store, registry: Registry) -> Sequence[str]:
     return [".".join(definition.key) for definition in _foldable(registry)]
 
 
+def check_scope(scope: str, *, aggregate: str, type: str) -> None:
+    """Raises InvalidInput where an aggregate or a type is named that the scope leaves out: nothing is done to more than was meant."""
+    for name, given in (("aggregate", aggregate), ("type", type)):
+        if given and scope != name:
+            raise InvalidInput(f"{name} is {given[:80]!r}, and scope is {scope}: choose the scope {name}, or leave {name} empty.")
+
+
 def target_of(scope: Scope, aggregate: str, type: str) -> str:
     """What an operation on aggregates works on."""
     return {"aggregate": f"aggregate/{aggregate}", "type": f"type/{type}", "all": "aggregates/all"}[scope]

@@ -14,7 +14,7 @@ from ..snapshots.removal import snapshot_keys
 from ..store import Store
 from ..work.findings import RunFinding, RunFindings
 from ..work.operation import Change, Outcome, Plan, Progress
-from .aggregate_scope import Scope, in_words, page_of, target_of
+from .aggregate_scope import Scope, check_scope, in_words, page_of, target_of
 from .snapshot_removal import kept_types, pattern_of
 
 
@@ -37,6 +37,7 @@ class ProveSnapshots:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """How many aggregates have snapshots. Raises InvalidInput where none has."""
+        check_scope(self.scope, aggregate=self.aggregate, type=self.type)
         keys = await self._keys(store)
         what = in_words(self.scope, self.aggregate, self.type)
         return Plan(

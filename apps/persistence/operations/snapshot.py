@@ -13,7 +13,17 @@ from ..snapshots import list_snapshots, take
 from ..store import Store, head_of
 from ..work.operation import SAMPLES_KEPT, Change, Outcome, Plan, Progress, Sample
 from ..work.rates import measured_rate
-from .aggregate_scope import Scope, check_directory, definitions_of, find_declared, foldable_types, in_words, page_of, target_of
+from .aggregate_scope import (
+    Scope,
+    check_directory,
+    check_scope,
+    definitions_of,
+    find_declared,
+    foldable_types,
+    in_words,
+    page_of,
+    target_of,
+)
 from .snapshot_picks import Due, Picks, survey
 
 
@@ -41,6 +51,7 @@ class TakeSnapshot:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """Which aggregates, and to which version. Raises InvalidInput for what does not exist or no domain declares."""
+        check_scope(self.scope, aggregate=self.aggregate, type=self.type)
         if self.scope == "aggregate":
             return await self._plan_one(store, registry)
         picks, behind = self._picks(registry), await check_directory(store)

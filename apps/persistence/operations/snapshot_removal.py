@@ -17,7 +17,7 @@ from ..store.positions import parse_position
 from ..subjects import check_token
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.parameters import Place
-from .aggregate_scope import Scope, foldable_types, in_words, target_of
+from .aggregate_scope import Scope, check_scope, foldable_types, in_words, target_of
 
 PLAN_SECONDS = 1.5
 UNDO = "It cannot be undone, and nothing is lost with it: states are folded from the events again, and snapshots can be taken anew."
@@ -48,6 +48,7 @@ class DropSnapshots:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What would go. Raises InvalidInput where nothing would."""
+        check_scope(self.scope, aggregate=self.aggregate, type=self.type)
         found = await tally_snapshots(store, pattern_of(self.scope, self.aggregate, self.type), Rule(), seconds=PLAN_SECONDS)
         what = in_words(self.scope, self.aggregate, self.type)
         if not found.there:
@@ -94,6 +95,7 @@ class PruneSnapshots:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What would go. Raises InvalidInput where nothing would."""
+        check_scope(self.scope, aggregate=self.aggregate, type=self.type)
         what = in_words(self.scope, self.aggregate, self.type)
         found = await tally_snapshots(store, self._pattern, self._rule(), seconds=PLAN_SECONDS)
         if not found.snapshots and found.is_whole:

@@ -17,10 +17,11 @@ from ..subjects import check_token
 from ..work.findings import RunFindings
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
+from .aggregate_scope import check_scope
 from .counting import count_from
 from .verify_extents import Extent, chained_streams, check_new, find_extents, known_types, on_stream
 from .verify_reading import Reading, begin
-from .verify_receipt import figures_of, figures_of_all, finding_of, sentence_of, sentence_of_all, summary_of
+from .verify_receipt import Summary, figures_of, figures_of_all, finding_of, sentence_of, sentence_of_all, summary_of
 
 PART_EVENTS = 100_000
 """A stream of more events than this is verified in ranges of so many."""
@@ -51,6 +52,7 @@ class Verify:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """How much would be read. Raises InvalidInput where there are no chains or nothing new, StreamNotFound."""
+        check_scope(self.scope, aggregate=self.aggregate, type=self.type)
         if self.scope in ("type", "aggregate"):
             return await self._plan_part(store, registry)
         extents = await find_extents(store, registry, self._one_stream, full=self.full)
@@ -94,7 +96,8 @@ class Verify:
         first = findings.figures["findings"]
         if self._one_stream:
             return Outcome(sentence=sentence_of(summaries[0]), figures=figures_of(summaries[0], first, progress.seconds))
-        return Outcome(sentence=sentence_of_all(summaries, reading.at["left"]), figures=figures_of_all(summaries, first, progress.seconds))
+        left: Sequence[Summary] = reading.at["left"]
+        return Outcome(sentence=sentence_of_all(summaries, left), figures=figures_of_all(summaries, left, first, progress.seconds))
 
     async def run_part(self, store: Store, registry: Registry, part: Value, progress: Progress) -> Value:
         """Verify one range of a stream."""

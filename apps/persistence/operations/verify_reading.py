@@ -17,7 +17,7 @@ from ..work.findings import IN_RECEIPT, RunFindings
 from ..work.operation import Progress
 from ..work.parts import in_parts
 from .verify_extents import Extent, on_stream
-from .verify_receipt import Summary, finding_of, summary_of
+from .verify_receipt import Summary, finding_of, left_of, summary_of
 
 
 async def begin(store: Store, registry: Registry, extents: Sequence[Extent], *, size: int) -> dict[str, Value]:
@@ -29,7 +29,7 @@ async def begin(store: Store, registry: Registry, extents: Sequence[Extent], *, 
             split.append(extent.stream)
     return {
         "extents": [extent.to_value() for extent in new],
-        "left": [extent.stream for extent in extents if not extent.has_new],
+        "left": [left_of(extent.stream, extent.mark) for extent in extents if not extent.has_new],
         "split": split,
         "size": size,
         "started": format_time(now()),

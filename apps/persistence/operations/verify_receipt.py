@@ -71,9 +71,16 @@ def sentence_of(summary: Mapping[str, Value]) -> str:
     return f"{one['finding_count']:,} findings in {span}{where}{_removed(one)}."
 
 
-def sentence_of_all(summaries: Sequence[Summary], left: Sequence[str]) -> str:
+def left_of(stream: str, mark: Mark | None) -> Summary:
+    """What is kept of a stream in which nothing is new: what was found in it before."""
+    earlier = mark.findings if mark and not mark.intact else 0
+    return {"stream": stream, "earlier_findings": earlier, "first_earlier": mark.first_bad_sequence if mark and earlier else None}
+
+
+def sentence_of_all(summaries: Sequence[Summary], left: Sequence[Summary]) -> str:
     """The verdict on every stream; `left` are those in which nothing is new."""
     every: list[Any] = list(summaries)
+    resting: list[Any] = list(left)
     span = f"{sum(one['events'] for one in every):,} events in {len(every):,} stream{'' if len(every) == 1 else 's'}"
     bad = [f"{one['stream']} {one['finding_count']:,}" for one in every if one["finding_count"]]
     count = sum(one["finding_count"] for one in every)
@@ -81,11 +88,11 @@ def sentence_of_all(summaries: Sequence[Summary], left: Sequence[str]) -> str:
         f"{count:,} findings in {span}: {', '.join(bad)}"
         if bad
         else f"Nothing wrong in {span}"
-        if _earlier_of(every)
+        if _earlier_of([*every, *resting])
         else f"Intact: {span}"
     ]
-    words += [f"in {one['stream']} {_earlier(one)}" for one in every if one["earlier_findings"]]
-    words += [f"nothing new in {', '.join(left)}"] if left else []
+    words += [f"in {one['stream']} {_earlier(one)}" for one in (*every, *resting) if one["earlier_findings"]]
+    words += [f"nothing new in {', '.join(one['stream'] for one in resting)}"] if resting else []
     return f"{'; '.join(words)}."
 
 
@@ -93,20 +100,22 @@ def figures_of(summary: Summary, findings: Value, seconds: float) -> dict[str, V
     """What the receipt keeps of one stream, type or aggregate."""
     unsaid = [name for name in ("earlier_findings", "empty_sequences") if not summary[name]]
     left_out = ["scope", "first_bad", "first_earlier", "removals", "removed_count", *unsaid]
-    return {name: value for name, value in summary.items() if name not in left_out} | {"seconds": seconds, "findings": findings}
+    kept = {name: value for name, value in summary.items() if name not in left_out}
+    return kept | {"intact": bool(summary["intact"] and not summary["earlier_findings"]), "seconds": seconds, "findings": findings}
 
 
-def figures_of_all(summaries: Sequence[Summary], findings: Value, seconds: float) -> dict[str, Value]:
-    """What the receipt keeps of several streams: sums, and under `streams` each one."""
+def figures_of_all(summaries: Sequence[Summary], left: Sequence[Summary], findings: Value, seconds: float) -> dict[str, Value]:
+    """What the receipt keeps of several streams: sums, and under `streams` each one. Not `intact` while earlier findings stand in any."""
     every: list[Any] = list(summaries)
+    earlier_findings = _earlier_of([*every, *left])
     by_cause: Counter[str] = Counter()
     for one in every:
         by_cause.update(one["by_cause"])
-    earlier: dict[str, Value] = {"earlier_findings": _earlier_of(every)} if _earlier_of(every) else {}
+    earlier: dict[str, Value] = {"earlier_findings": earlier_findings} if earlier_findings else {}
     return {
         "events": sum(one["events"] for one in every),
         "seconds": seconds,
-        "intact": all(one["intact"] for one in every),
+        "intact": all(one["intact"] for one in every) and not earlier_findings,
         "finding_count": sum(one["finding_count"] for one in every),
         **earlier,
         "by_cause": cast("dict[str, Value]", dict(by_cause)),

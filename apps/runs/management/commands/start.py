@@ -23,6 +23,8 @@ from apps.persistence.work.run import Run, load_run, run_ref
 from apps.registry import registry
 
 LOOK_SECONDS = 0.2
+NOT_INTACT = 3
+"""The exit status where the run was carried out and found faults; 1 is for a run that was refused, failed or cancelled."""
 
 
 class Command(BaseCommand):
@@ -42,6 +44,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = cast(str, options["operation"])
+        if options["reason"].strip("'. …") == "":
+            raise CommandError("The reason is only a placeholder; write why, it stays in the receipt.")
         given = {parameter.name: options[parameter.name] or "" for parameter in parameters_of(OPERATIONS[name])}
         asked = {"operation": name, "reason": options["reason"], "limit": options["limit"], "dry_run": options.get("dry_run", False)}
         try:
@@ -88,7 +92,7 @@ class Command(BaseCommand):
         self.stdout.write(f"  Duration: {seconds} ({plan.rate_source or 'at once'})")
 
     async def _follow(self, store: Store, request: Request) -> None:
-        """Send the request and wait for the run's end. Raises CommandError where it was refused, failed or cancelled."""
+        """Send the request and wait for the run's end. Raises CommandError where it was refused, failed or cancelled, or found faults."""
         refused: asyncio.Queue[CoreMessage] = asyncio.Queue()
         async with store.connection.subscribe(notice_subject(request.id), refused.put_nowait):
             await send_command(store.connection, request)
@@ -104,6 +108,8 @@ class Command(BaseCommand):
         self.stdout.write(run.outcome)
         for sample in run.samples:
             self.stdout.write(f"  {sample.what}: {sample.now} -> {sample.after} {sample.note}".rstrip())
+        if run.figures.get("intact") is False:
+            raise CommandError("What was looked at is not as it should be.", returncode=NOT_INTACT)
 
 
 def _add_argument(parser: ArgumentParser, parameter: Parameter) -> None:
