@@ -14,7 +14,8 @@
     │   ├── EventNotFound
     │   ├── AggregateNotFound
     │   ├── CidNotFound
-    │   └── KeyNotFound
+    │   ├── KeyNotFound
+    │   └── NoRoute              no route takes messages on this subject
     ├── Conflict                 somebody else was first; read again, then decide
     │   ├── VersionConflict
     │   ├── BlockConflict        another event is stored as this version; the histories have parted
@@ -121,6 +122,14 @@ class CidNotFound(NotFound):
 
 class KeyNotFound(NotFound):
     """The bucket holds no such key."""
+
+
+class NoRoute(NotFound):
+    """No route of a router matches the subject of a message."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"No route takes messages on {subject}; add one, or do not send them there.")
+        self.subject = subject
 
 
 class Conflict(PersistenceError):
