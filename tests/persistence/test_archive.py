@@ -147,18 +147,18 @@ async def test_changed_cut_off_and_rearranged_archives_are_refused_and_make_no_s
 
 
 async def test_archive_and_restore_whose_workers_are_killed_end_as_unbroken_ones(stage: Stage, own_nats_server: EmbeddedServer) -> None:
-    await append_chain(stage.store, 2000)
-    await append_chain(stage.store, 1000, to=AggregateRef("sales", "order", "o3"))
+    await append_chain(stage.store, 1000)
+    await append_chain(stage.store, 500, to=AggregateRef("sales", "order", "o3"))
 
     async with worker_to_be_killed(own_nats_server) as process:
-        writing = await stage.ask("archive", {"last": "3000"})
-        await stage.wait_for_progress(writing, lambda progress: progress.done > 6000)
+        writing = await stage.ask("archive", {"last": "1500"})
+        await stage.wait_for_progress(writing, lambda progress: progress.done > 3000)
         process.kill()
     async with stage.worker():
         written = await stage.wait(writing)
     async with worker_to_be_killed(own_nats_server) as process:
         bringing = await stage.ask("restore-archive", {"file": str(written.figures["file"])})
-        await stage.wait_for_progress(bringing, lambda progress: progress.done > 6500)
+        await stage.wait_for_progress(bringing, lambda progress: progress.done > 3250)
         process.kill()
     async with stage.worker():
         brought = await stage.wait(bringing)

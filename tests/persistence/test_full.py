@@ -24,12 +24,12 @@ from .changing_streams import make_stream
 from .engine_stage import Stage
 from .transferring import append_chain, blocks, export
 
-SPACE = 30_000_000
+SPACE = 12_000_000
 COPY = {"name": "COPY", "subjects": ["copied.>"], "discard": "new", "allow_atomic": True, "allow_direct": True}
 
 
 class SmallServer(EmbeddedServer):
-    """A server that may store 30 MB."""
+    """A server that may store 12 MB."""
 
     def _config(self) -> str:
         return re.sub(r"max_file_store: [0-9]+", f"max_file_store: {SPACE}", super()._config())
@@ -87,7 +87,7 @@ async def at_its_end(stage: Stage, run_id: str) -> Run:
 
 
 async def test_import_into_a_stream_at_its_limit_rests_says_why_and_goes_on_when_resumed(stage: Stage) -> None:
-    await append_chain(stage.store, 3000)
+    await append_chain(stage.store, 1500)
     name = await export(stage, format="car")
     await stage.store.connection.api("STREAM.CREATE.COPY", {**COPY, "max_bytes": 400_000})
 
@@ -95,7 +95,7 @@ async def test_import_into_a_stream_at_its_limit_rests_says_why_and_goes_on_when
         run_id = await stage.ask("import", {"file": name, "stream": "COPY"})
         resting = await stage.wait(run_id, lambda run: run.state is not RunState.RUNNING and run.attempts > 0)
         held = (await get_stream(stage.store.connection, "COPY")).messages
-        await stage.store.connection.api("STREAM.UPDATE.COPY", {**COPY, "max_bytes": 10_000_000})
+        await stage.store.connection.api("STREAM.UPDATE.COPY", {**COPY, "max_bytes": 5_000_000})
         await stage.tell("resume", run_id)
         run = await stage.wait(run_id)
 
@@ -103,13 +103,13 @@ async def test_import_into_a_stream_at_its_limit_rests_says_why_and_goes_on_when
     assert resting.why_paused == (
         "The server cannot store more: maximum bytes exceeded (code 10077). Free space or raise the limit, then retry."
     )
-    assert 0 < held < 3000
+    assert 0 < held < 1500
     assert (run.state, run.why_paused) == (RunState.FINISHED, "")
     assert await blocks(stage.store, "COPY") == await blocks(stage.store)
 
 
 async def test_import_on_a_full_server_says_why_and_goes_on_once_there_is_space(stage: Stage) -> None:
-    await append_chain(stage.store, 3000)
+    await append_chain(stage.store, 1500)
     name = await export(stage, format="car")
     await leave(stage.store, 600_000)
 
@@ -129,7 +129,7 @@ async def test_import_on_a_full_server_says_why_and_goes_on_once_there_is_space(
 
 
 async def test_replay_on_a_full_server_goes_on_once_there_is_space(stage: Stage) -> None:
-    await append_chain(stage.store, 3000)
+    await append_chain(stage.store, 1500)
 
     async with stage.worker():
         await stage.wait_until_listed(0)
