@@ -91,6 +91,7 @@ async def test_snapshot_ahead_of_the_head_is_found(baskets: Baskets) -> None:
     (found,) = found_in(await prove_type(baskets))
 
     assert (found["cause"], found["expected"], found["found"]) == ("ahead", "version 5 at most", "version 9")
+    assert found["link"] == f"/aggregates/{baskets.type}/a/#snapshots"
 
 
 async def test_snapshot_of_another_schema_and_bytes_that_are_none_are_found(baskets: Baskets) -> None:

@@ -111,7 +111,8 @@ def _finding(key: str, fault: SnapshotFault) -> RunFinding:
         ref = AggregateRef.parse(key)
     except InvalidInput:
         ref = None
-    place = f"?version={fault.version}&prove={fault.version}#snapshots" if fault.version else "#snapshots"
+    is_there = fault.version is not None and fault.cause in (SnapshotCause.DRIFT, SnapshotCause.OTHER_EVENT, SnapshotCause.OTHER_SCHEMA)
+    place = f"?version={fault.version}&prove={fault.version}#snapshots" if is_there else "#snapshots"
     return RunFinding(
         cause=fault.cause.value,
         aggregate=key,
