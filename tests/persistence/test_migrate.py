@@ -50,6 +50,9 @@ async def test_plan_says_which_stream_serves_now_and_after(filled: Stage) -> Non
         ("Stream that serves", "CIM-EVENTS", "CIM-EVENTS-2"),
     ]
     assert plan.counts == (("CIM-EVENTS", 7),)
+    assert (
+        "Snapshots belong to the generation that they were taken of and are not used in the new one: take them anew after it." in plan.notes
+    )
 
 
 async def test_run_migrates_and_another_rolls_back(filled: Stage) -> None:
@@ -58,8 +61,14 @@ async def test_run_migrates_and_another_rolls_back(filled: Stage) -> None:
         back = await filled.wait(await filled.ask("migrate", BACK))
 
     journal = await read_journal(filled.store, "shop")
-    assert forward.outcome == "Copied CIM-EVENTS into CIM-EVENTS-2, which serves now; CIM-EVENTS is kept and closed."
-    assert back.outcome == "CIM-EVENTS serves again, with 0 events that came since; CIM-EVENTS-2 is kept and closed."
+    assert forward.outcome == (
+        "Copied CIM-EVENTS into CIM-EVENTS-2, which serves now; CIM-EVENTS is kept and closed. "
+        "Snapshots belong to the generation that they were taken of: take them anew."
+    )
+    assert back.outcome == (
+        "CIM-EVENTS serves again, with 0 events that came since; CIM-EVENTS-2 is kept and closed. "
+        "Snapshots taken before the migration are used again, those taken since are not."
+    )
     assert [(entry.kind, entry.run, entry.by) for entry in journal.entries] == [
         ("started", forward.id, "olga"),
         ("applied", forward.id, "olga"),

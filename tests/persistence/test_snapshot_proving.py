@@ -11,9 +11,10 @@ import pytest
 from apps.persistence.encoding import cid_of
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import Event, State
+from apps.persistence.evolution import keep
 from apps.persistence.operations import ProveSnapshots
 from apps.persistence.registry import Domain, Registry
-from apps.persistence.snapshots import Snapshot, take
+from apps.persistence.snapshots import Snapshot, Standing, state_at, take
 from apps.persistence.store import ensure_event_stream, ensure_home, kv_keys, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.findings import CHUNK, RunFinding, RunFindings
@@ -23,6 +24,7 @@ from .baskets import apply
 from .conftest import fresh_layout
 from .operating import Noted, carry_out
 from .snapshotting import Baskets, Cut
+from .stream_migrating import change_of, work_of
 
 
 @pytest.fixture
@@ -83,6 +85,54 @@ async def test_snapshot_of_another_event_is_found(baskets: Baskets) -> None:
 
     assert outcome.figures["by_cause"] == {"other_event": 1}
     assert outcome.sentence == "Not proved; 1 cannot be used, of 2 snapshots of 1 aggregate."
+
+
+async def test_snapshots_of_another_generation_are_counted_and_are_no_fault(baskets: Baskets) -> None:
+    old = baskets.store.layout.stream
+    await taken(baskets, "a", 3)
+    await taken(baskets, "b", 5)
+    await baskets.keep(replace(await taken(baskets, "unrecorded", 5), generation=0))
+    await renew(baskets)
+
+    alone = await prove_type(baskets)
+    await take(baskets.store, baskets.definition, baskets.ref("a"), by="ada")
+    beside = await prove_type(baskets)
+
+    said = f"4 belong to the generation {old} and are not used."
+    assert alone.sentence == f"There is no snapshot that the events could be held against. {said}"
+    assert (alone.figures["intact"], alone.figures["findings"], alone.figures["of_other_generations"]) == (True, [], 4)
+    assert beside.sentence == f"Proved: 1 snapshot of 3 aggregates holds just what the events make. {said}"
+
+
+async def test_snapshot_that_only_says_it_is_of_another_generation_is_found(baskets: Baskets) -> None:
+    good = await taken(baskets, "a", 3)
+    await renew(baskets)
+    await baskets.keep(replace(good, cid=cid_of(b"another")))
+    await baskets.keep(replace(good, cid=cid_of(b"another"), generation=9))
+
+    outcome = await prove_type(baskets)
+
+    assert outcome.figures["by_cause"] == {"other_event": 2}
+    assert outcome.figures["of_other_generations"] == 1
+
+
+async def test_snapshot_of_another_generation_is_set_aside_and_counts_as_none(baskets: Baskets) -> None:
+    first = await taken(baskets, "a", 2)
+    ref, later = first.aggregate, replace(first, generation=2)
+    await baskets.keep(later)
+
+    found = await state_at(baskets.store, baskets.definition, ref)
+
+    assert (first.generation, found.snapshot_version) == (1, 2)
+    assert [one.reason for one in found.unusable] == ["It was taken of generation 2 of the stream, and generation 1 is read."]
+    assert Standing.of(baskets.definition, ref, 5, later).events_since == 5
+    assert Standing.of(baskets.definition, ref, 5, later, generation=2).events_since == 3
+    assert Standing.of(baskets.definition, ref, 5, replace(first, generation=0), generation=2).events_since == 5
+
+
+async def renew(baskets: Baskets) -> None:
+    """Migrate the stream into a new generation with the same events."""
+    await change_of(baskets.store, transform=lambda event: [keep(event)]).up(work_of(baskets.store))
 
 
 async def test_snapshot_ahead_of_the_head_is_found(baskets: Baskets) -> None:

@@ -99,7 +99,9 @@ class Migrate:
         except MigrationConflict as conflict:
             raise PlanStale(str(conflict)) from conflict
         count = events[0][1] if events else 0
-        return Outcome(sentence=done.words, figures={"events": count, "seconds": progress.seconds})
+        return Outcome(
+            sentence=f"{done.words}{_of_snapshots(migration, self.direction)}", figures={"events": count, "seconds": progress.seconds}
+        )
 
     def _work(self, store: Store, registry: Registry, progress: Progress) -> Work:
         async def report(done: int, total: int) -> None:
@@ -164,12 +166,26 @@ def _notes(migration: Migration, direction: str) -> tuple[str, ...]:
     if not isinstance(migration.change, StreamChange):
         return (f"Written by {migration.author} on {migration.created}.",) if migration.author else ()
     if direction == "back":
-        return ("Events that came since the switch are copied back first; writers are refused for as long as that takes.",)
+        return (
+            "Events that came since the switch are copied back first; writers are refused for as long as that takes.",
+            "Snapshots belong to the generation that they were taken of: those of the one that serves again are used again, those taken "
+            "since the switch are not.",
+        )
     return (
         "The stream takes events while it is copied. Before the switch it is closed for a moment; writers are refused then, and try again.",
         "What is left behind is closed and kept, byte for byte. Projections are built anew from the new generation.",
+        "Snapshots belong to the generation that they were taken of and are not used in the new one: take them anew after it.",
         "A dry run shows what becomes of the events, and every state that would be another.",
     )
+
+
+def _of_snapshots(migration: Migration, direction: str) -> str:
+    """What the receipt says of snapshots, where a stream was migrated."""
+    if not isinstance(migration.change, StreamChange):
+        return ""
+    if direction == "forward":
+        return " Snapshots belong to the generation that they were taken of: take them anew."
+    return " Snapshots taken before the migration are used again, those taken since are not."
 
 
 async def _clear_away(work: Work, domain: str, registry: Registry) -> None:

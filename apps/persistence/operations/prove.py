@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
@@ -45,14 +47,17 @@ class ProveSnapshots:
             saw={},
             changes=(Change(what="Aggregates to fold from their first event", now="0", after=f"{len(keys):,}"),),
             counts=((what, len(keys)),),
-            notes=("Reads only. A snapshot that does not hold is left where it is; drop it, or take a new one.",),
+            notes=(
+                "Reads only. A snapshot that does not hold is left where it is; drop it, or take a new one.",
+                "One that was taken of another generation of the stream is no fault: it is counted, and not used.",
+            ),
             undo="Nothing is changed, so there is nothing to undo.",
         )
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """One aggregate after another; an interrupted run goes on behind the one it saw last, with what it found."""
         keys = await snapshot_keys(store, pattern_of(self.scope, self.aggregate, self.type))
-        at = progress.checkpoint or {"after": "", "seen": 0, "snapshots": 0, "events": 0, "found": None}
+        at = progress.checkpoint or {"after": "", "seen": 0, "snapshots": 0, "events": 0, "found": None, "elsewhere": {}}
         findings = RunFindings(store.connection, progress.run_id, at["found"])
         for key in keys:
             if key <= cast(str, at["after"]):
@@ -66,13 +71,17 @@ class ProveSnapshots:
                 "snapshots": cast(int, at["snapshots"]) + proof.snapshots,
                 "events": cast(int, at["events"]) + proof.events,
                 "found": findings.checkpoint,
+                "elsewhere": dict(Counter(cast("dict[str, int]", at.get("elsewhere", {}))) + Counter(proof.elsewhere)),
             }
             await progress.report(cast(int, at["seen"]), max(len(keys), cast(int, at["seen"])), checkpoint=at)
         await findings.save()
         await progress.report(cast(int, at["seen"]), cast(int, at["seen"]), checkpoint={**at, "found": findings.checkpoint}, force=True)
         counted: dict[str, Value] = {"snapshots": at["snapshots"], "aggregates": at["seen"], "events": at["events"]}
+        elsewhere = cast("dict[str, int]", at.get("elsewhere", {}))
+        if elsewhere:
+            counted["of_other_generations"] = sum(elsewhere.values())
         return Outcome(
-            sentence=_sentence(findings, cast(int, at["snapshots"]), cast(int, at["seen"])),
+            sentence=f"{_sentence(findings, cast(int, at['snapshots']), cast(int, at['seen']))}{_words_elsewhere(elsewhere)}",
             figures={**counted, "seconds": progress.seconds, **findings.figures},
         )
 
@@ -126,6 +135,8 @@ def _finding(key: str, fault: SnapshotFault) -> RunFinding:
 
 def _sentence(findings: RunFindings, snapshots: int, aggregates: int) -> str:
     of = f"{snapshots:,} snapshot{'' if snapshots == 1 else 's'} of {aggregates:,} aggregate{'' if aggregates == 1 else 's'}"
+    if not findings.count and not snapshots:
+        return "There is no snapshot that the events could be held against."
     if not findings.count:
         return f"Proved: {of} hold{'s' if snapshots == 1 else ''} just what the events make."
     drift = findings.by_cause.get(SnapshotCause.DRIFT.value, 0)
@@ -133,3 +144,12 @@ def _sentence(findings: RunFindings, snapshots: int, aggregates: int) -> str:
     words = [f"Drift: {drift:,} do{'es' if drift == 1 else ''} not hold what the events make"] if drift else ["Not proved"]
     words += [f"{others:,} {'more ' if drift else ''}cannot be used"] if others else []
     return f"{'; '.join(words)}, of {of}."
+
+
+def _words_elsewhere(elsewhere: Mapping[str, int]) -> str:
+    """What is said of snapshots that were taken of another generation; empty where there is none."""
+    said = [
+        f"{count:,} belong{'s' if count == 1 else ''} to the generation {stream} and {'is' if count == 1 else 'are'} not used"
+        for stream, count in sorted(elsewhere.items())
+    ]
+    return f" {'; '.join(said)}." if said else ""

@@ -54,7 +54,8 @@ class Picks:
         newest = await read_newest(store, [entry.aggregate for entry in page.entries])
         found = []
         for entry in page.entries:
-            standing = Standing.of(page.definition, entry.aggregate, entry.version, newest.get(entry.aggregate))
+            last, generation = newest.get(entry.aggregate), store.layout.generation
+            standing = Standing.of(page.definition, entry.aggregate, entry.version, last, generation=generation)
             found.append(Due(definition=page.definition, standing=standing, why=await self._why(store, page.definition, standing)))
         return found
 

@@ -18,10 +18,16 @@ class Standing:
     snapshot: Snapshot | None
 
     @classmethod
-    def of(cls, definition: AggregateDefinition, ref: AggregateRef, version: int, newest: Snapshot | Unusable | None) -> Standing:
-        """A snapshot that cannot be read, is of another schema or lies beyond the aggregate counts as none."""
-        is_usable = isinstance(newest, Snapshot) and newest.schema == definition.schema and newest.version <= version
-        return cls(aggregate=ref, version=version, snapshot=newest if is_usable and isinstance(newest, Snapshot) else None)
+    def of(
+        cls, definition: AggregateDefinition, ref: AggregateRef, version: int, newest: Snapshot | Unusable | None, *, generation: int = 1
+    ) -> Standing:
+        """A snapshot that cannot be read, is of another schema or generation, or lies beyond the aggregate counts as none.
+
+        One that does not record its generation counts as taken of the first.
+        """
+        if not isinstance(newest, Snapshot) or newest.schema != definition.schema or newest.version > version:
+            return cls(aggregate=ref, version=version, snapshot=None)
+        return cls(aggregate=ref, version=version, snapshot=newest if (newest.generation or 1) == generation else None)
 
     @property
     def events_since(self) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..encoding import Cid, Value, cid_of, encode
-from ..errors import InvalidInput
+from ..errors import InvalidInput, StreamNotFound
 from ..events import AggregateDefinition, AggregateRef, State, StoredEvent, fold
 from ..events.diff import Change, diff_states
-from ..store import Store, decode_event, messages_of
+from ..store import Message, Store, decode_event, find_version, known_generations, messages_of, stream_name
 from .snapshot import Kept, Snapshot, read_kept
 from .state import check_versions
 
@@ -44,11 +45,15 @@ class SnapshotFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptProof:
-    """What was looked at of one aggregate, and what of it does not hold."""
+    """What was held against the events of one aggregate, and what of it does not hold.
+
+    `elsewhere` counts, by stream, those that were taken of another generation, where they are true: they are not used, and no fault.
+    """
 
     snapshots: int
     events: int
     faults: tuple[SnapshotFault, ...]
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +77,11 @@ async def prove_kept(store: Store, definition: AggregateDefinition | None, key: 
     kept = await read_kept(store, ref)
     faults = [_undecodable(one.version, one.reason) for one in kept.unusable]
     messages = await messages_of(store, ref)
+    kept, elsewhere = await _sort_out(store, kept, messages)
     if definition is None or not messages:
         reason = f"no domain declares {ref.context}.{ref.type}" if messages else f"no event of {ref} is stored"
         faults += [_unknown(one.version, f"It cannot be proved, as {reason}.") for one in kept.snapshots]
-        return KeptProof(snapshots=_count(kept), events=0, faults=tuple(faults))
+        return KeptProof(snapshots=_count(kept), events=0, faults=tuple(faults), elsewhere=elsewhere)
     stored = [decode_event(store, message) for message in messages]
     check_versions(ref, stored, first=1)
     usable = [one for one in kept.snapshots if one.schema == definition.schema and one.version <= len(stored)]
@@ -83,7 +89,48 @@ async def prove_kept(store: Store, definition: AggregateDefinition | None, key: 
     for one in kept.snapshots:
         fault = _judge(store, definition, folded, one)
         faults += [fault] if fault else []
-    return KeptProof(snapshots=_count(kept), events=len(stored), faults=tuple(faults))
+    return KeptProof(snapshots=_count(kept), events=len(stored), faults=tuple(faults), elsewhere=elsewhere)
+
+
+async def _sort_out(store: Store, kept: Kept, messages: Sequence[Message]) -> tuple[Kept, Mapping[str, int]]:
+    """Those to be held against these messages, and how many were taken of each other generation."""
+    here: list[Snapshot] = []
+    elsewhere: Counter[str] = Counter()
+    for one in kept.snapshots:
+        at = messages[one.version - 1] if one.version <= len(messages) else None
+        stream = "" if at is not None and _is_taken_at(one, at) else await _stream_elsewhere(store, one)
+        if stream:
+            elsewhere[stream] += 1
+        else:
+            here.append(one)
+    return Kept(snapshots=tuple(here), unusable=kept.unusable), dict(elsewhere)
+
+
+async def _stream_elsewhere(store: Store, snapshot: Snapshot) -> str:
+    """The stream of another generation that stores the very event it was taken at, empty where none does.
+
+    What it records is believed without its event only where that generation is not there any more.
+    """
+    layout = store.layout
+    known = range(1, known_generations(store.connection, layout.name).last + 1)
+    for number in known:
+        if number == layout.generation or snapshot.generation not in (0, number):
+            continue
+        stream = stream_name(layout.name, number)
+        other = store.on_stream(stream)
+        try:
+            message = await find_version(other, snapshot.aggregate, snapshot.version) if other else None
+        except StreamNotFound:
+            if snapshot.generation:
+                return stream
+            continue
+        if message is not None and _is_taken_at(snapshot, message):
+            return stream
+    return ""
+
+
+def _is_taken_at(snapshot: Snapshot, message: Message) -> bool:
+    return message.sequence == snapshot.sequence and cid_of(message.data) == snapshot.cid
 
 
 def _count(kept: Kept) -> int:

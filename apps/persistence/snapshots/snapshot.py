@@ -22,7 +22,8 @@ MAX_STATE_BYTES = 512 * 1024
 class Snapshot:
     """The state of an aggregate after `version`. `cid` is that of the event at that version and `sequence` its place in the stream.
 
-    `schema` is that of the state (AggregateDefinition.schema). `revision` is the bucket's, 0 before it is written.
+    `schema` is that of the state (AggregateDefinition.schema). `generation` is that of the stream it was taken of, 0 where that was not
+    recorded. `revision` is the bucket's, 0 before it is written.
     """
 
     aggregate: AggregateRef
@@ -33,6 +34,7 @@ class Snapshot:
     state: State
     taken_at: datetime
     by: str
+    generation: int = 0
     revision: int = 0
 
     @property
@@ -52,6 +54,7 @@ class Snapshot:
                 "state": self.state,
                 "taken_at": format_time(self.taken_at),
                 "by": self.by,
+                "generation": self.generation,
             }
         )
 
@@ -154,6 +157,7 @@ def _read(entry: KvEntry, ref: AggregateRef) -> Snapshot | Unusable:
             state=value["state"],
             taken_at=parse_time(value["taken_at"]),
             by=value["by"],
+            generation=value.get("generation", 0),
             revision=entry.revision,
         )
         _check(snapshot, ref)
@@ -169,5 +173,7 @@ def _check(snapshot: Snapshot, ref: AggregateRef) -> None:
     for name, number in (("version", snapshot.version), ("sequence", snapshot.sequence), ("schema", snapshot.schema)):
         if type(number) is not int or number < 1:
             raise InvalidInput(f"its {name} is {number!r}.")
+    if type(snapshot.generation) is not int or snapshot.generation < 0:
+        raise InvalidInput(f"its generation is {snapshot.generation!r}.")
     if type(snapshot.state) is not dict or type(snapshot.by) is not str:
         raise InvalidInput("its state is no map, or nobody is named who took it.")

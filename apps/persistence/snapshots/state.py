@@ -123,6 +123,7 @@ async def take(
         state=at.state,
         taken_at=now(),
         by=by,
+        generation=store.layout.generation,
     )
     revision = await write_snapshot(store, snapshot)
     if definition.snapshots is not None and definition.snapshots.keep < SNAPSHOTS_KEPT:
@@ -173,6 +174,9 @@ async def _from_one(
         return None
     if snapshot.schema != definition.schema:
         return _left_aside(snapshot, f"Its state has schema {snapshot.schema}, and the definition has {definition.schema}.")
+    serving = store.layout.generation
+    if snapshot.generation not in (0, serving):
+        return _left_aside(snapshot, f"It was taken of generation {snapshot.generation} of the stream, and generation {serving} is read.")
     messages = await _messages(store, snapshot.aggregate, snapshot.version, version, known)
     if not messages or cid_of(messages[0].data) != snapshot.cid or messages[0].sequence != snapshot.sequence:
         return _left_aside(snapshot, f"It was taken at the event {snapshot.cid}, which is not what is stored as its version.")

@@ -40,7 +40,9 @@ class SnapshotWatch:
         newest = await read_newest(self._store, [entry.aggregate for entry in entries]) if entries else {}
         for entry in entries:
             definition = self._definitions[entry.aggregate.context, entry.aggregate.type]
-            await self._take_if_due(definition, Standing.of(definition, entry.aggregate, entry.version, newest.get(entry.aggregate)), entry)
+            last, generation = newest.get(entry.aggregate), self._store.layout.generation
+            standing = Standing.of(definition, entry.aggregate, entry.version, last, generation=generation)
+            await self._take_if_due(definition, standing, entry)
         return len(self._seen.entries) == AT_ONCE
 
     async def _take_if_due(self, definition: AggregateDefinition, standing: Standing, entry: AggregateEntry) -> None:
