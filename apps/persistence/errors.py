@@ -15,7 +15,8 @@
     │   ├── AggregateNotFound
     │   ├── CidNotFound
     │   ├── KeyNotFound
-    │   └── NoRoute              no route takes messages on this subject
+    │   ├── NoRoute              no route takes messages on this subject
+    │   └── NoMapping            one context wants an event of another, and no mapping says how it is said there
     ├── Conflict                 somebody else was first; read again, then decide
     │   ├── VersionConflict
     │   ├── BlockConflict        another event is stored as this version; the histories have parted
@@ -130,6 +131,15 @@ class NoRoute(NotFound):
     def __init__(self, subject: str) -> None:
         super().__init__(f"No route takes messages on {subject}; add one, or do not send them there.")
         self.subject = subject
+
+
+class NoMapping(NotFound):
+    """A context wants an event of another, and no mapping says how it is said there; nothing was sent."""
+
+    def __init__(self, *, source: str, target: str, missing: str) -> None:
+        super().__init__(f"No mapping from {source} to {target} covers {missing}; declare it, or end the interest of {target}.")
+        self.source = source
+        self.target = target
 
 
 class Conflict(PersistenceError):
