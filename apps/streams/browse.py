@@ -23,7 +23,6 @@ from apps.persistence.store import (
 from .event_query import EventQuery
 from .event_rows import EventRow, GapRow, is_plain, rows_of, why_missing
 from .marks import mark_events
-from .names import check_stream_name
 from .rates import RATES
 from .removed import gap_rows
 
@@ -82,7 +81,7 @@ class EventsPage:
 
 async def resolve(store: Store, name: str, query: EventQuery) -> EventQuery:
     """The query with the sequences that its times stand for, so that the address keeps meaning the same. Raises StreamNotFound."""
-    stream = await get_stream(store.connection, check_stream_name(name))
+    stream = await get_stream(store.connection, name)
     places: dict[str, int | None] = {}
     for field, place in (("from", query.start), ("to", query.end), ("at", query.at)):
         if isinstance(place, datetime):
@@ -95,7 +94,7 @@ async def resolve(store: Store, name: str, query: EventQuery) -> EventQuery:
 async def read_events(store: Store, name: str, query: EventQuery) -> EventsPage:
     """The page that `query`, without times, asks for. Raises StreamNotFound, InvalidInput or Unavailable."""
     began = time.perf_counter()
-    stream = await get_stream(store.connection, check_stream_name(name))
+    stream = await get_stream(store.connection, name)
     RATES.note([stream])
     if query.problems:
         return _nothing(store, stream, query)

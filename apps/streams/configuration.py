@@ -12,7 +12,7 @@ from apps.display.figures import count, iso, size, span
 from apps.persistence.store import Layout, Store, StreamInfo, get_stream
 from apps.registry import informed
 
-from .names import check_stream_name, is_system
+from .names import is_system
 
 _RETENTION = {
     "limits": "Kept until a limit is reached",
@@ -61,7 +61,7 @@ class ConfigurationPage:
 
 async def read_configuration(store: Store, name: str) -> ConfigurationPage:
     """Raises StreamNotFound, InvalidInput or Unavailable."""
-    stream = await get_stream(store.connection, check_stream_name(name))
+    stream = await get_stream(store.connection, name)
     layouts = [layout for layout in informed(store).layouts if layout.stream == name]
     return ConfigurationPage(
         stream=stream,

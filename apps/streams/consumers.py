@@ -15,7 +15,6 @@ from apps.persistence.store import ConsumerInfo, Store, StreamInfo, get_stream, 
 from apps.registry import registry
 
 from .addresses import observed_by
-from .names import check_stream_name
 
 STALLED_SECONDS = 60.0
 
@@ -77,7 +76,7 @@ class ConsumersPage:
 
 async def read_consumers(store: Store, name: str, wanted: str = "") -> ConsumersPage:
     """Raises StreamNotFound, InvalidInput or Unavailable."""
-    stream = await get_stream(store.connection, check_stream_name(name))
+    stream = await get_stream(store.connection, name)
     consumers = await list_consumers(store.connection, name)
     now = datetime.now(UTC)
     rows = (_row(consumer, now, "" if observed_by(store) else _fed_by(consumer)) for consumer in consumers)

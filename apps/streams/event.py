@@ -14,7 +14,6 @@ from apps.persistence.store import Gap, Layout, Message, Store, StreamInfo, get_
 from .acts import StreamAct, deleting
 from .event_rows import EventRow, GapRow, to_row
 from .marks import NOT_CHAINED, ChainMark, layout_for, mark_events
-from .names import check_stream_name
 from .removed import gap_rows
 
 CLOCK_SECONDS = 60.0
@@ -107,7 +106,7 @@ class MissingEvent:
 
 async def read_event(store: Store, name: str, sequence: int) -> EventPage | MissingEvent:
     """The event at `sequence`, or why there is none. Raises StreamNotFound or Unavailable."""
-    stream = await get_stream(store.connection, check_stream_name(name))
+    stream = await get_stream(store.connection, name)
     try:
         message = await get_message(store.connection, name, sequence)
     except EventNotFound:
@@ -128,7 +127,7 @@ async def read_event(store: Store, name: str, sequence: int) -> EventPage | Miss
 
 async def read_bytes(store: Store, name: str, sequence: int) -> Message:
     """The stored message. Raises StreamNotFound, EventNotFound or Unavailable."""
-    await get_stream(store.connection, check_stream_name(name))
+    await get_stream(store.connection, name)
     return await get_message(store.connection, name, sequence)
 
 

@@ -18,8 +18,6 @@ from apps.persistence.errors import InvalidInput
 from apps.persistence.store import Store, StreamInfo, get_stream, read_batch, subjects_matching
 from apps.persistence.subjects import check_pattern
 
-from .names import check_stream_name
-
 LISTED_MESSAGES = 20_000
 SHOWN_BRANCHES = 200
 SAMPLES = 24
@@ -75,7 +73,7 @@ async def read_subjects(store: Store, name: str, prefix: str) -> SubjectsPage:
     """The level below `prefix` (empty: the top). Raises StreamNotFound, InvalidInput or Unavailable."""
     if prefix and (check_pattern(prefix) and any(token in ("*", ">") for token in prefix.split("."))):
         raise InvalidInput(f"{prefix!r} is a pattern; open one subject after the other, or filter the events by it.")
-    stream = await get_stream(store.connection, check_stream_name(name))
+    stream = await get_stream(store.connection, name)
     prefix = prefix or _common_prefix(stream)
     return SubjectsPage(stream=stream, prefix=prefix, level=await read_level(store, stream, prefix))
 

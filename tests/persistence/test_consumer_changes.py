@@ -174,7 +174,7 @@ async def test_consumer_begins_where_it_was_asked_to(stage: Stage, stream: str) 
     ("given", "refusal"),
     [
         ({"name": "packer"}, "has a consumer of that name"),
-        ({"name": "a b"}, "name is 'a b'; a consumer's name holds no white space"),
+        ({"name": "a b"}, "name is 'a b', which is no consumer name"),
         ({"name": "cim-mine"}, "the console's own"),
         ({"filter_subjects": "invoices.>"}, "stores only"),
         ({"filter_subjects": "a..b"}, "empty token"),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from apps.persistence.errors import InvalidInput
+from apps.persistence.store import check_stream_name
 from apps.persistence.store.positions import FIRST_MOMENT, LAST_MOMENT, parse_position, parse_sequence
 from apps.streams.event_query import EventQuery
-from apps.streams.names import check_stream_name
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

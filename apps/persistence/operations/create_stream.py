@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ..errors import InvalidInput, StreamNotFound
 from ..registry import Registry
-from ..store import Connection, Store, get_stream, list_streams, to_stream_info
+from ..store import Connection, Store, check_stream_name, get_stream, list_streams, to_stream_info
 from ..subjects import check_pattern, overlaps
 from ..work.operation import Outcome, Plan, Progress
 from .protection import Act, check_allowed
 from .stream_settings import differences, limits_in
 
-_NOT_IN_NAMES = re.compile(r"[\s.*>/\\\x00-\x1f\x7f]")
 RESERVED = ("KV_", "OBJ_", "$")
 
 
@@ -101,8 +99,7 @@ class CreateStream:
 
 def check_name(name: str, parameter: str) -> None:
     """Raises InvalidInput for a name that no plain stream can have."""
-    if _NOT_IN_NAMES.search(name) or len(name) > 255:
-        raise InvalidInput(f"{parameter} is {name[:60]!r}; a stream's name holds no white space and none of . * > / \\.")
+    check_stream_name(name, what=parameter)
     if name.startswith(RESERVED):
         raise InvalidInput(
             f"{parameter} is {name!r}; KV_, OBJ_ and $ begin the names of buckets and of the server's own. Create a bucket instead."

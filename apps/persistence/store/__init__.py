@@ -3,7 +3,7 @@
 from .append import append, append_at
 from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, stored_versions, without
 from .connection import Connection, open_connection
-from .consumers import check_consumer_name, create_consumer, delete_consumer, pause_consumer, reset_consumer
+from .consumers import create_consumer, delete_consumer, pause_consumer, reset_consumer
 from .counting import count_messages
 from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
@@ -25,6 +25,7 @@ from .link import ConnectionState, CoreMessage, Link, Reply, ServerFacts
 from .load import History, at_version, decode_event, find_version, head_of, history, load, messages_of
 from .load import at_time as aggregate_at_time
 from .message import Message
+from .names import check_consumer_name, check_stream_name
 from .objects import (
     ObjectWriter,
     StoredObject,
@@ -112,6 +113,7 @@ __all__ = [
     "check_health",
     "check_key",
     "check_name",
+    "check_stream_name",
     "count_messages",
     "create_consumer",
     "decode_event",

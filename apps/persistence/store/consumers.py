@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..errors import FeatureUnavailable, InvalidInput, ServerRefused
+from ..errors import FeatureUnavailable, ServerRefused
 from .api_errors import CONSUMER_NOT_FOUND
 from .connection import Connection
 from .streams import ConsumerInfo, to_consumer_info
 
 RESET_SINCE = (2, 14)
 PAUSE_SINCE = (2, 11)
-LONGEST_NAME = 255
-_NOT_IN_NAMES = re.compile(r"[\s.*>/\\\x00-\x1f\x7f]")
-
-
-def check_consumer_name(name: str, *, what: str = "consumer") -> str:
-    """Return `name` if a consumer may be called so. Raises InvalidInput that begins with `what`."""
-    if not name or len(name) > LONGEST_NAME or _NOT_IN_NAMES.search(name):
-        raise InvalidInput(f"{what} is {name[:60]!r}; a consumer's name holds no white space and none of . * > / \\.")
-    return name
 
 
 async def create_consumer(connection: Connection, stream: str, config: Mapping[str, Any]) -> ConsumerInfo:

@@ -11,6 +11,7 @@ from ..errors import ServerRefused
 from ..events import parse_time
 from .api_errors import CONSUMER_NOT_FOUND
 from .connection import Connection
+from .names import check_stream_name
 
 _ZERO_TIME = "0001-01-01T00:00:00Z"
 SUBJECTS_PAGE = 100_000
@@ -107,8 +108,8 @@ async def list_streams(connection: Connection) -> list[StreamInfo]:
 
 
 async def get_stream(connection: Connection, name: str) -> StreamInfo:
-    """One stream. Raises StreamNotFound."""
-    return to_stream_info(await connection.api(f"STREAM.INFO.{name}", stream=name))
+    """One stream. Raises StreamNotFound, InvalidInput for what no stream can be called."""
+    return to_stream_info(await connection.api(f"STREAM.INFO.{check_stream_name(name)}", stream=name))
 
 
 async def list_consumers(connection: Connection, stream: str) -> list[ConsumerInfo]:
