@@ -1,8 +1,9 @@
 """This package is read models by type and id: stored in a bucket, queried with filters, sorts and pages, and held in a near cache."""
 
 from .cache import CacheFigures, NearCache, open_near_cache
-from .model import Model, ModelSchema, ReadModelMetadata, StoredModel
-from .options import Filter, Op, Pagination, QueryBuilder, QueryOptions, QueryResult, Sort, SortDirection, TimeRange
+from .keys import key_pages
+from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_key
+from .options import Filter, Op, Pagination, QueryBuilder, QueryOptions, QueryResult, Sort, SortDirection, TimeRange, check_field
 from .ordering import field_of, is_comparable, order_key
 from .selection import Selection
 from .store import READ_MODELS_BUCKET, ReadModelStore, ReadModelStoreBuilder
@@ -30,8 +31,11 @@ __all__ = [
     "SortDirection",
     "StoredModel",
     "TimeRange",
+    "check_field",
     "field_of",
     "is_comparable",
+    "is_model_key",
+    "key_pages",
     "open_near_cache",
     "order_key",
     "watching",

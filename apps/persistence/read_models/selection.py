@@ -22,6 +22,11 @@ class Selection:
         self._rows: list[StoredModel] = []
         self._end = options.offset + options.limit
 
+    @property
+    def pattern(self) -> str:
+        """Which keys are wanted."""
+        return self._options.pattern
+
     def add(self, stored: StoredModel) -> None:
         """Look at one model."""
         self.scanned += 1
