@@ -78,7 +78,7 @@ async def test_backup_of_a_bucket_and_of_an_empty_stream_are_files_too(stage: St
     bucket = await carry_out(stage, "backup", stream="KV_colours")
     empty = await carry_out(stage, "backup", stream="EMPTY")
 
-    assert "KV_colours 1 – 1, 1 messages" in bucket.outcome
+    assert "KV_colours 1 – 1, 1 message " in bucket.outcome
     assert "EMPTY, empty" in empty.outcome
 
 

@@ -56,7 +56,7 @@ async def test_restored_chains_are_verified_event_by_event_under_another_name(st
 
     run = await carry_out(stage, "restore", file=name, stream="LOOK")
 
-    assert "5 events of 2 aggregates are intact, each its bytes, its place and its link, up to sequence 5" in run.outcome
+    assert "5 events of 2 aggregates intact, each by its bytes, its place and its link, up to sequence 5" in run.outcome
     assert await blocks(stage.store, "LOOK") == await blocks(stage.store)
     assert (await get_stream(stage.store.connection, "LOOK")).subjects == ("restored.LOOK",)
 
@@ -95,7 +95,7 @@ async def test_restored_work_queue_keeps_its_messages(stage: Stage) -> None:
 
     run = await carry_out(stage, "restore", file=name)
 
-    assert "1 messages by its state, as reading would take them" in run.outcome
+    assert "1 message by its state, as reading would take them" in run.outcome
     assert (await get_stream(stage.store.connection, "JOBS")).messages == 1
 
 
@@ -174,7 +174,7 @@ async def test_fault_within_a_restored_chain_is_found(stage: Stage) -> None:
     run = await carry_out(stage, "restore", file=name, stream="LOOK")
 
     assert run.state is RunState.FAILED
-    assert "LOOK is not what was backed up: verification has 1 findings, the first:" in run.outcome
+    assert "LOOK is not what was backed up: verification has 1 finding, the first:" in run.outcome
 
 
 # -- interrupted -------------------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ..store.stream_backup import StreamBackup, chunk_bytes, open_backup
 from ..transfer import BACKUP_SUFFIX, FILES_BUCKET, BackupManifest, BackupWriter, FileKind, Made, free_name, new_nuid
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from ..work.rates import measured_rate
+from .counting import counted
 from .stream_choices import every_stream
 
 OWN_FILES = f"OBJ_{FILES_BUCKET}"
@@ -52,7 +53,7 @@ class Backup:
                 Change(what="Messages in it", now="none", after=f"{info.messages:,}, or what is stored when it begins"),
                 Change(what="Consumers in it", now="none", after=consumers),
             ),
-            counts=((f"{self.stream}, bytes at most", info.bytes),),
+            counts=((f"{self.stream}, at most", info.bytes),),
             notes=(
                 "The stream is only read, and writers go on meanwhile. The file holds its whole content.",
                 "The file lies on the same server until you download it: what takes the server takes both.",
@@ -170,4 +171,4 @@ def _manifest(
 def _words(manifest: BackupManifest) -> str:
     if not manifest.messages:
         return f"{manifest.stream}, empty"
-    return f"{manifest.stream} {int(manifest.state['first_seq']):,} – {manifest.last_sequence:,}, {manifest.messages:,} messages"
+    return f"{manifest.stream} {int(manifest.state['first_seq']):,} – {manifest.last_sequence:,}, {counted(manifest.messages, 'message')}"

@@ -26,6 +26,11 @@ class Span:
     last: int
 
 
+def counted(number: int, noun: str) -> str:
+    """As in `1 message` and `2 messages`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 async def measure(connection: Connection, info: StreamInfo, *, pattern: str, before: int) -> Span:
     """What lies before a sequence. Raises InvalidInput where the stream lets nobody count by subject."""
     before = max(1, min(before, info.last_sequence + 1))

@@ -62,7 +62,7 @@ class Restore:
                 Change(what="Subjects", now="free", after=subjects or "none of its own"),
                 Change(what="Durable consumers", now="none", after=" ".join(manifest.durables) or "none"),
             ),
-            counts=((f"{file.name}, bytes", file.stored.size),),
+            counts=((file.name, file.stored.size),),
             notes=(
                 f"It was backed up from {manifest.server} by {manifest.by}.",
                 "First every byte of the file is checked; only then is the server sent any of it.",

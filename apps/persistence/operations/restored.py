@@ -11,6 +11,7 @@ from ..chain import verify_stream
 from ..registry import Registry
 from ..store import Store, StreamInfo, find_layout, get_stream, list_consumers, open_reader
 from ..transfer import BackupManifest
+from .counting import counted
 
 OnPart = Callable[[float], Awaitable[None]]
 _OTHER = frozenset({"name", "subjects", "metadata", "mirror", "sources", "republish", "subject_transform"})
@@ -36,9 +37,9 @@ async def verify_restored(store: Store, registry: Registry, manifest: BackupMani
         faults += wrong
     elif info.retention == "limits":
         messages = await _count(store, info, on_part)
-        how = f"{messages:,} messages read"
+        how = f"{counted(messages, 'message')} read"
     else:  # reading by a consumer could take messages away
-        messages, how = info.messages, f"{info.messages:,} messages by its state, as reading would take them"
+        messages, how = info.messages, f"{counted(info.messages, 'message')} by its state, as reading would take them"
     faults += _state_faults(info, manifest, messages)
     fewer = manifest.messages - messages
     gone = f", {fewer:,} fewer than when the backup began, as its limits or readers may have taken them" if fewer > 0 else ""
@@ -50,11 +51,12 @@ async def _read_chains(chained: Store, info: StreamInfo, on_part: OnPart) -> tup
         await on_part(at.checked / max(1, info.messages))
 
     verdict = await verify_stream(chained, to_sequence=info.last_sequence, on_progress=on_progress)
-    how = f"{verdict.checked:,} events of {verdict.aggregates:,} aggregates are intact, each its bytes, its place and its link"
+    events, aggregates = counted(verdict.checked, "event"), counted(verdict.aggregates, "aggregate")
+    how = f"{events} of {aggregates} intact, each by its bytes, its place and its link"
     if verdict.intact:
         return verdict.checked, how, []
     first = verdict.findings[0].explanation if verdict.findings else "see its verification"
-    return verdict.checked, how, [f"verification has {verdict.finding_count:,} findings, the first: {first.rstrip('.')}"]
+    return verdict.checked, how, [f"verification has {counted(verdict.finding_count, 'finding')}, the first: {first.rstrip('.')}"]
 
 
 async def _count(store: Store, info: StreamInfo, on_part: OnPart) -> int:
