@@ -184,7 +184,7 @@ async def test_consumer_begins_where_it_was_asked_to(stage: Stage, stream: str) 
         ({"deliver": "sometimes"}, "must be one of all, new, last, last_per_subject"),
         ({"start": "99"}, "ends at 6"),
         ({"ack_wait": "soon"}, "ack_wait is 'soon'"),
-        ({"ack_wait": "0 s"}, "longer than nothing"),
+        ({"ack_wait": "0 s"}, "takes as no limit"),
         ({"ack_policy": "none", "max_deliver": "3"}, "needs acknowledgements"),
         ({"max_deliver": "0"}, "at least 1"),
         ({"inactive_threshold": "9e99 d"}, "inactive_threshold is"),

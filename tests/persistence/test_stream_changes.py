@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from apps.persistence.errors import InvalidInput, KeyNotFound
-from apps.persistence.operations.stream_settings import age_words, parse_age, parse_size, size_words
+from apps.persistence.operations.stream_settings import age_words, limits_in, parse_age, parse_size, size_words
 from apps.persistence.registry import StreamChanges
 from apps.persistence.store import ensure_bucket, get_stream, kv_get, kv_history, kv_put, list_consumers
 from apps.persistence.store.embedded import EmbeddedServer
@@ -55,6 +56,9 @@ async def test_stream_is_created_as_it_was_planned(stage: Stage) -> None:
         ({"name": "KEPT-1"}, "CIM_PROTECTED_STREAMS"),
         ({"name": "X", "subjects": "cim.events.mine"}, r"overlaps cim\.events\.> of CIM-EVENTS"),
         ({"name": "X", "subjects": "a..b"}, "empty token"),
+        ({"name": "X", "subjects": "$JS.>"}, "begins with \\$ is the server's own"),
+        ({"name": "X", "subjects": ">"}, "server's own"),
+        ({"name": "X", "subjects": "rv.>\nrv.a"}, r"rv\.> and rv\.a, which overlap"),
         ({"name": "X", "max_age": "soon"}, "max_age is 'soon'"),
         ({"name": "X", "max_bytes": "much"}, "max_bytes is 'much'"),
     ],
@@ -227,3 +231,18 @@ def test_ages_are_typed_and_read(text: str, nanoseconds: int, words: str) -> Non
 def test_sizes_are_typed_and_read(text: str, octets: int, words: str) -> None:
     assert parse_size("max_bytes", text) == octets
     assert size_words(octets) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"max_bytes": "0"}, "max_bytes is '0', which a NATS server takes as no limit; write none"),
+        ({"max_messages": "0"}, "max_messages is '0', which a NATS server takes as no limit"),
+        ({"max_bytes": "9" * 23}, "more than a NATS server can hold"),
+        ({"max_age": "999999999999 d"}, "more than a NATS server can hold"),
+        ({"max_message_size": "3 GB"}, "max_message_size is '3 GB'; at most 2,147,483,647 bytes are possible"),
+    ],
+)
+def test_limits_that_a_server_would_not_keep_are_refused(given: dict[str, str], words: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(words)):
+        limits_in(given)

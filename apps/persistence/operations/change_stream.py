@@ -11,11 +11,10 @@ from ..errors import InvalidInput
 from ..events import now
 from ..registry import Registry
 from ..store import Connection, Store, StreamInfo, at_time, get_stream, subjects_matching
-from ..subjects import check_pattern
 from ..work.operation import Outcome, Plan, Progress
 from .blast import blast_radius
 from .counting import ALL, measure
-from .create_stream import check_subjects_free
+from .create_stream import check_subjects, check_subjects_free
 from .protection import Act, check_allowed, is_chained
 from .stream_choices import every_stream
 from .stream_settings import LIMITS, differences, limits_in
@@ -102,7 +101,7 @@ class ChangeStream:
                 f"{self.stream} holds chains, and {expiring[0]} would let events vanish: a version that is gone could be written again."
             )
         if self.subjects:
-            wanted["subjects"] = [check_pattern(subject) for subject in self.subjects]
+            wanted["subjects"] = check_subjects(self.subjects)
         plain = {"description": self.description, "num_replicas": self.replicas}
         wanted |= {key: value for key, value in plain.items() if value}
         wanted |= {key: getattr(self, key) for key in ("discard", "compression") if getattr(self, key) != "unchanged"}

@@ -75,7 +75,7 @@ class CreateStream:
         limits = {name: getattr(self, name) for name in ("max_age", "max_messages", "max_bytes", "max_per_subject", "duplicate_window")}
         return {
             "name": self.name,
-            "subjects": [check_pattern(subject) for subject in self.subjects],
+            "subjects": check_subjects(self.subjects),
             **({"description": self.description} if self.description else {}),
             "storage": self.storage,
             "retention": self.retention,
@@ -104,6 +104,20 @@ def check_name(name: str, parameter: str) -> None:
         raise InvalidInput(
             f"{parameter} is {name!r}; KV_, OBJ_ and $ begin the names of buckets and of the server's own. Create a bucket instead."
         )
+
+
+def check_subjects(subjects: tuple[str, ...]) -> list[str]:
+    """The patterns a stream may store. Raises InvalidInput for the server's own and for two that meet."""
+    for number, subject in enumerate(subjects):
+        check_pattern(subject)
+        if subject.startswith("$") or overlaps(subject, "$JS.>"):
+            raise InvalidInput(
+                f"subjects holds {subject}; what begins with $ is the server's own. Write subjects of your own, such as orders.>"
+            )
+        met = next((other for other in subjects[:number] if overlaps(subject, other)), None)
+        if met is not None:
+            raise InvalidInput(f"subjects holds {met} and {subject}, which overlap; leave one of them out.")
+    return list(subjects)
 
 
 async def check_subjects_free(connection: Connection, subjects: tuple[str, ...], *, but: str) -> None:

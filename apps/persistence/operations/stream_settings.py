@@ -12,6 +12,8 @@ from ..work.operation import Change
 
 NO_LIMIT = ("none", "no limit", "unlimited")
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
+GREATEST = 2**63 - 1
+"""What a server keeps of an age in nanoseconds, a size in bytes or a count: about 292 years, or 9.2 EB."""
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _LONG = {"second": "s", "minute": "min", "hour": "h", "day": "d", "week": "w", "year": "y"}
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -24,7 +26,7 @@ def parse_age(name: str, text: str) -> int:
     seconds = _SECONDS.get(_LONG.get(unit, found[2] if found and found[2] == "ms" else unit))
     if found is None or not found[2] or seconds is None:
         raise InvalidInput(f"{name} is {text[:40]!r}; write a time such as 30 d, 12 h or 2 min, or none.")
-    return round(float(found[1]) * seconds * 1e9)
+    return _checked(name, text, round(float(found[1]) * seconds * 1e9))
 
 
 def parse_size(name: str, text: str) -> int:
@@ -32,7 +34,7 @@ def parse_size(name: str, text: str) -> int:
     found = _AMOUNT.fullmatch(text.strip().lower().replace(",", ""))
     if found is None or found[2] not in _BYTES:
         raise InvalidInput(f"{name} is {text[:40]!r}; write a size such as 10 GB, 512 KiB or 4096, or none.")
-    return round(float(found[1]) * _BYTES[found[2]])
+    return _checked(name, text, round(float(found[1]) * _BYTES[found[2]]))
 
 
 def parse_count(name: str, text: str) -> int:
@@ -40,7 +42,16 @@ def parse_count(name: str, text: str) -> int:
     digits = text.replace(",", "").replace(" ", "")
     if not (digits.isascii() and digits.isdigit() and 0 < len(digits) <= 18):
         raise InvalidInput(f"{name} is {text[:40]!r}; write a whole number, or none.")
-    return int(digits)
+    return _checked(name, text, int(digits))
+
+
+def _checked(name: str, text: str, amount: int) -> int:
+    """What a server can hold; 0 it would take as no limit at all, the opposite of what is written."""
+    if amount < 1:
+        raise InvalidInput(f"{name} is {text[:40]!r}, which a NATS server takes as no limit; write none if that is meant.")
+    if amount > GREATEST:
+        raise InvalidInput(f"{name} is {text[:40]!r}, more than a NATS server can hold; write less, or none.")
+    return amount
 
 
 def age_words(nanoseconds: int) -> str:
@@ -77,6 +88,7 @@ class Limit:
     parse: Callable[[str, str], int]
     words: Callable[[int], str]
     none: int = -1
+    most: int = GREATEST
 
 
 LIMITS: Mapping[str, Limit] = {
@@ -84,7 +96,7 @@ LIMITS: Mapping[str, Limit] = {
     "max_messages": Limit(key="max_msgs", parse=parse_count, words=count_words),
     "max_bytes": Limit(key="max_bytes", parse=parse_size, words=size_words),
     "max_per_subject": Limit(key="max_msgs_per_subject", parse=parse_count, words=count_words),
-    "max_message_size": Limit(key="max_msg_size", parse=parse_size, words=size_words),
+    "max_message_size": Limit(key="max_msg_size", parse=parse_size, words=size_words, most=2**31 - 1),
     "duplicate_window": Limit(key="duplicate_window", parse=parse_age, words=age_words, none=0),
 }
 """By the name of the parameter."""
@@ -124,6 +136,8 @@ def limits_in(given: Mapping[str, str]) -> dict[str, int]:
         limit = LIMITS[name]
         if text.strip():
             found[limit.key] = limit.none if text.strip().lower() in NO_LIMIT else limit.parse(name, text)
+            if found[limit.key] > limit.most:
+                raise InvalidInput(f"{name} is {text[:40]!r}; at most {limit.words(limit.most)} are possible.")
     return found
 
 
