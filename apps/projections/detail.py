@@ -13,9 +13,11 @@ from apps.persistence.projections import (
     ProjectionRecord,
     ProjectionStatus,
     State,
+    at_generation,
     bucket_of,
     filling_of,
     find_record,
+    placed,
     project_status,
     read_samples,
 )
@@ -32,10 +34,14 @@ RUNS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRow:
-    """A build; `filling` says who fills it where it is not complete, and `run` names the run that began it, empty where workers did."""
+    """A build; `filling` says who fills it where it is not complete, and `run` names the run that began it, empty where workers did.
+
+    `elsewhere` names the stream that it was built from where that is a generation that does not serve.
+    """
 
     build: Build
     filling: Filling | None
+    elsewhere: str
 
     @property
     def run(self) -> str:
@@ -109,7 +115,10 @@ async def _builds(
     rows = []
     for build in reversed(record.builds):
         is_open = build.completed is None and build.number != record.serving
-        rows.append(BuildRow(build=build, filling=await filling_of(connection, definition, record, build, crew) if is_open else None))
+        filling = await filling_of(connection, definition, record, build, crew) if is_open else None
+        is_elsewhere = build.generation != placed(connection, definition).generation
+        stream = at_generation(connection, definition, build.generation).stream
+        rows.append(BuildRow(build=build, filling=filling, elsewhere=stream if is_elsewhere else ""))
     return tuple(rows)
 
 

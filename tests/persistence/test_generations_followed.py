@@ -13,7 +13,16 @@ import pytest
 from apps.persistence.encoding import decode
 from apps.persistence.errors import NotFound
 from apps.persistence.events import NewEvent, StoredEvent, new_id
-from apps.persistence.projections import ProjectionDefinition, State, bucket_of, project_status, read_record, run_all
+from apps.persistence.projections import (
+    Failure,
+    Filling,
+    ProjectionDefinition,
+    State,
+    bucket_of,
+    project_status,
+    read_record,
+    run_all,
+)
 from apps.persistence.projections.builtin import NewestState, find_newest_state, newest_state_projections
 from apps.persistence.projections.definition import Models
 from apps.persistence.store import EVENTS, Store, append, ensure_home, head_of, kv_get, open_store
@@ -120,6 +129,42 @@ async def test_projection_follows_back(filled: Store) -> None:
 
         build = await until_build(filled, counts.name, generation=1)
         assert await until_counted(filled, counts.name, build, "added") == 4
+
+
+async def test_build_that_was_begun_for_a_generation_that_was_rolled_back_is_dropped(filled: Store) -> None:
+    counts = counting(filled)
+    stumbling = replace(counts, keys=stumble_at_put)
+    async with running(filled, stumbling):
+        await until_counted(filled, counts.name, 1, "removed")
+        await change_of(filled).up(work_of(filled))
+        await until(lambda: failure_beside(filled, counts.name))
+    await change_of(filled).down(work_of(filled))
+    (left,) = await project_status(filled.connection, [stumbling])
+
+    async with running(filled, stumbling):
+
+        async def look() -> bool | None:
+            return len((await read_record(filled.connection, counts.name)).builds) == 1 or None
+
+        await until(look)
+        (status,) = await project_status(filled.connection, [stumbling])
+
+    assert left.rebuild is not None
+    assert (left.state, left.rebuild.filling, left.rebuild.stream) == (State.LIVE, Filling.SUPERSEDED, f"{filled.declared.stream}-2")
+    assert (status.state, status.rebuild, status.build) == (State.LIVE, None, 1)
+    assert await until_counted(filled, counts.name, 1, "added") == 4
+
+
+def stumble_at_put(stored: StoredEvent) -> list[str]:
+    if stored.event.type == "put":
+        raise ValueError("nobody said what to do with what was put")
+    return [f"type.{stored.event.type}"]
+
+
+async def failure_beside(store: Store, name: str) -> Failure | None:
+    """Why the build beside the one that serves stopped."""
+    rebuilding = (await read_record(store.connection, name)).rebuilding
+    return rebuilding.failure if rebuilding else None
 
 
 async def test_newest_states_of_another_generation_lie_apart(own_nats_server: EmbeddedServer) -> None:

@@ -20,9 +20,10 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFacts:
-    """One build: its position, and its durable consumer (None before it was first run)."""
+    """One build: the stream that it reads, its position, and its durable consumer (None before it was first run)."""
 
     build: int
+    stream: str
     position: Position
     consumer: ConsumerInfo | None
 
@@ -93,7 +94,8 @@ async def _build(
         position = await read_position(connection, place_of(definition, number))
     except StreamNotFound:
         position = Position()
-    return BuildFacts(build=number, position=position, consumer=consumers.get((definition.stream, bucket_of(definition.name, number))))
+    consumer = consumers.get((definition.stream, bucket_of(definition.name, number)))
+    return BuildFacts(build=number, stream=definition.stream, position=position, consumer=consumer)
 
 
 async def _next_event(connection: Connection, definition: ProjectionDefinition, position: int) -> tuple[int, datetime] | tuple[None, None]:

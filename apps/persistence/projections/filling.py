@@ -19,6 +19,7 @@ class Filling(StrEnum):
     WAITING = "Waits for a worker"
     PAUSED = "Paused"
     STOPPED = "Stopped"
+    SUPERSEDED = "Superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,13 @@ NOBODY_ASKED = Crew()
 async def filling_of(
     connection: Connection, definition: ProjectionDefinition, record: ProjectionRecord, build: Build, crew: Crew
 ) -> Filling:
-    """Who fills a build that is not complete: the run that began it, or a worker by itself where the code is newer than what serves."""
-    serving = record.serving_build
+    """Who fills a build that is not complete: the run that began it, or a worker by itself where the code is newer than what serves.
+
+    Nobody does where it was begun for a generation of the stream that does not serve: it is superseded.
+    """
+    serving, here = record.serving_build, placed(connection, definition)
+    if build.generation != here.generation:
+        return Filling.SUPERSEDED
     if build.failure is not None:
         return Filling.STOPPED
     if build.owner and crew.filling_by is not None:
@@ -44,7 +50,6 @@ async def filling_of(
     elif crew.filling_by is None:
         found = Filling.FILLING
     else:
-        here = placed(connection, definition)
         is_newer = definition.version > serving.version or here.generation != serving.generation
         found = Filling.FILLING if is_newer else Filling.STOPPED
     return Filling.WAITING if found is Filling.FILLING and crew.workers_alive == 0 else found

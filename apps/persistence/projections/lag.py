@@ -46,15 +46,20 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """A build that is not complete: how far it is, of how much, the version of its code, and the run that fills it, empty for workers."""
+    """A build that is not complete: how far it is, of how much, the version of its code, and the run that fills it, empty for workers.
+
+    `stream` is the one that it is built from, `failure` why it stopped, if it did.
+    """
 
     build: int
+    stream: str
     version: int
     position: int
     applied: int
     lag: int | None
     owner: str
     filling: Filling
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,7 @@ async def project_status(
     """
     facts = await gather_facts(connection, definitions)
     series = await read_series(connection, [definition.name for definition in definitions])
-    fillings = [await _filling_beside(connection, known, crew) for known in facts]
+    fillings = [await _filling_beside(connection, one, known, crew) for one, known in zip(definitions, facts, strict=True)]
     after = LIVE_WITHIN_SECONDS if crew.workers_alive == 0 else stalled_after_seconds
     moment = now()
     return [
@@ -119,10 +124,10 @@ async def project_status(
     ]
 
 
-async def _filling_beside(connection: Connection, facts: Facts, crew: Crew) -> Filling | None:
+async def _filling_beside(connection: Connection, definition: ProjectionDefinition, facts: Facts, crew: Crew) -> Filling | None:
     if facts.beside is None or facts.record is None:
         return None
-    return await filling_of(connection, facts.definition, facts.record, facts.record.build(facts.beside.build), crew)
+    return await filling_of(connection, definition, facts.record, facts.record.build(facts.beside.build), crew)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +205,8 @@ def _rebuild(facts: Facts, filling: Filling | None) -> Rebuild | None:
         version=build.version,
         owner=build.owner,
         filling=filling,
+        stream=facts.beside.stream,
+        failure=build.failure,
         position=facts.beside.position.sequence,
         applied=facts.beside.position.applied,
         lag=facts.beside.lag,

@@ -142,6 +142,12 @@ class ProjectionRecord:
         beside = [build for build in self.builds if build.completed is None and build.number != self.serving]
         return beside[-1] if beside else None
 
+    def superseded(self, generation: int) -> tuple[Build, ...]:
+        """The builds that were begun for another generation of the stream than this one, which serves, and never completed."""
+        return tuple(
+            build for build in self.builds if build.completed is None and build.number != self.serving and build.generation != generation
+        )
+
     def begun_by(self, owner: str, *, version: int, generation: int) -> Build | None:
         """The newest build that `owner` has begun for this version and generation, and not completed."""
         for build in reversed(self.builds):

@@ -15,13 +15,13 @@ from typing import Protocol
 
 from ..errors import ContinuityLost, InvalidInput, LeaseLost, PersistenceError, ProjectionFailed
 from ..events import now
-from ..store import Connection, CoreMessage, Store
+from ..store import Connection, CoreMessage, Store, read_generations
 from ..store.generations import GENERATIONS_BUCKET
 from .control import RECORDS_BUCKET, ensure_record, read_record, record_failure
 from .definition import ProjectionDefinition
 from .models import place_of, read_position
 from .placing import placed
-from .rebuild import build_beside, switch
+from .rebuild import build_beside, drop_build, switch
 from .record import Build, ProjectionRecord, Wanted
 from .runner import Orders, run_projection
 
@@ -94,8 +94,13 @@ async def _serve(store: Store, definition: ProjectionDefinition, lease: HeldLeas
         while True:
             here = placed(store.connection, definition)
             wanted = _wanted(record, here)
-            for feed in tasks.keys() - wanted:
-                tasks.pop(feed).cancel()
+            ended = [tasks.pop(feed) for feed in tasks.keys() - wanted]
+            for task in ended:
+                task.cancel()
+            if _superseded(record, here):
+                if ended:
+                    await asyncio.wait(ended)
+                await _drop_superseded(store.connection, definition, record)
             for feed in wanted - tasks.keys():
                 tasks[feed] = group.create_task(_feed(store, here, feed, lease), name=f"{definition.name} {feed.build}")
             record = await _next_record(store.connection, record, changed)
@@ -119,6 +124,19 @@ def _wanted(record: ProjectionRecord, definition: ProjectionDefinition) -> set[_
     fed = [build for build in record.builds if build.number == serving.number or (build.completed and definition.target is None)]
     usable = [build for build in fed if _made_of(build) == wanted and build.failure is None]
     return {_Feed(build.number, skip, generation=build.generation) for build in usable}
+
+
+def _superseded(record: ProjectionRecord, definition: ProjectionDefinition) -> list[Build]:
+    """Builds that workers began for a generation of the stream that does not serve; what a run began, the next rebuild removes."""
+    return [build for build in record.superseded(definition.generation) if not build.owner]
+
+
+async def _drop_superseded(connection: Connection, definition: ProjectionDefinition, record: ProjectionRecord) -> None:
+    """Nobody would ever fill them: as after a roll back. Which generation serves is asked of the leader before anything is deleted."""
+    await read_generations(connection, definition.stream)
+    for build in _superseded(record, placed(connection, definition)):
+        log.info("build %s of projection %s is dropped: it was begun for another generation", build.number, definition.name)
+        await drop_build(connection, definition, build.number)
 
 
 def _made_of(build: Build) -> tuple[int, int]:
