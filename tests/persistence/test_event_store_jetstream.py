@@ -73,6 +73,24 @@ async def test_story_is_found_by_the_index_once_there_is_one(own_nats_server: Em
         await events.append_events(CART, [added("a", correlation=story), added("b")])
         await run_projection(store, index_of(EVENTS), 1, Orders(until=2))
         await events.append_events(CART, [added("c", correlation=story)])
+        asked: list[str] = []
+        async with store.connection.subscribe("$JS.API.DIRECT.GET.KV_cim-event-index-1", lambda message: asked.append(message.subject)):
+            found = await events.get_events_by_correlation(story)
+
+    assert [one.event.payload["item"] for one in found] == ["a", "c"]
+    assert asked != []
+
+
+async def test_story_is_found_far_behind_what_the_index_knows(own_nats_server: EmbeddedServer) -> None:
+    story = new_id()
+    async with open_store(own_nats_server.settings("worker")) as store:
+        await ensure_home(store.connection)
+        events = JetStreamEventStore(store=store)
+        await events.append_events(CART, [added("a", correlation=story)])
+        await run_projection(store, index_of(EVENTS), 1, Orders(until=1))
+        for number in range(6):
+            await events.append_events(AggregateRef("sales", "cart", f"d{number}"), [added("b")] * 1000)
+        await events.append_events(CART, [added("c", correlation=story)])
 
         found = await events.get_events_by_correlation(story)
 

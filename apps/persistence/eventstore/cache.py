@@ -53,7 +53,7 @@ async def _grown(store: Store, aggregate: AggregateRef, known: tuple[Message, ..
     """What is known with what has come since; None where the server holds another chain."""
     newest = await get_last(store.connection, store.layout.stream, store.layout.all_of(aggregate))
     last = known[-1]
-    if newest is None or newest.stream != last.stream or newest.sequence < last.sequence:
+    if newest is None or newest.stream != last.stream:
         return None
     if newest.sequence == last.sequence:
         return known if newest.data == last.data else None

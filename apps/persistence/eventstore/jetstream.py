@@ -116,11 +116,11 @@ async def _is_indexed(store: Store) -> bool:
     """Whether the index of events knows the stream so far that it and the newest events are all there is."""
     definition = index_of(store.layout)
     record = await find_record(store.connection, definition.name)
+    if record and (record.serving_build.generation, record.serving_build.version) != (store.layout.generation, definition.version):
+        return False  # it knows the sequences of another generation, or is written in another way
     info = await get_stream(store.connection, store.layout.stream)
-    if record is None or (record.serving_build.generation, record.serving_build.version) != (store.layout.generation, definition.version):
-        return False
     try:
-        position = await read_position(store.connection, place_of(definition, record.serving))
+        position = await read_position(store.connection, place_of(definition, record.serving if record else 1))
     except StreamNotFound:
-        return False
+        return info.last_sequence <= MAX_TAIL
     return info.last_sequence - position.sequence <= MAX_TAIL
