@@ -54,12 +54,21 @@ def make_document(choices: Sequence[Choice]) -> Map:
         "info": {"title": "CIM console", "version": VERSION, "summary": "Plan, start and follow operations, as on the console's pages."},
         "servers": [{"url": "/api/v1"}],
         "security": [{"token": []}],
-        "paths": {**_operation_paths(choices), **_run_paths(), **_other_paths()},
+        "paths": _identified({**_operation_paths(choices), **_run_paths(), **_other_paths()}),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "A token of the page Tokens."}},
             "schemas": {name_of(shape): schema_of(shape) for shape in shapes} | plans,
         },
     }
+
+
+def _identified(paths: Map) -> Map:
+    """Each act under the name by which generated clients call it: its method and the words of its path, such as get_runs_run."""
+    for path, acts in paths.items():
+        words = "_".join(part.strip("{}") for part in path.removesuffix(".json").replace("-", "_").strip("/").split("/"))
+        for method in acts.keys() - {"parameters"}:
+            acts[method] = {"operationId": f"{method}_{words}", **acts[method]}
+    return paths
 
 
 def parameters_schema(choice: Choice) -> Map:
@@ -90,9 +99,7 @@ def _operation_paths(choices: Sequence[Choice]) -> Map:
     for choice in choices:
         act = _act(f"Plan: {choice.title}. {choice.description}", {200: PlanShape}, more=(400, 404, 409, 413, 502))
         body = {"$ref": f"#/components/schemas/Plan_{choice.name}"}
-        paths[f"/operations/{choice.name}/plan"] = {
-            "post": {**act, "operationId": f"plan_{choice.name}", "requestBody": {"content": {JSON: {"schema": body}}, "required": True}}
-        }
+        paths[f"/operations/{choice.name}/plan"] = {"post": {**act, "requestBody": {"content": {JSON: {"schema": body}}, "required": True}}}
     started = {202: StartedShape}
     paths["/operations/{operation}/dry-run"] = {
         "post": _act("Start the dry run of a plan: it only reads", started, body=DryRunBody, more=(400, 404, 409, 413)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -100,4 +101,7 @@ def test_a_run_is_confirmed_without_javascript(console: RunningConsole, sign_in:
 
     confirm(page, "/runs/new/verify/review/?stream=CIM-DEMO-TAMPERED&full=on")
 
+    deadline = time.monotonic() + 30
+    while page.locator("main", has_text="Verify CIM-DEMO-TAMPERED from sequence 1").count() == 0 and time.monotonic() < deadline:
+        page.reload()  # without JavaScript a page stays as it was until it is fetched again
     expect(page.locator("main")).to_contain_text("Verify CIM-DEMO-TAMPERED from sequence 1")

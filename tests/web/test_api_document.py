@@ -32,6 +32,9 @@ def test_document_plans_every_operation_and_refers_to_nothing_that_is_not_there(
 
     assert document["openapi"] == "3.1.0"
     assert {path.split("/")[2] for path in document["paths"] if path.endswith("/plan")} == set(OPERATIONS)
+    names = [acts[method]["operationId"] for acts in document["paths"].values() for method in acts if method != "parameters"]
+    assert len(set(names)) == len(names)
+    assert {"get_runs", "post_runs_run_cancel", "post_operations_create_stream_plan"} <= set(names)
     assert references_in(document) == {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
 
