@@ -1,7 +1,9 @@
 """This package is read models by type and id: stored in a bucket, queried with filters, sorts and pages, and held in a near cache."""
 
 from .cache import CacheFigures, NearCache, open_near_cache
+from .contract import ReadModels
 from .keys import key_pages
+from .memory import MemoryReadModelStore
 from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_key
 from .options import Filter, Op, Pagination, QueryBuilder, QueryOptions, QueryResult, Sort, SortDirection, TimeRange, check_field
 from .ordering import field_of, is_comparable, order_key
@@ -15,6 +17,7 @@ __all__ = [
     "CacheFigures",
     "Filter",
     "Listener",
+    "MemoryReadModelStore",
     "Model",
     "ModelSchema",
     "NearCache",
@@ -26,6 +29,7 @@ __all__ = [
     "ReadModelMetadata",
     "ReadModelStore",
     "ReadModelStoreBuilder",
+    "ReadModels",
     "Selection",
     "Sort",
     "SortDirection",
