@@ -90,7 +90,7 @@ async def read_detail(store: Store, name: str, span: Span) -> Detail:
     return Detail(
         row=Row(status=status),
         record=record,
-        consumer=await _consumer(connection, definition, record),
+        consumer=await _consumer(connection, status),
         chart=make_chart(span, await read_samples(connection, name, span.tier), runs),
         runs=runs,
         builds=await _builds(connection, definition, record, crew),
@@ -122,11 +122,11 @@ async def _builds(
     return tuple(rows)
 
 
-async def _consumer(connection: Connection, definition: ProjectionDefinition, record: ProjectionRecord | None) -> ConsumerInfo | None:
-    if record is None:
+async def _consumer(connection: Connection, status: ProjectionStatus) -> ConsumerInfo | None:
+    if status.measured is None:
         return None
     try:
-        return await find_consumer(connection, definition.stream, bucket_of(definition.name, record.serving))
+        return await find_consumer(connection, status.definition.stream, bucket_of(status.name, status.measured))
     except NotFound:
         return None
 
@@ -155,6 +155,12 @@ def _status_warnings(status: ProjectionStatus, workers_alive: int) -> list[str]:
         found.append("It has never run. A worker that knows it begins at the first event by itself.")
     if status.state is State.CATCHING_UP and status.rate_applied is not None and status.caught_up_in_seconds is None:
         found.append("More comes in than is applied: at this rate it never catches up.")
+    if status.closed:
+        found.append(
+            f"Readers use build {status.build}, as it was when {status.closed} was closed; build {status.measured}, of "
+            f"{status.definition.stream}, replaces it once it has caught up. Figures, failures and acts here are those of build "
+            f"{status.measured}."
+        )
     if status.version is not None and status.version != status.definition.version:
         found.append(
             f"Version {status.version} serves, and the code is version {status.definition.version}: a worker builds it anew beside it, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.persistence.projections import Parked, list_records, placed
+from apps.persistence.projections import Parked, at_generation, list_records
 from apps.persistence.store import Store
 from apps.registry import registry
 
@@ -30,13 +30,14 @@ class ParkedPage:
 
 async def read_parked(store: Store, projection: str = "") -> ParkedPage:
     """Raises NotFound for a projection that no domain declares, Unavailable."""
+    connection = store.connection
     known = [find_definition(projection)] if projection else list(registry().projections.values())
-    streams = {definition.name: placed(store.connection, definition).stream for definition in known}
+    declared = {definition.name: definition for definition in known}
     rows = [
-        ParkedRow(projection=record.name, stream=streams[record.name], event=event)
-        for record in await list_records(store.connection)
+        ParkedRow(projection=record.name, stream=at_generation(connection, declared[record.name], event.generation).stream, event=event)
+        for record in await list_records(connection)
         for event in record.parked
-        if record.name in streams
+        if record.name in declared
     ]
     ordered = sorted(rows, key=lambda row: row.event.at, reverse=True)
     return ParkedPage(projection=projection, rows=tuple(ordered))

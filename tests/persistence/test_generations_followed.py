@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from apps.persistence.encoding import decode
-from apps.persistence.errors import NotFound
+from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import NewEvent, StoredEvent, new_id
 from apps.persistence.projections import (
     Failure,
@@ -19,9 +19,13 @@ from apps.persistence.projections import (
     ProjectionDefinition,
     State,
     bucket_of,
+    find_here,
+    park_failed,
+    placed,
     project_status,
     read_record,
     run_all,
+    skip_failed,
 )
 from apps.persistence.projections.builtin import NewestState, find_newest_state, newest_state_projections
 from apps.persistence.projections.definition import Models
@@ -153,6 +157,53 @@ async def test_build_that_was_begun_for_a_generation_that_was_rolled_back_is_dro
     assert (left.state, left.rebuild.filling, left.rebuild.stream) == (State.LIVE, Filling.SUPERSEDED, f"{filled.declared.stream}-2")
     assert (status.state, status.rebuild, status.build) == (State.LIVE, None, 1)
     assert await until_counted(filled, counts.name, 1, "added") == 4
+
+
+async def test_failure_of_the_build_that_replaces_one_of_a_closed_generation_is_what_is_shown_and_mended(filled: Store) -> None:
+    counts = counting(filled)
+    stumbling = replace(counts, keys=stumble_at_removed)
+    async with running(filled, stumbling):
+        await until(lambda: failure_of(filled, counts.name, 1))
+        await change_of(filled).up(work_of(filled))
+        stopped = await until(lambda: failure_beside(filled, counts.name))
+        (failed,) = await project_status(filled.connection, [stumbling])
+
+        await skip_failed(filled.connection, counts.name, sequence=stopped.sequence, note="known", by="ada")
+        build = await until_build(filled, counts.name, generation=2)
+        await until_counted(filled, counts.name, build, "put")
+        record = await read_record(filled.connection, counts.name)
+
+    assert (failed.state, failed.failure, failed.measured, failed.build) == (State.FAILED, stopped, 2, 1)
+    assert (failed.definition.stream, failed.closed) == (f"{filled.declared.stream}-2", filled.declared.stream)
+    assert [(skip.sequence, skip.generation) for skip in record.skips] == [(stopped.sequence, 2)]
+    assert (record.left_out(1), record.left_out(2)) == (frozenset(), {stopped.sequence})
+
+
+async def test_event_parked_of_another_generation_is_not_mistaken_for_one_that_lies_at_its_place_now(filled: Store) -> None:
+    counts = counting(filled)
+    async with running(filled, replace(counts, keys=stumble_at_removed)):
+        stopped = await until(lambda: failure_of(filled, counts.name, 1))
+        await park_failed(filled.connection, counts.name, sequence=stopped.sequence, note="later", by="ada")
+        await until_counted(filled, counts.name, 1, "added")
+    await change_of(filled).up(work_of(filled))
+
+    async with running(filled, counts):
+        build = await until_build(filled, counts.name, generation=2)
+        assert await until_counted(filled, counts.name, build, "removed") == 1
+    record = await read_record(filled.connection, counts.name)
+
+    with pytest.raises(InvalidInput, match="was parked of generation 1 of the stream, and generation 2 serves"):
+        find_here(record, placed(filled.connection, counts), stopped.sequence)
+
+
+async def failure_of(store: Store, name: str, build: int) -> Failure | None:
+    return (await read_record(store.connection, name)).build(build).failure
+
+
+def stumble_at_removed(stored: StoredEvent) -> list[str]:
+    if stored.event.type == "removed":
+        raise ValueError("nobody said what to do with what was removed")
+    return [f"type.{stored.event.type}"]
 
 
 def stumble_at_put(stored: StoredEvent) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import InvalidInput
-from ..projections import park_failed, read_record
+from ..projections import at_generation, park_failed, read_record
 from ..registry import Registry
 from ..store import Store
 from ..work.choices import projections
@@ -34,10 +34,11 @@ class Park:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What is set aside. Raises InvalidInput where the projection did not stop at this event, or never ran."""
-        definition, record = await find_projection(store, registry, self.projection)
-        failures = [build.failure for build in record.builds if build.failure and build.failure.sequence == self.sequence]
-        if not failures:
+        _, record = await find_projection(store, registry, self.projection)
+        build = record.stopped_at(self.sequence)
+        if build is None or build.failure is None:
             raise InvalidInput(f"{self.projection} is not stopped at sequence {self.sequence:,}, so that event cannot be parked.")
+        definition = at_generation(store.connection, registry.projections[self.projection], build.generation)
         return Plan(
             summary=f"Park sequence {self.sequence:,} of {self.projection}",
             saw={"stopped at": self.sequence},
@@ -47,7 +48,7 @@ class Park:
             ),
             counts=((await describe_event(store, definition, self.sequence), 1),),
             notes=(
-                f"It stopped because: {failures[0].reason}",
+                f"It stopped because: {build.failure.reason}",
                 "Later events of the same models are applied without this one until it is decided on; rebuilds leave it out too.",
                 f"The note: {self.note}",
             ),
@@ -57,6 +58,6 @@ class Park:
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Write it into the projection's record; its worker goes on within a moment."""
         record = await read_record(store.connection, self.projection)
-        if self.sequence not in record.left_out:
+        if record.stopped_at(self.sequence) or self.sequence not in [parked.sequence for parked in record.parked]:
             await park_failed(store.connection, self.projection, sequence=self.sequence, note=self.note, by=progress.requested_by)
         return Outcome(sentence=f"Sequence {self.sequence:,} of {self.projection} is parked; the projection goes on after it.")

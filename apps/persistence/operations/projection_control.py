@@ -61,8 +61,9 @@ class Resume:
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What would change. Raises KeyNotFound for a projection that never ran."""
         record = await read_record(store.connection, self.projection)
-        now = f"stopped at sequence {record.failure.sequence:,}" if record.failure else record.wanted.value
-        notes = (f"It tries the event at sequence {record.failure.sequence:,} again.",) if record.failure else ()
+        failure = next((build.failure for build in reversed(record.builds) if build.failure), None)
+        now = f"stopped at sequence {failure.sequence:,}" if failure else record.wanted.value
+        notes = (f"It tries the event at sequence {failure.sequence:,} again.",) if failure else ()
         return Plan(
             summary=f"Resume {self.projection}",
             saw={},

@@ -149,7 +149,7 @@ def _notes(record: ProjectionRecord) -> list[str]:
         "Readers are switched whatever differs; a rebuild compares the two first.",
         "Nothing is sent anywhere: projections only write their own read models.",
     ]
-    left_out = len(record.left_out)
+    left_out = len(record.left_out(record.serving_build.generation))
     if left_out:
         notes.append(f"{left_out:,} events that were left out or parked by an operator are left out again.")
     if record.failure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import InvalidInput, ProjectionFailed
-from ..projections import LateModel, ProjectionDefinition, ProjectionRecord, apply_parked, find_parked, look_at_parked
+from ..projections import LateModel, ProjectionDefinition, ProjectionRecord, apply_parked, find_here, look_at_parked
 from ..registry import Registry
 from ..store import Store
 from ..work.choices import projections
@@ -35,7 +35,7 @@ class ReplayParked:
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What it would change, and whether that comes too late. Raises InvalidInput where it still cannot be applied, or is too late."""
         definition, record = await find_projection(store, registry, self.projection)
-        parked = find_parked(record, self.sequence)
+        parked = find_here(record, definition, self.sequence)
         models = await self._look(store, definition)
         later = [model for model in models if model.changed_by > self.sequence]
         self._check_order(definition, later)
@@ -55,7 +55,7 @@ class ReplayParked:
         """Apply it wherever it is missing. Goes on where an interrupted attempt stopped."""
         definition, record = await find_projection(store, registry, self.projection)
         if progress.checkpoint is None:
-            find_parked(record, self.sequence)
+            find_here(record, definition, self.sequence)
             self._check_order(definition, [model for model in await self._look(store, definition) if model.changed_by > self.sequence])
         await progress.report(0, 1, checkpoint={"sequence": self.sequence}, force=True)
         builds = await apply_parked(store, definition, self.sequence)

@@ -85,7 +85,9 @@ async def replay_part(store: Store, definition: ProjectionDefinition, record: Pr
         await progress.report(events, total, checkpoint=checkpoint, sequence=at.sequence)
 
     try:
-        done = await reapply(store, definition, record.serving, selection, left_out=record.left_out, on_batch=on_batch)
+        done = await reapply(
+            store, definition, record.serving, selection, left_out=record.left_out(definition.generation), on_batch=on_batch
+        )
     except ProjectionFailed as error:
         progress.log(str(error))
         raise
@@ -133,7 +135,7 @@ def _notes(definition: ProjectionDefinition, record: ProjectionRecord, overtaken
             f"{scope}{overtaken.models:,} of {overtaken.touched:,} models were changed later by events that this replay leaves out. "
             "Unless `apply` keeps what is newer, these models go back to what the replayed events say."
         )
-    left_out = len(record.left_out)
+    left_out = len(record.left_out(definition.generation))
     if left_out:
         notes.append(f"{left_out:,} events that were left out or parked by an operator are left out again.")
     return notes

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import InvalidInput
-from ..projections import read_record, skip_failed
+from ..projections import at_generation, read_record, skip_failed
 from ..registry import Registry
 from ..store import Store
 from ..work.choices import projections
@@ -34,11 +34,11 @@ class Skip:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What is left out. Raises InvalidInput where the projection did not stop at this event, or never ran."""
-        definition, record = await find_projection(store, registry, self.projection)
-        stopped = [build for build in record.builds if build.failure and build.failure.sequence == self.sequence]
-        if not stopped:
+        _, record = await find_projection(store, registry, self.projection)
+        build = record.stopped_at(self.sequence)
+        if build is None or build.failure is None:
             raise InvalidInput(f"{self.projection} is not stopped at sequence {self.sequence:,}, so that event cannot be left out.")
-        failure = stopped[0].failure
+        definition = at_generation(store.connection, registry.projections[self.projection], build.generation)
         return Plan(
             summary=f"Skip sequence {self.sequence:,} in {self.projection}",
             saw={"stopped at": self.sequence},
@@ -48,7 +48,7 @@ class Skip:
             ),
             counts=((await describe_event(store, definition, self.sequence), 1),),
             notes=(
-                f"It stopped because: {failure.reason if failure else ''}",
+                f"It stopped because: {build.failure.reason}",
                 "The event itself stays in the stream; only this projection leaves it out, now and in every replay.",
                 f"The note: {self.note}",
             ),
@@ -59,6 +59,6 @@ class Skip:
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Write it into the projection's record; its worker goes on within a moment."""
         record = await read_record(store.connection, self.projection)
-        if self.sequence not in record.left_out:
+        if record.stopped_at(self.sequence) or self.sequence not in [skip.sequence for skip in record.skips]:
             await skip_failed(store.connection, self.projection, sequence=self.sequence, note=self.note, by=progress.requested_by)
         return Outcome(sentence=f"{self.projection} goes on after sequence {self.sequence:,}, which it leaves out.", figures={"events": 1})

@@ -21,7 +21,7 @@ from .fields import check_fields
 from .filling import Crew, Filling, filling_of
 from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
-from .parking import LateModel, apply_parked, dismiss_parked, find_parked, look_at_parked, park_failed
+from .parking import LateModel, apply_parked, dismiss_parked, find_here, find_parked, look_at_parked, park_failed
 from .placing import at_generation, placed
 from .reading import current_model, find_model, list_models
 from .reapply import Overtaken, Reapplied, Selection, find_overtaken, reapply, select_patterns
@@ -81,6 +81,7 @@ __all__ = [
     "ensure_record",
     "fill_build",
     "filling_of",
+    "find_here",
     "find_model",
     "find_overtaken",
     "find_parked",

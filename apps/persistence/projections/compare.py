@@ -210,7 +210,7 @@ async def _bring_to(store: Store, definition: ProjectionDefinition, record: Proj
         return
     for _ in range(_LEVEL_TRIES):
         try:
-            await run_projection(store, definition, build, Orders(until=level, skip=record.left_out))
+            await run_projection(store, definition, build, Orders(until=level, skip=record.left_out(definition.generation)))
         except RevisionConflict:
             await asyncio.sleep(_PAUSE_SECONDS)
         except ProjectionFailed:

@@ -117,14 +117,15 @@ async def release_feeds(connection: Connection, name: str) -> ProjectionRecord:
 
 
 async def skip_failed(connection: Connection, name: str, *, sequence: int, note: str, by: str) -> ProjectionRecord:
-    """Leave out the event at which the projection stopped, and go on after it. Raises InvalidInput if it did not stop there."""
+    """Leave out the event at which a build stopped, and go on after it. Raises InvalidInput if none stopped there."""
 
     def skip(record: ProjectionRecord) -> ProjectionRecord:
-        if sequence not in [build.failure.sequence for build in record.builds if build.failure]:
+        build = record.stopped_at(sequence)
+        if build is None:
             raise InvalidInput(f"{name} is not stopped at sequence {sequence:,}, so that event cannot be left out.")
         if not note.strip():
             raise InvalidInput(f"Say why the event at sequence {sequence:,} is left out; the note stays with the projection.")
-        left_out = Skip(sequence=sequence, note=note.strip(), by=by, at=now())
+        left_out = Skip(sequence=sequence, note=note.strip(), by=by, at=now(), generation=build.generation)
         return replace(without_failure(record), skips=(*record.skips, left_out))
 
     return await change_record(connection, name, skip)

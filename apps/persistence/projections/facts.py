@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..errors import StreamNotFound
@@ -12,7 +12,7 @@ from ..store import Connection, ConsumerInfo, get_next, list_consumers
 from .control import list_records
 from .definition import ProjectionDefinition, bucket_of
 from .models import Position, place_of, read_position
-from .placing import at_generation
+from .placing import at_generation, placed
 from .record import Build, ProjectionRecord
 
 _AT_ONCE = 16
@@ -35,14 +35,32 @@ class BuildFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One projection. `record` and `serving` are None where it never ran; `next_event_at` is when the event that comes next was stored."""
+    """One projection. `record` and `serving` are None where it never ran; `next_event_at` is when the event that comes next was stored.
+
+    `fed` is the build that workers feed: the one that serves, or the one that is to replace it. The definition is on the stream that
+    `measured` reads.
+    """
 
     definition: ProjectionDefinition
     record: ProjectionRecord | None = None
     serving: BuildFacts | None = None
     beside: BuildFacts | None = None
+    fed: Build | None = None
     next_sequence: int | None = None
     next_event_at: datetime | None = None
+
+    @property
+    def closed(self) -> str:
+        """The stream that the serving build reads, where that is a closed generation and its replacement is being filled; else empty."""
+        return self.serving.stream if self.serving and self.measured is not self.serving else ""
+
+    @property
+    def measured(self) -> BuildFacts | None:
+        """The build whose lag and rates tell how the projection goes: that which replaces the serving one, where its stream is closed."""
+        if self.record is None or self.fed is None or self.beside is None or self.beside.consumer is None:
+            return self.serving
+        is_replaced = self.fed.generation != self.record.serving_build.generation and self.fed.number == self.beside.build
+        return self.beside if is_replaced else self.serving
 
 
 async def gather_facts(connection: Connection, definitions: Sequence[ProjectionDefinition], *, with_next: bool = True) -> list[Facts]:
@@ -79,11 +97,14 @@ async def _facts(
     serving = await _build(connection, definition, record.serving_build, consumers)
     rebuilding = record.rebuilding
     beside = await _build(connection, definition, rebuilding, consumers) if rebuilding else None
-    definition = at_generation(connection, definition, record.serving_build.generation)
+    fed = record.fed(version=definition.version, generation=placed(connection, definition).generation)
+    facts = Facts(definition=definition, record=record, serving=serving, beside=beside, fed=fed)
+    measured = facts.measured or serving
+    definition = at_generation(connection, definition, record.build(measured.build).generation)
     sequence, stored_at = None, None
-    if with_next and serving.lag:
-        sequence, stored_at = await _next_event(connection, definition, serving.position.sequence)
-    return Facts(definition=definition, record=record, serving=serving, beside=beside, next_sequence=sequence, next_event_at=stored_at)
+    if with_next and measured.lag:
+        sequence, stored_at = await _next_event(connection, definition, measured.position.sequence)
+    return replace(facts, definition=definition, next_sequence=sequence, next_event_at=stored_at)
 
 
 async def _build(

@@ -70,6 +70,9 @@ class ProjectionStatus:
     first ran. Rates are events a second over the last minute, None while the samples span too short a time. `caught_up_in_seconds` is 0
     when it is, None where it never will be at these rates. `lags` are those of the last hour's samples. `stalled_seconds` is how long
     nothing moved although events wait.
+
+    `build` serves readers. Where its stream is `closed`, a generation that serves no more, figures and failure are those of the build
+    `measured`, which is to replace it.
     """
 
     definition: ProjectionDefinition
@@ -90,6 +93,8 @@ class ProjectionStatus:
     lags: tuple[int, ...] = ()
     failure: Failure | None = None
     build: int | None = None
+    measured: int | None = None
+    closed: str = ""
     version: int | None = None
     rebuild: Rebuild | None = None
     skipped: int = 0
@@ -140,23 +145,23 @@ class _Look:
 
 
 def _status(facts: Facts, series: Series | None, look: _Look) -> ProjectionStatus:
-    record, serving, moment = facts.record, facts.serving, look.moment
-    if record is None or serving is None or serving.consumer is None:
-        failure = record.failure if record else None
+    record, measured, moment = facts.record, facts.measured, look.moment
+    failure = facts.fed.failure if facts.fed else None
+    if record is None or measured is None or measured.consumer is None:
         return ProjectionStatus(definition=facts.definition, state=State.FAILED if failure else State.NOT_STARTED, failure=failure)
-    lag = serving.consumer.lag
+    lag = measured.consumer.lag
     behind = max(0.0, (moment - facts.next_event_at).total_seconds()) if facts.next_event_at and lag else 0.0
     stalled = _stalled_seconds(facts, moment, look.stalled_after_seconds)
-    rates = _rates(series, Point(int(moment.timestamp()), lag, serving.position.sequence, serving.position.applied, serving.build))
+    rates = _rates(series, Point(int(moment.timestamp()), lag, measured.position.sequence, measured.position.applied, measured.build))
     return ProjectionStatus(
         definition=facts.definition,
-        state=_state(record, lag=lag, behind=behind, is_stalled=stalled is not None, is_filling=look.filling is Filling.FILLING),
+        state=_state(record, failure, lag=lag, behind=behind, is_stalled=stalled is not None, is_filling=look.filling is Filling.FILLING),
         lag=lag,
-        ack_pending=serving.consumer.ack_pending,
-        redelivered=serving.consumer.redelivered,
-        position=serving.position.sequence,
-        applied=serving.position.applied,
-        applied_at=serving.position.written_at,
+        ack_pending=measured.consumer.ack_pending,
+        redelivered=measured.consumer.redelivered,
+        position=measured.position.sequence,
+        applied=measured.position.applied,
+        applied_at=measured.position.written_at,
         next_sequence=facts.next_sequence if lag else None,
         seconds_behind=behind,
         stalled_seconds=stalled,
@@ -165,8 +170,10 @@ def _status(facts: Facts, series: Series | None, look: _Look) -> ProjectionStatu
         trend=rates.trend,
         caught_up_in_seconds=_caught_up_in(lag, rates),
         lags=tuple(point.lag for point in series.points) if series else (),
-        failure=record.failure,
-        build=serving.build,
+        failure=failure,
+        build=record.serving,
+        measured=measured.build,
+        closed=facts.closed,
         version=record.serving_build.version,
         rebuild=_rebuild(facts, look.filling),
         skipped=len(record.skips),
@@ -175,8 +182,8 @@ def _status(facts: Facts, series: Series | None, look: _Look) -> ProjectionStatu
     )
 
 
-def _state(record: ProjectionRecord, *, lag: int, behind: float, is_stalled: bool, is_filling: bool) -> State:
-    if record.failure is not None:
+def _state(record: ProjectionRecord, failure: Failure | None, *, lag: int, behind: float, is_stalled: bool, is_filling: bool) -> State:
+    if failure is not None:
         return State.FAILED
     if record.wanted is Wanted.PAUSED:
         return State.PAUSED
@@ -189,9 +196,9 @@ def _state(record: ProjectionRecord, *, lag: int, behind: float, is_stalled: boo
 
 def _stalled_seconds(facts: Facts, moment: datetime, after_seconds: float) -> float | None:
     """How long events have waited without any being applied, if that is too long. A batch stored or an event come in starts it anew."""
-    if facts.serving is None or not facts.serving.lag or facts.next_event_at is None:
+    if facts.measured is None or not facts.measured.lag or facts.next_event_at is None:
         return None
-    applied_at = facts.serving.position.written_at or facts.next_event_at
+    applied_at = facts.measured.position.written_at or facts.next_event_at
     seconds = (moment - max(applied_at, facts.next_event_at)).total_seconds()
     return seconds if seconds > after_seconds else None
 

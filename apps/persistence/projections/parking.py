@@ -42,12 +42,12 @@ async def park_failed(connection: Connection, name: str, *, sequence: int, note:
     """Set aside the event at which the projection stopped, and go on after it. Raises InvalidInput if it did not stop there."""
 
     def park(record: ProjectionRecord) -> ProjectionRecord:
-        failures = [build.failure for build in record.builds if build.failure and build.failure.sequence == sequence]
-        if not failures:
+        build = record.stopped_at(sequence)
+        if build is None or build.failure is None:
             raise InvalidInput(f"{name} is not stopped at sequence {sequence:,}, so that event cannot be parked.")
         if not note.strip():
             raise InvalidInput(f"Say why the event at sequence {sequence:,} is parked; the note stays with the projection.")
-        failure = failures[0]
+        failure = build.failure
         parked = Parked(
             sequence=sequence,
             subject=failure.subject,
@@ -57,6 +57,7 @@ async def park_failed(connection: Connection, name: str, *, sequence: int, note:
             note=note.strip(),
             by=by,
             at=now(),
+            generation=build.generation,
         )
         return replace(without_failure(record), parked=(*record.parked, parked))
 
@@ -67,11 +68,11 @@ async def dismiss_parked(connection: Connection, name: str, *, sequence: int, no
     """Leave a parked event out for good. Raises KeyNotFound where it is not parked."""
 
     def dismiss(record: ProjectionRecord) -> ProjectionRecord:
-        find_parked(record, sequence)
+        parked = find_parked(record, sequence)
         if not note.strip():
             raise InvalidInput(f"Say why the event at sequence {sequence:,} is left out for good; the note stays with the projection.")
-        left_out = Skip(sequence=sequence, note=note.strip(), by=by, at=now())
-        return replace(_without(record, sequence), skips=(*record.skips, left_out))
+        left_out = Skip(sequence=sequence, note=note.strip(), by=by, at=now(), generation=parked.generation)
+        return replace(_without(record, sequence, parked.generation), skips=(*record.skips, left_out))
 
     return await change_record(connection, name, dismiss)
 
@@ -82,6 +83,18 @@ def find_parked(record: ProjectionRecord, sequence: int) -> Parked:
         if parked.sequence == sequence:
             return parked
     raise KeyNotFound(f"No event is parked at sequence {sequence:,} of {record.name}; look at its page of parked events.")
+
+
+def find_here(record: ProjectionRecord, definition: ProjectionDefinition, sequence: int) -> Parked:
+    """The parked event at `sequence` of the generation that the definition reads. Raises KeyNotFound, and InvalidInput for another's."""
+    for parked in record.parked:
+        if (parked.sequence, parked.generation) == (sequence, definition.generation):
+            return parked
+    parked = find_parked(record, sequence)
+    raise InvalidInput(
+        f"Sequence {sequence:,} was parked of generation {parked.generation} of the stream, and generation {definition.generation} serves. "
+        "What became of it there is parked, or applied, on its own; dismiss this one."
+    )
 
 
 async def look_at_parked(store: Store, definition: ProjectionDefinition, sequence: int) -> tuple[LateModel, ...]:
@@ -107,7 +120,7 @@ async def apply_parked(store: Store, definition: ProjectionDefinition, sequence:
     await hold_feeds(store.connection, definition.name)
     try:
         done = await _apply_to_all(store, definition, message)
-        await change_record(store.connection, definition.name, lambda record: _without(record, sequence))
+        await change_record(store.connection, definition.name, lambda record: _without(record, sequence, definition.generation))
     finally:
         await release_feeds(store.connection, definition.name)
     return tuple(sorted({*done, *await _apply_to_all(store, definition, message)}))
@@ -115,7 +128,8 @@ async def apply_parked(store: Store, definition: ProjectionDefinition, sequence:
 
 async def _apply_to_all(store: Store, definition: ProjectionDefinition, message: Message) -> list[int]:
     record = await read_record(store.connection, definition.name)
-    return [build.number for build in record.builds if await _apply_to(store, definition, build.number, message)]
+    builds = [build.number for build in record.builds if build.generation == definition.generation]
+    return [number for number in builds if await _apply_to(store, definition, number, message)]
 
 
 async def _apply_to(store: Store, definition: ProjectionDefinition, build: int, message: Message) -> bool:
@@ -161,5 +175,6 @@ def _touch(store: Store, definition: ProjectionDefinition, message: Message) -> 
     return touched
 
 
-def _without(record: ProjectionRecord, sequence: int) -> ProjectionRecord:
-    return replace(record, parked=tuple(parked for parked in record.parked if parked.sequence != sequence))
+def _without(record: ProjectionRecord, sequence: int, generation: int) -> ProjectionRecord:
+    kept = tuple(parked for parked in record.parked if (parked.sequence, parked.generation) != (sequence, generation))
+    return replace(record, parked=kept)

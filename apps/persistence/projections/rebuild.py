@@ -68,7 +68,7 @@ async def fill_build(store: Store, definition: ProjectionDefinition, number: int
     definition = placed(store.connection, definition)
     record = await ensure_record(store.connection, definition)
     given = orders or Orders()
-    given = replace(given, skip=given.skip | record.left_out)
+    given = replace(given, skip=given.skip | record.left_out(definition.generation))
     for _ in range(_MAX_ROUNDS):
         head = (await get_stream(store.connection, definition.stream)).last_sequence
         try:

@@ -38,17 +38,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """An event that an operator chose to leave out, with the note that says why."""
+    """An event that an operator chose to leave out of builds of this generation of the stream, with the note that says why."""
 
     sequence: int
     note: str
     by: str
     at: datetime
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """An event that was set aside for a later decision: why it could not be applied, and who set it aside with which note."""
+    """An event of one generation of the stream, set aside for a later decision: why it could not be applied, by whom, with which note."""
 
     sequence: int
     subject: str
@@ -58,6 +59,7 @@ class Parked:
     note: str
     by: str
     at: datetime
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +162,21 @@ class ProjectionRecord:
         """Why the serving build stopped, if it did."""
         return self.serving_build.failure
 
-    @property
-    def left_out(self) -> frozenset[int]:
-        """The sequences that no build applies: those left out for good, and those that are parked."""
-        return frozenset([*(skip.sequence for skip in self.skips), *(parked.sequence for parked in self.parked)])
+    def fed(self, *, version: int, generation: int) -> Build:
+        """The build that workers of this version feed while this generation serves: the one that serves, or its replacement."""
+        serving = self.serving_build
+        if version <= serving.version and generation == serving.generation:
+            return serving
+        return self.begun_by("", version=version, generation=generation) or serving
+
+    def stopped_at(self, sequence: int) -> Build | None:
+        """The newest build that stopped at this event, if any did."""
+        return next((build for build in reversed(self.builds) if build.failure and build.failure.sequence == sequence), None)
+
+    def left_out(self, generation: int) -> frozenset[int]:
+        """The sequences that no build of this generation applies: those left out for good, and those that are parked."""
+        skips = [skip.sequence for skip in self.skips if skip.generation == generation]
+        return frozenset([*skips, *(parked.sequence for parked in self.parked if parked.generation == generation)])
 
     def build(self, number: int) -> Build:
         """One build. Raises InvalidInput where it was dropped or never begun."""

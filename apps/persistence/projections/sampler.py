@@ -87,7 +87,7 @@ async def _sample(sampler: Sampler) -> None:
 
 
 def _point(facts: Facts) -> Point | None:
-    serving = facts.serving
-    if serving is None or serving.lag is None:
+    build = facts.measured
+    if build is None or build.lag is None:
         return None
-    return Point(int(now().timestamp()), serving.lag, serving.position.sequence, serving.position.applied, serving.build)
+    return Point(int(now().timestamp()), build.lag, build.position.sequence, build.position.applied, build.build)

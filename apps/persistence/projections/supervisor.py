@@ -110,7 +110,7 @@ def _wanted(record: ProjectionRecord, definition: ProjectionDefinition) -> set[_
     """What to run now. Raises InvalidInput where a newer version of the code has taken over."""
     if record.wanted is Wanted.PAUSED or (record.held_until and record.held_until > now()):
         return set()
-    skip = record.left_out
+    skip = record.left_out(definition.generation)
     serving = record.serving_build
     if definition.version < serving.version:
         raise InvalidInput(
