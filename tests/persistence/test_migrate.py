@@ -10,17 +10,19 @@ import pytest
 
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
-from apps.persistence.events import AggregateRef, Head
+from apps.persistence.events import AggregateRef, Head, new_id
 from apps.persistence.evolution import Journal, SchemaVersion, read_journal
 from apps.persistence.operations import OPERATIONS
 from apps.persistence.operations.migrate import Migrate
 from apps.persistence.store import Store, append, ensure_home, open_store, read_generations
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.failures import read_failures
+from apps.persistence.work.progress import find_progress
 from apps.persistence.work.run import RunState
 
 from .baskets import added, named, removed
 from .engine_stage import Stage
+from .operating import Noted
 from .stream_migrating import fill
 
 FORWARD = {"migration": "shop.tidy-up"}
@@ -75,6 +77,32 @@ async def test_run_migrates_and_another_rolls_back(filled: Stage) -> None:
         ("started", back.id, "olga"),
         ("rolled_back", back.id, "olga"),
     ]
+
+
+async def test_receipts_tell_what_was_copied_there_and_back(filled: Stage) -> None:
+    async with filled.worker():
+        forward = await filled.wait(await filled.ask("migrate", FORWARD))
+        put = replace(added("late"), type="put")
+        await append(filled.store, Head(aggregate=AggregateRef("shop", "basket", "b9")), [put, put, put])
+        plan = await Migrate(migration="shop.tidy-up", direction="back").plan(filled.store, filled.registry)
+        back = await filled.wait(await filled.ask("migrate", BACK))
+        told = await find_progress(filled.store.connection, back.id)
+
+    assert (forward.figures["events"], back.figures["events"]) == (7, 3)
+    assert plan.counts == (("CIM-EVENTS-2, since the switch", 3),)
+    assert told is not None
+    assert (told.done, told.total) == (3, 3)
+
+
+async def test_receipt_counts_what_was_copied_and_not_what_its_last_attempt_found(filled: Stage) -> None:
+    migrate, run = Migrate(migration="shop.tidy-up"), Noted(run_id=new_id())
+    await migrate.run(filled.store, filled.registry, run)
+    put = replace(added("late"), type="put")
+    await append(filled.store, Head(aggregate=AggregateRef("shop", "basket", "b9")), [put])
+
+    again = await migrate.run(filled.store, filled.registry, Noted(run_id=run.run_id, checkpoint=run.checkpoint))
+
+    assert again.figures["events"] == 7
 
 
 async def test_dry_run_shows_what_becomes_of_events_and_writes_nothing(filled: Stage) -> None:

@@ -21,6 +21,7 @@ from .transform import GENERATION, Block, derived_id
 class Manifest:
     """What a generation was made of: generation `number` of the same stream, up to `last_sequence` when the copy began.
 
+    `messages` is how many that stream held when everything was copied; before, how many when the copy began.
     `completed_at` is the sequence, in the new generation, of the event that says that everything was copied; None before. `log_root` is
     that of the old stream's Merkle log where there is one.
     """
@@ -28,6 +29,7 @@ class Manifest:
     migration: str
     number: int
     last_sequence: int
+    messages: int
     heads: Cid
     log_root: str | None
     opened: Head
@@ -48,10 +50,12 @@ async def find_manifest(target: Store) -> Manifest | None:
     second = await find_version(target, ref, 2, leader=True)
     event = Event.from_block(first.data)
     said = cast("dict[str, Value]", event.payload["from"])
+    at_last = cast("dict[str, Value]", Event.from_block(second.data).payload["from"]) if second else said
     return Manifest(
         migration=cast(str, event.payload["migration"]),
         number=cast(int, said["generation"]),
         last_sequence=cast(int, said["last_sequence"]),
+        messages=cast(int, at_last["messages"]),
         heads=cast(Cid, said["heads"]),
         log_root=cast("str | None", said["log_root"]),
         opened=Head(aggregate=ref, version=1, cid=cid_of(first.data)),

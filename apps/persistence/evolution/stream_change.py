@@ -83,7 +83,7 @@ class StreamChange:
         source = await self._serving(work)
         since = await self._switched_at(source)
         if self.back is None:
-            came = (await get_stream(source.connection, source.layout.stream)).last_sequence - since
+            came = await self.came_since(work)
             problem = f"{came:,} events arrived in {source.layout.stream} since the switch, and it declares no way back for them."
             return Rehearsal(problems=(problem,) if came else ())
         return await rehearse(replace(work, definitions={}), source, self.back, expected=None, after=since)
@@ -125,6 +125,16 @@ class StreamChange:
             await self._reopen(work, source)
             raise
         return f"{target.layout.stream} serves again, with {copied:,} events that came since; {source.layout.stream} is kept and closed."
+
+    async def copied(self, work: Work) -> int:
+        """Of how many events the generation that serves was made; 0 where it was made of none."""
+        manifest = await find_manifest(await self._serving(work))
+        return manifest.messages if manifest else 0
+
+    async def came_since(self, work: Work) -> int:
+        """How many events came into the generation that serves since it was switched to."""
+        source = await self._serving(work)
+        return (await get_stream(source.connection, source.layout.stream)).last_sequence - await self._switched_at(source)
 
     async def abandon(self, work: Work) -> None:
         """Let the generation that serves take events, and remove what was begun beside it."""
@@ -212,8 +222,13 @@ class StreamChange:
             raise self._failed("the copy back", reason)
         await reopen_stream(target.connection, target.layout.stream)
         if last > since and self.back is not None:
-            copy = Copy(migration=self.id, source=source, target=target, transform=self.back, old_heads={})
+
+            async def report(sequence: int, to: int) -> None:
+                await work.report(sequence - since, to - since)
+
+            copy = Copy(migration=self.id, source=source, target=target, transform=self.back, old_heads={}, report=report)
             await copy.run(after=since, to=last)
+        await work.report(last - since, last - since)
         return last - since
 
     async def _switched_at(self, source: Store) -> int:

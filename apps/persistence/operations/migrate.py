@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 from ..encoding import Value
 from ..errors import InvalidInput, MigrationConflict, NoMigrationPath, PlanStale
@@ -20,6 +20,13 @@ from .rehearsed import samples_of, tell_failures, words_of
 async def _migrations(store: Store, registry: Registry) -> Sequence[str]:
     """Every declared migration, as domain.id."""
     return [f"{domain}.{one.id}" for domain, declared in registry.migrations.items() for one in declared]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """How far a run has told that it is, in this attempt or one before."""
+
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +94,8 @@ class Migrate:
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Do it, or go on with it."""
         domain, migration = _find(registry, self.migration)
-        work = self._work(store, registry, progress)
-        _, events = await _stream_changes(store, migration, self.direction)
+        told = _Told(position=cast(int, (progress.checkpoint or {}).get("position", 0)))
+        work = self._work(store, registry, progress, told)
         try:
             await _clear_away(work, domain, registry)
             done = await (apply if self.direction == "forward" else roll_back)(work, domain, migration)
@@ -98,14 +105,17 @@ class Migrate:
             raise
         except MigrationConflict as conflict:
             raise PlanStale(str(conflict)) from conflict
-        count = events[0][1] if events else 0
+        count = await _copied(work, migration, self.direction, told)
         return Outcome(
             sentence=f"{done.words}{_of_snapshots(migration, self.direction)}", figures={"events": count, "seconds": progress.seconds}
         )
 
-    def _work(self, store: Store, registry: Registry, progress: Progress) -> Work:
+    def _work(self, store: Store, registry: Registry, progress: Progress, told: _Told | None = None) -> Work:
         async def report(done: int, total: int) -> None:
-            await progress.report(done, total, checkpoint={"position": done}, sequence=done)
+            if told is not None:
+                told.position = done
+            sequence = done if self.direction == "forward" else None
+            await progress.report(done, total, checkpoint={"position": done}, sequence=sequence, force=done >= total)
 
         return Work(
             store=store,
@@ -152,14 +162,23 @@ def _looking(store: Store) -> Work:
 
 
 async def _stream_changes(store: Store, migration: Migration, direction: str) -> tuple[tuple[Change, ...], tuple[tuple[str, int], ...]]:
-    """Which generation serves now and after, and how many events it holds; nothing where no stream is migrated."""
+    """Which generation serves now and after, and how many events are to be copied; nothing where no stream is migrated."""
     if not isinstance(migration.change, StreamChange):
         return (), ()
     record = await read_generations(store.connection, migration.change.layout.stream)
     serving = stream_name(record.stream, record.serving)
     after = stream_name(record.stream, record.last + 1) if direction == "forward" else "the generation that it was made of"
-    info = await get_stream(store.connection, serving)
-    return (Change(what="Stream that serves", now=serving, after=after),), ((serving, info.messages),)
+    change = Change(what="Stream that serves", now=serving, after=after)
+    if direction == "back":
+        return (change,), ((f"{serving}, since the switch", await migration.change.came_since(_looking(store))),)
+    return (change,), ((serving, (await get_stream(store.connection, serving)).messages),)
+
+
+async def _copied(work: Work, migration: Migration, direction: str, told: _Told) -> int:
+    """How many events were copied in all attempts: as the new generation's manifest says, or as was told of a way back."""
+    if not isinstance(migration.change, StreamChange):
+        return 0
+    return await migration.change.copied(work) if direction == "forward" else told.position
 
 
 def _notes(migration: Migration, direction: str) -> tuple[str, ...]:
