@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from apps.persistence.errors import StreamNotFound
+from apps.persistence.evolution import manifest_type
 from apps.persistence.projections import find_record, place_of, read_position
 from apps.persistence.projections.builtin import directory_of, list_aggregate_types
 from apps.persistence.registry import Registry
@@ -33,7 +34,10 @@ class DirectoryState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeRow:
-    """A type. `stream` is empty where it follows from the context. What only the directory knows is None without it."""
+    """A type. `stream` is empty where it follows from the context. What only the directory knows is None without it.
+
+    `is_manifest`: the console's own, for what migrations made each generation of.
+    """
 
     context: str
     type: str
@@ -45,6 +49,7 @@ class TypeRow:
     events: int | None = None
     changed: datetime | None = None
     is_declared: bool = False
+    is_manifest: bool = False
     is_demo: bool = False
     is_chained: bool = True
 
@@ -155,6 +160,7 @@ def _row(
         events=events,
         changed=changed,
         is_declared=definition is not None,
+        is_manifest=definition is None and layout.is_chained and (context, aggregate) == manifest_type(layout),
         is_demo=layout.demo or bool(definition and definition.demo),
         is_chained=layout.is_chained,
     )

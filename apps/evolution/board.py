@@ -51,6 +51,11 @@ class Census:
         return self.status.state in (State.FAILED, State.STALLED, State.PAUSED)
 
     @property
+    def is_copied(self) -> bool:
+        """Whether a migration made the stream, so that it stored what came before at the time of the copy."""
+        return self.stream != EVENTS.stream
+
+    @property
     def is_of_another_generation(self) -> bool:
         return self.stream != self.serving
 

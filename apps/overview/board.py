@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from apps.persistence.chain import Mark, list_marks
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import now
+from apps.persistence.evolution import manifest_type
 from apps.persistence.projections import ProjectionDefinition, ProjectionStatus, State, project_status
 from apps.persistence.projections.builtin import list_aggregate_types
-from apps.persistence.store import Connection, Layout, Store, StreamInfo, at_time, list_streams
+from apps.persistence.store import EVENTS, Connection, Layout, Store, StreamInfo, at_time, list_streams, serving_number
 from apps.persistence.work.crew import find_crew
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.run import Run
@@ -31,11 +32,12 @@ _WORST_FIRST = (State.FAILED, State.STALLED, State.CATCHING_UP, State.PAUSED, St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """A stream with chains: how long it is, and what was verified of it."""
+    """A stream with chains: how long it is, what was verified of it, and whether it is a generation that was closed."""
 
     layout: Layout
     info: StreamInfo
     mark: Mark | None
+    is_closed: bool = False
 
     @property
     def name(self) -> str:
@@ -104,8 +106,18 @@ class Overview:
 
     @property
     def events(self) -> int:
-        """In every stream with a layout."""
-        return sum(chain.info.messages for chain in self.chains)
+        """In every stream with chains that takes events; what a migration copied is not counted twice."""
+        return sum(chain.info.messages for chain in self.serving)
+
+    @property
+    def serving(self) -> list[ChainState]:
+        """The streams with chains that take events."""
+        return [chain for chain in self.chains if not chain.is_closed]
+
+    @property
+    def closed(self) -> list[ChainState]:
+        """The generations of streams that serve no more."""
+        return [chain for chain in self.chains if chain.is_closed]
 
     @property
     def bytes(self) -> int:
@@ -137,6 +149,7 @@ async def read_overview(store: Store) -> Overview:
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers act on one error, and the first ended the others
     found = chains.result()
+    counted = [entry for entry in types.result() if (entry.context, entry.type) != manifest_type(EVENTS)]
     return Overview(
         projections=tuple(projections.result()),
         chains=found.chains,
@@ -144,8 +157,8 @@ async def read_overview(store: Store) -> Overview:
         workers=tuple(workers.result()),
         health=health.result(),
         streams=found.streams,
-        aggregates=sum(entry.aggregates for entry in types.result()),
-        aggregate_types=len(types.result()),
+        aggregates=sum(entry.aggregates for entry in counted),
+        aggregate_types=len(counted),
         rate_in=found.rate_in,
         looked_at=moment,
     )
@@ -168,7 +181,15 @@ async def _read_chains(store: Store, moment: datetime) -> _Chains:
     streams = {stream.name: stream for stream in await list_streams(store.connection)}
     marks = {mark.stream: mark for mark in await list_marks(store)}
     chained = [layout for layout in chained_layouts(store) if layout.stream in streams]
-    chains = [ChainState(layout=layout, info=streams[layout.stream], mark=marks.get(layout.stream)) for layout in chained]
+    chains = [
+        ChainState(
+            layout=layout,
+            info=streams[layout.stream],
+            mark=marks.get(layout.stream),
+            is_closed=layout.generation != serving_number(store.connection, layout.name),
+        )
+        for layout in chained
+    ]
     ordered = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
     rate_in = await _rate_into(store.connection, [chain.info for chain in chains], moment)
     return _Chains(streams=tuple(streams.values()), chains=ordered, rate_in=rate_in)

@@ -203,6 +203,7 @@ def test_a_migration_goes_there_and_back_and_the_page_tells_of_it(operator: Visi
     assert "CIM-EVENTS, by write-newest-schemas" in text
     assert re.search(r"CIM-EVENTS Closed, kept [\d,]+ the first, as written", text)
     assert "The counts stand still" in text
+    assert re.search(r"Events [\d,]+ in 3 streams with chains, besides 1 closed generation", read(operator, "/"))
     assert "The counts are those of CIM-EVENTS. CIM-EVENTS-2 serves now" in text
     html = page(operator, "/evolution/")
     assert html.count(f'href="{BACK.replace("&", "&amp;")}"') == 2
@@ -210,6 +211,8 @@ def test_a_migration_goes_there_and_back_and_the_page_tells_of_it(operator: Visi
 
     wait_for(operator, start_run(operator, "/runs/new/resume/review/?projection=event-types"), "Receipt finished")
     assert "CIM-EVENTS-2, counted up to" in wait_for(operator, "/evolution/", "of CIM-EVENTS-2, counted")
+    assert "for events from before the migration that is the time of the copy" in read(operator, "/evolution/")
+    assert re.search(r"Generation cim\.generation 1 .*?Of migrations", wait_for(operator, "/aggregates/", "cim.generation"))
     wait_for(operator, start_run(operator, BACK), "Receipt finished")
     text = wait_for(operator, "/evolution/", "Order example: schema 1.0")
     assert "Rolled back 1.0 → 1.1 Rolled back" in text

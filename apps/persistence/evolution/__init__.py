@@ -1,7 +1,7 @@
 """This package is evolution: schema versions of a domain, the migrations between them, and what was applied."""
 
 from .journal import JOURNAL_DEFINITION, Entry, Journal, read_journal
-from .manifest import Manifest, find_manifest
+from .manifest import Manifest, find_manifest, manifest_type
 from .migration import Change, Definitions, Migration, Rehearsal, Steps, Work, check_migrations
 from .path import find_path, newest_reachable
 from .runner import Done, abandon, apply, migrate_to, roll_back, way_back
@@ -31,6 +31,7 @@ __all__ = [
     "find_manifest",
     "find_path",
     "keep",
+    "manifest_type",
     "migrate_to",
     "newest_reachable",
     "read_journal",

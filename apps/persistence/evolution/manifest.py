@@ -36,9 +36,14 @@ class Manifest:
     completed_at: int | None
 
 
+def manifest_type(layout: Layout) -> tuple[str, str]:
+    """Context and type of the aggregates that manifests are of: the console's own, which no domain declares."""
+    return layout.context or "cim", "generation"
+
+
 def manifest_ref(layout: Layout) -> AggregateRef:
     """The aggregate that the manifest's events are of."""
-    return AggregateRef(layout.context or "cim", "generation", layout.stream)
+    return AggregateRef(*manifest_type(layout), layout.stream)
 
 
 async def find_manifest(target: Store) -> Manifest | None:
