@@ -53,7 +53,7 @@ class Kind:
     steps: int
     domain: str = "tests.persistence.replay_domain"
     left: Callable[[Stage, Run], Awaitable[Bytes]]
-    undo: Callable[[Stage], Awaitable[None]]
+    undo: Callable[[Stage, Process], Awaitable[None]]
 
     @property
     def limit(self) -> int:
@@ -105,16 +105,16 @@ async def blocks_of(store: Store, stream: str) -> list[bytes]:
     return found
 
 
-async def nothing(stage: Stage) -> None:
+async def nothing(stage: Stage, process: Process) -> None:
     """Each run begins anew by itself."""
 
 
-async def drop_snapshots(stage: Stage) -> None:
+async def drop_snapshots(stage: Stage, process: Process) -> None:
     await stage.store.connection.api("STREAM.PURGE.KV_cim-snapshots", {}, stream="KV_cim-snapshots")
 
 
-async def roll_back(stage: Stage) -> None:
-    async with stage.worker():
+async def roll_back(stage: Stage, process: Process) -> None:
+    async with forked(process):
         run = await stage.wait(await stage.ask("migrate", {"migration": "shop.tidy-up", "direction": "back"}))
     assert run.state is RunState.FINISHED
 
@@ -189,20 +189,28 @@ async def forks(server: EmbeddedServer, domain: str) -> AsyncIterator[Process]:
         await process.wait()
 
 
-async def kill_one(stage: Stage, process: Process, run_id: str, seconds: float) -> bool:
-    """Start a worker and kill it some time after it has the run in hand; whether the run was still going on then."""
+@asynccontextmanager
+async def forked(process: Process) -> AsyncIterator[None]:
+    """A worker that is killed at the end of the block."""
     assert process.stdin is not None
     assert process.stdout is not None
-    before = await load_run(stage.store, run_id)
-    attempts = before.attempts if before else 0
     process.stdin.write(b"\n")
-    pid = int(await process.stdout.readline())
+    async with asyncio.timeout(60):
+        pid = int(await process.stdout.readline())
     try:
-        await stage.wait(run_id, lambda run: run.attempts > attempts or run.state.is_ended)
-        await asyncio.sleep(seconds)
+        yield
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+async def kill_one(stage: Stage, process: Process, run_id: str, seconds: float) -> bool:
+    """Start a worker and kill it some time after it has the run in hand; whether the run was still going on then."""
+    before = await load_run(stage.store, run_id)
+    attempts = before.attempts if before else 0
+    async with forked(process):
+        await stage.wait(run_id, lambda run: run.attempts > attempts or run.state.is_ended)
+        await asyncio.sleep(seconds)
     after = await load_run(stage.store, run_id)
     return after is not None and not after.state.is_ended
 
@@ -212,17 +220,16 @@ async def test_run_with_killed_workers_ends_byte_for_byte_like_an_unbroken_one(
     stage: Stage, kind: Kind, own_nats_server: EmbeddedServer
 ) -> None:
     async def finish(run_id: str) -> tuple[Run, Bytes]:
-        async with stage.worker():
+        async with forked(process):
             run = await stage.wait(run_id)
         assert run.state is RunState.FINISHED, run.outcome
         left = await kind.left(stage, run)
-        await kind.undo(stage)
+        await kind.undo(stage, process)
         return run, left
 
-    run, unbroken = await finish(await stage.ask(kind.operation, dict(kind.given), limit=kind.limit))
-    lasts, chance, killed = seconds_of(run), Random(kind.operation), 0
-
     async with forks(own_nats_server, kind.domain) as process:
+        run, unbroken = await finish(await stage.ask(kind.operation, dict(kind.given), limit=kind.limit))
+        lasts, chance, killed = seconds_of(run), Random(kind.operation), 0
         while killed < KILLS:
             run_id = await stage.ask(kind.operation, dict(kind.given), limit=kind.limit)
             for _ in range(chance.randint(1, min(4, KILLS - killed))):
