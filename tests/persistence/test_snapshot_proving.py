@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 from apps.persistence.encoding import cid_of
-from apps.persistence.errors import InvalidInput
+from apps.persistence.errors import InvalidInput, KeyNotFound
 from apps.persistence.events import Event, State
 from apps.persistence.evolution import keep
 from apps.persistence.operations import ProveSnapshots
 from apps.persistence.registry import Domain, Registry
-from apps.persistence.snapshots import Snapshot, Standing, state_at, take
+from apps.persistence.snapshots import Snapshot, Standing, prove, state_at, take
 from apps.persistence.store import ensure_event_stream, ensure_home, kv_keys, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.findings import CHUNK, RunFinding, RunFindings
@@ -120,11 +120,15 @@ async def test_snapshot_of_another_generation_is_set_aside_and_counts_as_none(ba
     first = await taken(baskets, "a", 2)
     ref, later = first.aggregate, replace(first, generation=2)
     await baskets.keep(later)
+    await baskets.keep(replace(later, version=9))
 
     found = await state_at(baskets.store, baskets.definition, ref)
 
+    with pytest.raises(KeyNotFound, match="was taken of generation 2 of the stream, and generation 1 is read: it is not used"):
+        await prove(baskets.store, baskets.definition, ref, version=9)
+    assert (await prove(baskets.store, baskets.definition, ref, version=2)).equal
     assert (first.generation, found.snapshot_version) == (1, 2)
-    assert [one.reason for one in found.unusable] == ["It was taken of generation 2 of the stream, and generation 1 is read."]
+    assert [one.reason for one in found.unusable] == 2 * ["It was taken of generation 2 of the stream, and generation 1 is read."]
     assert Standing.of(baskets.definition, ref, 5, later).events_since == 5
     assert Standing.of(baskets.definition, ref, 5, later, generation=2).events_since == 3
     assert Standing.of(baskets.definition, ref, 5, replace(first, generation=0), generation=2).events_since == 5

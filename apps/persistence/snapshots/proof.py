@@ -57,13 +57,20 @@ async def prove(store: Store, definition: AggregateDefinition, ref: AggregateRef
 async def _choose(store: Store, definition: AggregateDefinition, ref: AggregateRef, version: int | None) -> Snapshot:
     kept = (await read_kept(store, ref)).snapshots
     at_version = [snapshot for snapshot in kept if version is None or snapshot.version == version]
-    usable = [snapshot for snapshot in at_version if snapshot.schema == definition.schema]
+    serving = store.layout.generation
+    here = [snapshot for snapshot in at_version if snapshot.generation in (0, serving)]
+    usable = [snapshot for snapshot in here if snapshot.schema == definition.schema]
     if usable:
         return usable[0]
     where = f" at version {version}" if version is not None else ""
+    if at_version and not here:
+        raise KeyNotFound(
+            f"The snapshot of {ref}{where} was taken of generation {at_version[0].generation} of the stream, and generation {serving} is "
+            "read: it is not used; take a new one."
+        )
     if at_version:
         raise KeyNotFound(
-            f"The snapshot of {ref}{where} holds a state of schema {at_version[0].schema}, and the definition has {definition.schema}; "
+            f"The snapshot of {ref}{where} holds a state of schema {here[0].schema}, and the definition has {definition.schema}; "
             "take a new one."
         )
     raise KeyNotFound(f"There is no snapshot of {ref}{where} to prove; take one first.")
