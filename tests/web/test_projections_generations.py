@@ -1,4 +1,4 @@
-"""This module is the tests of what the projections pages say after a migration and after its way back, of a projection that stops at an event."""
+"""This module is the tests of what the projections pages say after a migration and its way back, of a projection that stops."""
 
 from __future__ import annotations
 
