@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from apps.persistence.errors import InvalidInput, PlanStale, ProjectionFailed, StreamNotFound
+from apps.persistence.errors import InvalidInput, LeaseLost, PlanStale, ProjectionFailed, StreamNotFound
 from apps.persistence.events import StoredEvent
 from apps.persistence.projections import (
     HeldLease,
@@ -174,6 +174,27 @@ async def test_newer_code_builds_anew_and_switches_by_itself(case: Case) -> None
         await reaches(case, definition, 10, build=2)
 
     assert await case.total(definition, build=1) == 4
+
+
+async def test_worker_stops_although_a_lease_is_lost_at_that_moment(case: Case) -> None:
+    held = asyncio.Event()
+
+    @asynccontextmanager
+    async def hold_lease(name: str) -> AsyncIterator[HeldLease]:
+        async with hold(case.store.connection, name, "worker", ttl_seconds=2) as lease:
+            held.set()
+            try:
+                yield lease
+            finally:
+                raise LeaseLost(name)
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_all(case.store, [case.definition()], hold_lease, stop))
+    await held.wait()
+    stop.set()
+
+    async with asyncio.timeout(10):
+        await running
 
 
 async def test_older_code_leaves_the_models_of_newer_code_alone(case: Case, caplog: pytest.LogCaptureFixture) -> None:

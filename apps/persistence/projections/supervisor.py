@@ -80,9 +80,17 @@ async def _keep(store: Store, definition: ProjectionDefinition, hold_lease: Hold
                 log.warning("projection %s starts again in %.1f s: %s", definition.name, pause, error)
         except* Exception:
             log.exception("projection %s starts again in %.1f s", definition.name, pause)
+        if _is_cancelled():  # a group that meets trouble while it is cancelled raises the trouble alone
+            raise asyncio.CancelledError
         await asyncio.sleep(pause)
         is_soon = loop.time() - began < 2 * _LONGEST_PAUSE_SECONDS
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS) if is_soon else _FIRST_PAUSE_SECONDS
+
+
+def _is_cancelled() -> bool:
+    """Whether the running task was told to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _serve(store: Store, definition: ProjectionDefinition, lease: HeldLease) -> None:
