@@ -37,7 +37,8 @@ def fall_further_behind(console: RunningConsole) -> None:
 
     async def write(store: Store) -> None:
         created = NewEvent(type="created", payload={"customer": "c-0001", "currency": "EUR"}, actor="web")
-        await append(store, Head(aggregate=AggregateRef("sales", "order", new_id())), [created])
+        discounted = NewEvent(type="discount_applied", payload={"percent": 10, "reason": "a long wait"}, actor="web")
+        await append(store, Head(aggregate=AggregateRef("sales", "order", new_id())), [created, discounted])
 
     console.do(write)
 
