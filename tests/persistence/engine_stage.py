@@ -10,7 +10,7 @@ from typing import Any
 
 from apps.persistence.console import load_registry
 from apps.persistence.encoding import Value
-from apps.persistence.errors import Unavailable
+from apps.persistence.errors import StreamNotFound, Unavailable
 from apps.persistence.events import AggregateRef, Head, NewEvent, new_id
 from apps.persistence.registry import Command, Registry
 from apps.persistence.store import CONSOLE, CoreMessage, Store, append, head_of
@@ -89,9 +89,10 @@ class Stage:
     async def wait_for_progress(self, run_id: str, is_reached: Callable[[RunProgress], bool]) -> RunProgress:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while True:
-                progress = await find_progress(self.store.connection, run_id)
-                if progress and is_reached(progress):
-                    return progress
+                with suppress(StreamNotFound):  # the worker makes the bucket when it starts
+                    progress = await find_progress(self.store.connection, run_id)
+                    if progress and is_reached(progress):
+                        return progress
                 await asyncio.sleep(0.02)
 
     async def at_rest(self, run_id: str) -> int:

@@ -269,3 +269,17 @@ async def test_ten_seconds_without_a_server_cost_a_run_nothing(stage: Stage, own
 
     assert (run.state, run.outcome) == (RunState.FINISHED, "Counted to 200.")
     assert (await kv_get(stage.store.connection, "cim-runs", COUNTED)).value == b"200"  # type: ignore[union-attr]
+
+
+async def test_run_hears_of_a_cancel_whose_message_never_came(stage: Stage) -> None:
+    async with stage.worker():
+        run_id = await stage.ask("count", {"to": "100000"})
+        await stage.wait_for_progress(run_id, lambda at: at.done > 0)
+        for subscription in list(stage.store.connection.client._subs.values()):
+            if run_id in subscription.subject:
+                await subscription.unsubscribe()
+        await stage.tell("cancel", run_id)
+
+        after = await stage.wait(await stage.ask("count", {"to": "1"}))
+
+    assert after.state is RunState.FINISHED

@@ -16,6 +16,7 @@ from .pull import Delivery, PullConsumer
 from .run import load_run
 
 BEATS_PER_CLAIM = 3
+LOOK_SECONDS = 1.0
 _STOPS: Mapping[str, Interruption] = {"paused": "paused", "cancelled": "cancelled", "finished": "lost", "failed": "lost"}
 
 
@@ -32,21 +33,35 @@ class Listener(Protocol):
 
 @asynccontextmanager
 async def watched(store: Store, run_id: str, listener: Listener, lease: Lease | None = None) -> AsyncIterator[None]:
-    """Tell `listener` of a pause, a cancel and a new limit, and when the lease on the target is lost."""
+    """Tell `listener` of a pause, a cancel and a new limit, and when the lease on the target is lost.
+
+    An event flies by before it is stored, and none does while the link is broken: so the run itself is looked at, too, every second.
+    """
 
     async def watch_lease() -> None:
         if lease is not None:
             await lease.lost.wait()
             listener.interrupt("lost")
 
+    async def keep_looking() -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(Unavailable):
+                await _look(store, run_id, listener)
+
     events = f"cim.console.run.{run_id}.*.*"
     async with store.connection.subscribe(events, lambda message: _hear(listener, message)), beside(watch_lease()):
-        now = await load_run(store, run_id)
-        if now and now.state in _STOPS:
-            listener.interrupt(_STOPS[now.state])
-        if now and now.limit != listener.limit:
-            listener.change_limit(now.limit)
-        yield
+        await _look(store, run_id, listener)
+        async with beside(keep_looking()):
+            yield
+
+
+async def _look(store: Store, run_id: str, listener: Listener) -> None:
+    now = await load_run(store, run_id)
+    if now and now.state in _STOPS:
+        listener.interrupt(_STOPS[now.state])
+    if now and now.limit != listener.limit:
+        listener.change_limit(now.limit)
 
 
 def _hear(listener: Listener, message: CoreMessage) -> None:

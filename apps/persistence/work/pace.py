@@ -21,9 +21,10 @@ class Pace:
         self._done = 0
 
     def change(self, limit: int) -> None:
-        """From now on another limit."""
-        self.limit, self._since = limit, None
-        self.wake()
+        """From now on another limit; the same one changes nothing."""
+        if limit != self.limit:
+            self.limit, self._since = limit, None
+            self.wake()
 
     def wake(self) -> None:
         self._woken.set()
