@@ -6,21 +6,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
 from ..encoding import Value
-from ..errors import ProjectionFailed
 from ..projections import (
     Comparison,
-    Orders,
     ProjectionDefinition,
     ProjectionRecord,
     begin_build,
     check_fields,
     compare_builds,
     drop_build,
-    fill_build,
     keep_comparison,
     read_record,
 )
-from ..projections import Progress as RunnerProgress
 from ..projections import switch as switch_readers
 from ..registry import Registry
 from ..store import Store
@@ -28,6 +24,7 @@ from ..work.choices import projections
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
 from .declared import applied_in_words, count_events, find_rebuildable, position_of, superfluous_builds, words_of
+from .filling import fill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +82,7 @@ class Rebuild:
         applied = (await position_of(store, definition, number)).applied
         await progress.report(applied, max(applied, total), checkpoint=given, force=True)
         if record.serving != number:
-            await self._fill(store, definition, number, progress, total)
+            await fill(store, definition, number, progress, total=total)
             comparison = await self._compare(store, definition, record.serving, number, progress)
             is_switched = await self._switch(store, definition, before, comparison, progress)
             if not is_switched:
@@ -98,24 +95,6 @@ class Rebuild:
         return "The build that serves goes on. The new one stays as it is: " + (
             "resuming goes on where it stopped." if why == "pause" else "drop it, or the next rebuild does."
         )
-
-    async def _fill(self, store: Store, definition: ProjectionDefinition, number: int, progress: Progress, total: int) -> None:
-        record = await read_record(store.connection, definition.name)
-        if record.build(number).completed is not None:
-            return
-        progress.log(f"Fill: build {number} applies about {total:,} events beside build {record.serving}")
-
-        async def on_progress(at: RunnerProgress) -> None:
-            whole = max(total, at.position.applied + at.pending)
-            await progress.report(at.position.applied, whole, sequence=at.position.sequence)
-
-        try:
-            rebuilt = await fill_build(store, definition, number, Orders(on_progress=on_progress))
-        except ProjectionFailed as error:
-            progress.log(str(error))
-            raise
-        progress.log(f"Catch up: build {number} has applied {rebuilt.applied:,} events, to sequence {rebuilt.sequence:,}, and is fed on")
-        await progress.report(rebuilt.applied, max(total, rebuilt.applied), sequence=rebuilt.sequence, force=True)
 
     async def _compare(self, store: Store, definition: ProjectionDefinition, one: int, other: int, progress: Progress) -> Comparison:
         applied = (await position_of(store, definition, other)).applied

@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
-from ..errors import ProjectionFailed
 from ..projections import (
-    Orders,
-    ProjectionDefinition,
     ProjectionRecord,
     begin_build,
     drop_build,
-    fill_build,
     read_record,
     switch,
 )
-from ..projections import Progress as RunnerProgress
 from ..registry import Registry
 from ..store import Store
 from ..work.choices import projections
@@ -24,6 +19,7 @@ from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.parameters import Place
 from ..work.rates import measured_rate
 from .declared import applied_in_words, count_events, find_rebuildable, position_of, superfluous_builds
+from .filling import fill
 from .replay_part import Part, plan_part, replay_part
 
 FROM_THE_START = Place("")
@@ -95,7 +91,7 @@ class Replay:
         if record.serving != number:
             applied = (await position_of(store, definition, number)).applied
             await progress.report(applied, max(applied, total), checkpoint=given, force=True)
-            await self._fill(store, definition, number, progress, total)
+            await fill(store, definition, number, progress, total=total)
             await switch(store.connection, definition.name, from_build=before, to_build=number)
             progress.log(f"readers use build {number} from now on")
         now = await read_record(store.connection, definition.name)
@@ -118,23 +114,6 @@ class Replay:
             if why == "pause"
             else "The new one is not fed any more; drop it, or the next replay does."
         )
-
-    async def _fill(self, store: Store, definition: ProjectionDefinition, number: int, progress: Progress, total: int) -> None:
-        record = await read_record(store.connection, definition.name)
-        if record.build(number).completed is not None:
-            return
-
-        async def on_progress(at: RunnerProgress) -> None:
-            whole = max(total, at.position.applied + at.pending)
-            await progress.report(at.position.applied, whole, sequence=at.position.sequence)
-
-        try:
-            rebuilt = await fill_build(store, definition, number, Orders(on_progress=on_progress))
-        except ProjectionFailed as error:
-            progress.log(str(error))
-            raise
-        progress.log(f"build {number} has applied {rebuilt.applied:,} events, to sequence {rebuilt.sequence:,}")
-        await progress.report(rebuilt.applied, max(total, rebuilt.applied), sequence=rebuilt.sequence, force=True)
 
 
 def _way_back(record: ProjectionRecord) -> str:
