@@ -2,7 +2,7 @@
 """This module is the one command of the project: it makes its own environment, then starts, tests, measures or checks the console.
 
     python3 run.py up      start everything on this machine (`up --help` for the options)
-    python3 run.py test    run every test, the browser beside the others; `--only persistence|domain|web|browser`; `-- <pytest arguments>`
+    python3 run.py test    run every test, all suites beside each other; `--only persistence|domain|web|browser`; `-- <pytest arguments>`
     python3 run.py bench   measure against the numbers in the design; what follows goes to the benchmark
     python3 run.py lint    style, types, sizes, who may import whom
 
@@ -43,7 +43,7 @@ SUITES = {
     "browser": ["tests/browser", "-p", "no:asyncio"],
 }
 QUIET = ["-W", "ignore:Unknown config option:pytest.PytestConfigWarning"]
-NO_TESTS_COLLECTED = 5
+TESTS_FAILED, NO_TESTS_COLLECTED, MOST_RUN_AGAIN = 1, 5, 5  # two ends of pytest; how many failures are tried again
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_DOWNLOAD_SECONDS = 60
 
@@ -106,7 +106,7 @@ def lint(_: argparse.Namespace, rest: list[str]) -> int:
 
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """Each suite in a process of its own; the browser's, which mostly waits, beside the others."""
+    """Every suite in a process of its own, all at once, shown one after the other; then what failed once more, alone."""
     install(TEST_LOCK)
     chosen = [arguments.only] if arguments.only else list(SUITES)
     environment = dict(os.environ)
@@ -116,34 +116,59 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     failed = []
     with tempfile.TemporaryDirectory(prefix="cim-tests-") as folder:
-        reports = {suite: Path(folder) / f"{suite}.xml" for suite in chosen}
-        commands = {suite: [PYTHON, "-m", "pytest", *SUITES[suite], *QUIET, f"--junitxml={reports[suite]}", *rest] for suite in chosen}
-        beside = start_beside(commands["browser"], environment, Path(folder) / "browser.log") if len(chosen) > 1 else None
-        for suite in chosen:
-            announce(suite)
-            is_beside = suite == "browser" and beside is not None
-            code = end_of(beside, Path(folder) / "browser.log") if is_beside else run(commands[suite], environment)
-            if code not in (0, NO_TESTS_COLLECTED):
-                failed.append(suite)
-            add_counts(totals, reports[suite])
+        suites = {name: Suite(name, Path(folder), rest) for name in chosen}
+        for suite in suites.values():
+            suite.start(environment)
+        for name, suite in suites.items():
+            announce(name)
+            if suite.show() not in (0, NO_TESTS_COLLECTED):
+                failed.append(name)
+            add_counts(totals, suite.report)
+        failed = [name for name in failed if not suites[name].passes_alone(environment, totals)]
     return closing_line(totals, failed, time.monotonic() - started)
 
 
-def start_beside(command: list[str | Path], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start a command whose words are kept until its turn comes."""
-    with log.open("wb") as out:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+class Suite:
+    """One suite of tests, run in a process of its own that writes to a file until it is its turn to be shown."""
+
+    def __init__(self, name: str, folder: Path, rest: list[str]) -> None:
+        self.name, self.report, self.log = name, folder / f"{name}.xml", folder / f"{name}.log"
+        self.command = [PYTHON, "-m", "pytest", *SUITES[name], *QUIET, "-o", f"cache_dir={folder / name}", *rest]
+
+    def start(self, environment: dict[str, str]) -> None:
+        command = [*self.command, f"--junitxml={self.report}"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def show(self) -> int:
+        """Print what it says until it ends; its exit code."""
+        with self.log.open("r", errors="replace") as words:
+            while True:
+                code = self.process.poll()
+                print(words.read(), end="", flush=True)
+                if code is not None:
+                    return code
+                time.sleep(0.5)
+
+    def passes_alone(self, environment: dict[str, str], totals: dict[str, int]) -> bool:
+        """Run what failed again, where that is little: a machine shared by all suites can miss a deadline. It is named all the same."""
+        broken = broken_tests(self.report)
+        if self.process.returncode != TESTS_FAILED or len(broken) > MOST_RUN_AGAIN:
+            return False
+        announce(f"{self.name}: what failed once more, alone")
+        if run([*self.command, "--last-failed"], environment):
+            return False
+        print(f"Passed only alone: {', '.join(name for name, _ in broken)}", flush=True)
+        for _, kind in broken:
+            totals[kind] -= 1
+        return True
 
 
-def end_of(process: "subprocess.Popen[bytes]", log: Path) -> int:
-    """Wait for a command that was started beside, showing what it says from now on."""
-    with log.open("r", errors="replace") as words:
-        while True:
-            code = process.poll()
-            print(words.read(), end="", flush=True)
-            if code is not None:
-                return code
-            time.sleep(0.5)
+def broken_tests(report: Path) -> list[tuple[str, str]]:
+    """Each test that did not pass, with the count of the report it is in."""
+    kinds = {"failure": "failures", "error": "errors"}
+    cases = xml.parse(report).getroot().iter("testcase")
+    return [(f"{case.get('classname')}::{case.get('name')}", kinds[part.tag]) for case in cases for part in case if part.tag in kinds]
 
 
 def add_counts(totals: dict[str, int], report: Path) -> None:
@@ -246,12 +271,11 @@ def playwright_browser() -> str | None:
 
 
 def install_with_apt(package: str, reason: str) -> None:
-    command = f"apt-get install -y {package}"
     if not can_use_apt():
-        raise Stop(f"{reason}. Install it, then run the same again. On Debian and Ubuntu: sudo {command}")
+        raise Stop(f"{reason}. Install it, then run the same again. On Debian and Ubuntu: sudo apt-get install -y {package}")
     print(f"{reason}; installing {package} ...", flush=True)
     if apt_get(package):
-        raise Stop(f"{reason}, and `{command}` failed (its reason is above).")
+        raise Stop(f"{reason}, and `apt-get install -y {package}` failed (its reason is above).")
 
 
 def can_use_apt() -> bool:

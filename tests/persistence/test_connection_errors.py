@@ -35,7 +35,7 @@ def run_server(folder: Path, extra: str) -> Iterator[str]:
     config.write_text(f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n{extra}\n')
     process = subprocess.Popen([find_binary(), "-c", config], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
-    while not answers(monitor) and time.monotonic() < deadline:
+    while not (answers(monitor) and answers(port)) and time.monotonic() < deadline:  # the one is open before the other
         time.sleep(0.02)
     yield f"nats://127.0.0.1:{port} http://127.0.0.1:{monitor}"
     process.terminate()

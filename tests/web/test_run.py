@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,76 @@ def test_help_is_printed_without_making_an_environment(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.py"]
 
 
-def test_words_of_a_suite_beside_are_shown_in_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log = tmp_path / "log"
-    process = run.start_beside([sys.executable, "-c", "print('from beside'); raise SystemExit(3)"], dict(os.environ), log)
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], run.Suite]:
+    """A suite of one file of tests, given by its text, run by the Python that runs this."""
+    monkeypatch.setattr(run, "PYTHON", sys.executable)
 
-    assert run.end_of(process, log) == 3
-    assert capsys.readouterr().out == "from beside\n"
+    def of(tests: str) -> run.Suite:
+        (tmp_path / "test_it.py").write_text(tests)
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        monkeypatch.setitem(
+            run.SUITES, "some", [str(tmp_path), "-q", "-c", str(tmp_path / "pytest.ini"), "-p", "no:django", "-p", "no:playwright"]
+        )
+        return run.Suite("some", tmp_path, [])
+
+    return of
+
+
+def counted(suite: run.Suite) -> dict[str, int]:
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    run.add_counts(totals, suite.report)
+    return totals
+
+
+def test_words_of_a_suite_are_shown_in_its_turn(suite: Callable[[str], run.Suite], capsys: pytest.CaptureFixture[str]) -> None:
+    passing = suite("def test_good(): pass")
+    passing.start(dict(os.environ))
+
+    assert passing.show() == 0
+    assert "1 passed" in capsys.readouterr().out
+
+
+def test_a_test_that_passes_only_alone_is_named_and_not_counted(
+    suite: Callable[[str], run.Suite], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mark = tmp_path / "mark"
+    once = suite(
+        f"import pathlib\nmark = pathlib.Path({str(mark)!r})\ndef test_once():\n    seen = mark.exists(); mark.touch(); assert seen"
+    )
+    once.start(dict(os.environ))
+
+    assert once.show() == 1
+    totals = counted(once)
+    assert once.passes_alone(dict(os.environ), totals)
+    assert totals == {"tests": 1, "failures": 0, "errors": 0, "skipped": 0}
+    assert "Passed only alone: test_it::test_once" in capsys.readouterr().out
+
+
+def test_a_test_that_fails_twice_has_failed(suite: Callable[[str], run.Suite]) -> None:
+    failing = suite("def test_bad(): assert False")
+    failing.start(dict(os.environ))
+    failing.show()
+    totals = counted(failing)
+
+    assert not failing.passes_alone(dict(os.environ), totals)
+    assert totals["failures"] == 1
+
+
+def test_many_failures_are_not_tried_again(suite: Callable[[str], run.Suite], tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    bad = f"def test_bad(n):\n    open({str(mark)!r}, 'a').write('x'); assert False"
+    failing = suite(f"import pytest\n@pytest.mark.parametrize('n', range(6))\n{bad}")
+    failing.start(dict(os.environ))
+    failing.show()
+
+    assert not failing.passes_alone(dict(os.environ), counted(failing))
+    assert mark.read_text() == "x" * 6
+
+
+def test_a_suite_that_cannot_be_read_has_failed(suite: Callable[[str], run.Suite]) -> None:
+    broken = suite("this is no Python")
+    broken.start(dict(os.environ))
+
+    assert broken.show() not in (0, run.TESTS_FAILED)
+    assert not broken.passes_alone(dict(os.environ), counted(broken))
