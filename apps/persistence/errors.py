@@ -5,6 +5,7 @@
     │   ├── InvalidSubject       a token, subject or pattern outside the grammar
     │   ├── InvalidCid           text or bytes that are not a CID of our profile
     │   ├── InvalidEvent         an event that cannot be stored, or a block that is not an event
+    │   ├── InvalidProof         a proof of the log that does not show what it is to show
     │   ├── InvalidState         a state that a fold cannot make or a command cannot leave
     │   └── NoMigrationPath      no declared migrations lead from one schema version to the other
     ├── EncodingError            bytes or values that are not strict DAG-CBOR
@@ -66,6 +67,10 @@ class InvalidCid(InvalidInput):
 
 class InvalidEvent(InvalidInput):
     """An event cannot be stored, or a block is well-formed DAG-CBOR but not an event."""
+
+
+class InvalidProof(InvalidInput):
+    """A proof of the log does not show what it is to show, or cannot be made from what is kept."""
 
 
 class InvalidState(InvalidInput):
