@@ -21,6 +21,7 @@ SUBJECTS = {
     "load": "load aggregates, cold and warm, with and without a snapshot",
     "reading": "read the whole stream, and the memory that takes",
     "replay": "replay into a projection and verify the stream, with one worker and two",
+    "libraries": "the same beside two other event sourcing libraries for Python",
     "proof": "encode, hash, decode and verify in one core's time",
     "pages": "every page of the console",
     "growth": "the same loads and pages on a tenth of the events",

@@ -35,11 +35,11 @@ class Done:
 async def measure(stage: Stage) -> list[Figure]:
     figures = [await _replay(stage), await _by_two(stage, "replay into two projections", _replay_apart), *await _verify(stage)]
     for number in range(3):
-        await _forget(stage.store.connection, f"{_NAME}-{number}")
+        await forget(stage.store.connection, f"{_NAME}-{number}")
     return figures
 
 
-async def _forget(connection: Connection, name: str) -> None:
+async def forget(connection: Connection, name: str) -> None:
     """Leave nothing of a projection that no worker will feed on."""
     await connection.api(f"CONSUMER.DELETE.{EVENTS.stream}.{bucket_of(name, 1)}", stream=EVENTS.stream)
     await connection.api(f"STREAM.DELETE.KV_{bucket_of(name, 1)}")
