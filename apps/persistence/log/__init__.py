@@ -1,4 +1,4 @@
-"""This package is the log of a stream: a Merkle tree over every sequence, kept as tiles, signed checkpoints, and proofs that anybody can check."""
+"""This package is the log of a stream: a Merkle tree over every sequence, kept as tiles, its signed checkpoints, and proofs."""
 
 from .checkpoints import Checkpoint, SignedCheckpoint, Verified, cosign, open_checkpoint, parse_checkpoint, sign_checkpoint
 from .hashes import EMPTY_ROOT, leaf_hash, node_hash
