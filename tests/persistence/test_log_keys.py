@@ -125,7 +125,7 @@ def test_checkpoint_is_no_change_of_keys() -> None:
 
 def test_change_of_keys_is_no_checkpoint() -> None:
     with pytest.raises(InvalidInput):
-        open_checkpoint(sign_rotation(LOG, OTHER).raw, KEYS)
+        open_checkpoint(sign_rotation(LOG, OTHER).raw, [LOG.verifier])
 
 
 def test_key_of_another_log_cannot_follow() -> None:
