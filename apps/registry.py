@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
-from apps.persistence.events import AggregateRef
+from apps.persistence.events import AggregateRef, FileKeys
 from apps.persistence.registry import Registry, StreamChanges
 from apps.persistence.store import (
     CONSOLE,
@@ -28,7 +29,8 @@ _Observed = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 def registry() -> Registry:
     """All that the domains declare. Raises InvalidInput naming the package that cannot be used and why."""
     observed = tuple((name, tuple(sorted(fields.items()))) for name, fields in sorted(settings.CIM_OBSERVED.items()))
-    return _load(tuple(settings.CIM_DOMAINS), bool(settings.CIM_STREAM_CHANGES), tuple(settings.CIM_PROTECTED_STREAMS), observed)
+    changes = StreamChanges(are_allowed=bool(settings.CIM_STREAM_CHANGES), protected=tuple(settings.CIM_PROTECTED_STREAMS))
+    return _load(tuple(settings.CIM_DOMAINS), changes, observed, settings.CIM_KEYS)
 
 
 def informed(store: Store) -> Store:
@@ -61,8 +63,8 @@ def _fits(layout: Layout, ref: AggregateRef) -> bool:
 
 
 @cache
-def _load(names: tuple[str, ...], may_change_streams: bool, protected: tuple[str, ...], observed: _Observed) -> Registry:
-    loaded = load_registry(names, stream_changes=StreamChanges(are_allowed=may_change_streams, protected=protected))
+def _load(names: tuple[str, ...], changes: StreamChanges, observed: _Observed, keys: Path) -> Registry:
+    loaded = load_registry(names, stream_changes=changes, keys=FileKeys(keys))
     loaded.observed = {name: ConnectionSettings(name=name, **dict(fields)) for name, fields in observed}
     return loaded
 

@@ -13,6 +13,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Where and for whom -----------------------------------------------------------------------------------------------------------
 
 CIM_DATA = environment.folder("CIM_DATA")
+CIM_KEYS = Path(environment.text("CIM_KEYS", str(CIM_DATA / "keys"))).expanduser()
+"""The folder of the keys of encrypted payloads."""
 CIM_DEMO = environment.flag("CIM_DEMO")
 CIM_DOMAINS = environment.words("CIM_DOMAINS")
 CIM_HOME = environment.connection("CIM_NATS", default_url="nats://127.0.0.1:4222")

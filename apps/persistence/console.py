@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .events import KeyStore
 from .evolution import JOURNAL_DEFINITION
 from .operations import OPERATIONS
 from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
@@ -14,17 +15,19 @@ from .work.run_commands import RunCommands
 from .work.run_index import RUNS
 
 
-def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | None = None) -> Registry:
+def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | None = None, keys: KeyStore | None = None) -> Registry:
     """All that the console and the packages `domains` declare, and which streams operators may change (default: none).
+
+    `keys` open and seal payloads; without them what is encrypted stays closed, and no event of an encrypted type can be stored.
 
     Raises InvalidInput naming the package that cannot be used and why."""
     console = Domain(
         name="console", title="Console", aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION], projections=[RUNS, *BUILTIN_PROJECTIONS]
     )
-    registry = load_domains(domains, builtin=[console])
+    registry = load_domains(domains, builtin=[console], keys=keys)
     registry.stream_changes = stream_changes or StreamChanges()
     registry.commands[RUN_DEFINITION.key] = RunCommands(OPERATIONS, registry)
     declared = [definition for definition in registry.aggregates.values() if definition.context != CONSOLE.context]
-    for projection in newest_state_projections(declared):
+    for projection in newest_state_projections(definition for definition in declared if definition.encryption is None):
         registry.projections[projection.name] = projection
     return registry

@@ -5,17 +5,14 @@
     │   ├── InvalidSubject       a token, subject or pattern outside the grammar
     │   ├── InvalidCid           text or bytes that are not a CID of our profile
     │   ├── InvalidEvent         an event that cannot be stored, or a block that is not an event
+    │   │   └── PayloadUnreadable    encrypted, and the key is not here or is another one
+    │   │       └── PayloadRedacted  the key was destroyed on purpose; nobody can read it any more
     │   ├── InvalidProof         a proof of the log that does not show what it is to show
     │   ├── InvalidState         a state that a fold cannot make or a command cannot leave
     │   └── NoMigrationPath      no declared migrations lead from one schema version to the other
     ├── EncodingError            bytes or values that are not strict DAG-CBOR
     ├── NotFound
-    │   ├── ConnectionNotFound
-    │   ├── StreamNotFound
-    │   ├── EventNotFound
-    │   ├── AggregateNotFound
-    │   ├── CidNotFound
-    │   ├── KeyNotFound
+    │   ├── ConnectionNotFound, StreamNotFound, EventNotFound, AggregateNotFound, CidNotFound, KeyNotFound
     │   ├── NoRoute              no route takes messages on this subject
     │   └── NoMapping            one context wants an event of another, and no mapping says how it is said there
     ├── Conflict                 somebody else was first; read again, then decide
@@ -27,10 +24,7 @@
     │   ├── StreamClosed         another generation of the stream takes events now
     │   └── MigrationConflict    two claim one step, it is applied already, or another is running
     ├── Unavailable              no answer that can be relied on now
-    │   ├── Unreachable
-    │   ├── WrongCredentials
-    │   ├── PermissionDenied
-    │   ├── JetStreamDisabled
+    │   ├── Unreachable, WrongCredentials, PermissionDenied, JetStreamDisabled
     │   ├── FeatureUnavailable   this server is too old, or the stream does not allow it
     │   ├── AppendUnresolved     not known whether the events are stored; append the same events again
     │   └── OutOfSpace
@@ -67,6 +61,14 @@ class InvalidCid(InvalidInput):
 
 class InvalidEvent(InvalidInput):
     """An event cannot be stored, or a block is well-formed DAG-CBOR but not an event."""
+
+
+class PayloadUnreadable(InvalidEvent):
+    """An event's payload is encrypted and does not open here; everything else about the event can be read."""
+
+
+class PayloadRedacted(PayloadUnreadable):
+    """The key of an event's payload was destroyed on purpose: it is gone for everybody, and readers go on without it."""
 
 
 class InvalidProof(InvalidInput):

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .encoding import Value
 from .errors import InvalidInput
-from .events import AggregateDefinition, AggregateRef, Upcaster, Upcasters
+from .events import AggregateDefinition, AggregateRef, KeyStore, Sealing, Upcaster, Upcasters
 from .evolution import Migration, check_migrations
 from .projections.definition import ProjectionDefinition
 from .store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
@@ -67,11 +67,11 @@ class StreamChanges:
 class Registry:
     """What all domains declare, by name; `migrations` by the domain's name.
 
-    `observed` are the configured connections beside home, by name.
+    `observed` are the configured connections beside home, by name; `keys` open and seal the payloads of encrypted types.
     Raises InvalidInput where two declare the same or upcasters are no chain, MigrationConflict where two migrations claim one step.
     """
 
-    def __init__(self, domains: Iterable[Domain] = ()) -> None:
+    def __init__(self, domains: Iterable[Domain] = (), *, keys: KeyStore | None = None) -> None:
         self.domains = tuple(domains)
         self.stream_changes = StreamChanges()
         self.observed: Mapping[str, ConnectionSettings] = {}
@@ -86,7 +86,9 @@ class Registry:
             for key, handler in domain.commands.items():
                 _add(self.commands, key, handler, domain)
         self.migrations = {domain.name: check_migrations(domain.name, domain.migrations) for domain in self.domains if domain.migrations}
-        self.upcasters = Upcasters(step for domain in self.domains for step in domain.upcasters)
+        encrypted = {key: definition.encryption for key, definition in self.aggregates.items() if definition.encryption is not None}
+        steps = [step for domain in self.domains for step in domain.upcasters]
+        self.upcasters = Upcasters(steps, sealing=Sealing(types=encrypted, keys=keys))
         self.layouts = (EVENTS, CONSOLE, *(layout for domain in self.domains for layout in domain.layouts))
 
     def definition_of(self, aggregate: AggregateRef) -> AggregateDefinition | None:
@@ -94,9 +96,9 @@ class Registry:
         return self.aggregates.get((aggregate.context, aggregate.type))
 
 
-def load_domains(names: Iterable[str], *, builtin: Sequence[Domain] = ()) -> Registry:
+def load_domains(names: Iterable[str], *, builtin: Sequence[Domain] = (), keys: KeyStore | None = None) -> Registry:
     """Import each package and take its `DOMAIN`. Raises InvalidInput naming the package that cannot be used and why."""
-    return Registry([*builtin, *(_load(name) for name in names)])
+    return Registry([*builtin, *(_load(name) for name in names)], keys=keys)
 
 
 def _load(name: str) -> Domain:

@@ -2,19 +2,31 @@
 
 from .aggregate import AggregateRef, Head
 from .block import Event, NewEvent, Scope, StoredEvent
+from .cipher import Algorithm, Key, Sealed, sealed_in
 from .definition import AggregateDefinition, State, fold
 from .identity import format_time, new_id, now, parse_time
+from .key_files import FileKeys
+from .keys import Destruction, InMemoryKeys, KeyStore
 from .policy import SnapshotPolicy
+from .sealing import Sealing
 from .upcast import EventType, Upcaster, Upcasters
 
 __all__ = [
     "AggregateDefinition",
     "AggregateRef",
+    "Algorithm",
+    "Destruction",
     "Event",
     "EventType",
+    "FileKeys",
     "Head",
+    "InMemoryKeys",
+    "Key",
+    "KeyStore",
     "NewEvent",
     "Scope",
+    "Sealed",
+    "Sealing",
     "SnapshotPolicy",
     "State",
     "StoredEvent",
@@ -25,4 +37,5 @@ __all__ = [
     "new_id",
     "now",
     "parse_time",
+    "sealed_in",
 ]

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..encoding import Value
+from ..errors import InvalidInput
 from ..subjects import check_token
 from .block import Event
+from .cipher import Algorithm
 from .policy import SnapshotPolicy
 
 State = dict[str, Value]
@@ -20,6 +22,7 @@ class AggregateDefinition:
     `apply` is pure: it gets the state so far and one event, and returns the next state without changing its input. States hold what
     DAG-CBOR can: None, bool, int, float, str, bytes, Cid, lists and dicts with string keys. `summarise` says an event in a few words.
     `snapshots` says when one is due; without it they are taken only when somebody asks.
+    With `encryption` the payloads of its events are sealed, each aggregate's by its own key; of such types no state is kept anywhere.
     """
 
     context: str
@@ -31,10 +34,15 @@ class AggregateDefinition:
     summarise: Callable[[Event], str] | None = None
     demo: bool = False
     snapshots: SnapshotPolicy | None = None
+    encryption: Algorithm | None = None
 
     def __post_init__(self) -> None:
         check_token(self.context, "a context")
         check_token(self.type, "an aggregate type")
+        if self.encryption is not None and self.snapshots is not None:
+            raise InvalidInput(
+                f"{self.context}.{self.type} is encrypted and has a policy of snapshots, which would keep states readable; leave one out."
+            )
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""This module is upcasting: events of an older schema are read as the newest one; the stored bytes never change."""
+"""This module is how stored events are read: sealed payloads are opened, older schemas upcast; the stored bytes never change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from itertools import pairwise
 from ..encoding import Value
 from ..errors import InvalidEvent, InvalidInput
 from .block import Event, StoredEvent
+from .cipher import SEALED
+from .sealing import Sealing
 
 EventType = tuple[str, str, str]
 """Context, aggregate type and event type."""
@@ -38,10 +40,14 @@ class Upcaster:
 
 
 class Upcasters:
-    """All steps of all domains, looked up by event type and schema. `chains` holds those of each event type, oldest first."""
+    """All steps of all domains, looked up by event type and schema. `chains` holds those of each event type, oldest first.
 
-    def __init__(self, steps: Iterable[Upcaster] = ()) -> None:
+    `sealing` is what opens payloads before they are upcast.
+    """
+
+    def __init__(self, steps: Iterable[Upcaster] = (), *, sealing: Sealing | None = None) -> None:
         """Raises InvalidInput where the steps of an event type are not one chain: two from one schema, a gap, or one that leads back."""
+        self.sealing = sealing or Sealing()
         found: dict[EventType, list[Upcaster]] = {}
         for step in steps:
             found.setdefault(step.event_type, []).append(step)
@@ -49,7 +55,12 @@ class Upcasters:
         self._steps = {(*key, step.from_schema): step for key, chain in self.chains.items() for step in chain}
 
     def upcast(self, event: Event) -> Event:
-        """`event` in the newest schema known; unchanged where no step starts from its own. Raises InvalidEvent where a step fails."""
+        """`event` opened and in the newest schema known; itself where it is so already.
+
+        Raises PayloadUnreadable or PayloadRedacted where it cannot be opened, InvalidEvent where a step fails.
+        """
+        if SEALED in event.payload:
+            event = self.sealing.open(event)
         ref, payload, schema = event.aggregate, event.payload, event.schema
         while step := self._steps.get((ref.context, ref.type, event.type, schema)):
             try:

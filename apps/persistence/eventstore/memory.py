@@ -120,7 +120,7 @@ class InMemoryEventStore:
         made: list[_Kept] = []
         for version, new in enumerate(events, start=len(after) + 1):
             event = _complete(new, aggregate, version, previous)
-            block = event.to_block()
+            block = self.upcasters.sealing.seal(event).to_block()
             if len(block) > LARGEST_EVENT:
                 raise InvalidEvent(f"The event {event.type} of {aggregate} is {len(block):,} bytes, and {LARGEST_EVENT:,} can be stored.")
             previous = cid_of(block)
@@ -140,7 +140,7 @@ class InMemoryEventStore:
         return sum(kept.stored_at < behind for kept in self._kept)
 
     def _read(self, kept: _Kept, *, upcast: bool = True) -> StoredEvent:
-        event = Event.from_block(kept.block)
+        event = self.upcasters.sealing.open(Event.from_block(kept.block))
         stored = StoredEvent(
             event=event,
             cid=kept.cid,

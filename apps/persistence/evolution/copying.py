@@ -16,7 +16,7 @@ from ..store import Message, Outgoing, Store, decode_event, get_last, head_of, o
 from ..store.api_errors import DUPLICATE_IN_BATCH, SEQUENCE_IN_PROCESS, WRONG_LAST_SEQUENCE
 from ..store.publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MESSAGE_ID
 from .migration import Report, no_report
-from .transform import MAX_PARTS, Block, Transform, make_blocks, source_of
+from .transform import MAX_PARTS, Block, Transform, make_blocks, parts_of, read_to_copy, source_of
 
 SLICE = 200
 """Events that are transformed and stored in one go; other work of the process comes in between."""
@@ -74,14 +74,14 @@ class Copy:
 
     def _read(self, message: Message) -> StoredEvent:
         try:
-            return self.source.upcasters.read(decode_event(self.source, message))
+            return read_to_copy(self.source.upcasters, decode_event(self.source, message))
         except (InvalidEvent, EncodingError) as error:
             raise self._failed(message.sequence, error) from error
 
     def _make(self, stored: StoredEvent) -> list[Block]:
         ref = stored.event.aggregate
         try:
-            parts = self.transform(stored.event)
+            parts = parts_of(self.transform, stored.event)
             blocks = make_blocks(stored, parts, self._heads[ref], old_head=self.old_heads.get(str(ref), stored.head))
         except Exception as error:  # a domain's code, which may raise anything
             raise self._failed(stored.sequence, error) from error

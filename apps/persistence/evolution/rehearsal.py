@@ -10,12 +10,12 @@ from random import Random
 
 from ..encoding import Value, encode
 from ..errors import EncodingError, InvalidEvent
-from ..events import AggregateRef, Event, Head, NewEvent, State, StoredEvent
+from ..events import AggregateRef, Event, Head, NewEvent, State, StoredEvent, sealed_in
 from ..store import Message, Store, decode_event, get_stream, open_reader
 from .copying import SLICE
 from .migration import Rehearsal, Work
 from .states import Difference, Expected, compare
-from .transform import Transform, is_as_it_was, make_blocks
+from .transform import Transform, is_as_it_was, make_blocks, parts_of, read_to_copy
 
 RANDOM_KEPT = 6
 CHANGED_KEPT = 6
@@ -68,7 +68,7 @@ class _Trial:
         self.counts["events read"] += 1
         event = stored.event
         try:
-            parts = tuple(self.transform(event))
+            parts = tuple(parts_of(self.transform, event))
             make_blocks(stored, parts, Head(aggregate=event.aggregate), old_head=stored.head)
         except Exception as error:  # a domain's code, which may raise anything
             words = str(error) if isinstance(error, (InvalidEvent, EncodingError)) else f"{type(error).__name__}: {error}"
@@ -110,6 +110,7 @@ class _Trial:
         both = self.states.get(event.aggregate)
         if both is None:
             both = self.states[event.aggregate] = _Both(dict(definition.initial), dict(definition.initial))
+        both.is_comparable = both.is_comparable and sealed_in(event) is None
         if not both.is_comparable:
             return
         try:
@@ -198,7 +199,7 @@ def _take_all(trial: _Trial, messages: Sequence[Message]) -> None:
         try:
             raw = decode_event(trial.source, message)
             written = raw.event
-            stored = trial.source.upcasters.read(raw)
+            stored = read_to_copy(trial.source.upcasters, raw)
         except (InvalidEvent, EncodingError) as error:
             trial.counts["events read"] += 1
             trial.fail(message.sequence, written, str(error))

@@ -2,6 +2,8 @@
 
 Every event keeps its id, time, actor, correlation, causation and scope, and says in its metadata from which sequence of which stream it was
 made. The first event of each aggregate links to the head that the aggregate had in the old generation.
+
+An event whose payload is sealed is carried over as it is stored: a transformation has no keys, and what it gave would be readable by all.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from blake3 import blake3
 
 from ..encoding import Cid, Value, cid_of
 from ..errors import InvalidEvent
-from ..events import Event, Head, NewEvent, StoredEvent
+from ..events import Event, Head, NewEvent, StoredEvent, Upcasters, sealed_in
 
 Transform = Callable[[Event], Sequence[NewEvent]]
 """What becomes of an event (given in its newest schema): nothing, one event or several, of the same aggregate. Pure."""
@@ -39,6 +41,16 @@ def keep(event: Event, *, type: str | None = None, schema: int | None = None, pa
         payload=event.payload if payload is None else payload,
         metadata=event.metadata,
     )
+
+
+def read_to_copy(upcasters: Upcasters, stored: StoredEvent) -> StoredEvent:
+    """A stored event in its newest schema; as it is stored where its payload is sealed. Raises InvalidEvent where it cannot be upcast."""
+    return stored if sealed_in(stored.event) else upcasters.read(stored)
+
+
+def parts_of(transform: Transform, event: Event) -> Sequence[NewEvent]:
+    """What becomes of an event that `read_to_copy` gave. Raises whatever the transformation does."""
+    return (keep(event),) if sealed_in(event) else transform(event)
 
 
 def make_blocks(stored: StoredEvent, parts: Sequence[NewEvent], head: Head, *, old_head: Head) -> list[Block]:

@@ -39,6 +39,8 @@ class ProjectionDefinition:
     get the old ones through `transforms`, where `transforms[n]` makes a model (given with its key) of version n one of version n + 1, and
     none where a step is missing. `rate_limit` is in events a second. `is_idempotent` says that applying
     events again, in order and up to the newest, ends in the same models (so part of the stream may be replayed into them).
+    A projection that does not read payloads (`reads_payload` is false) gets events as they are stored, sealed payloads too; any other stops
+    at a payload that it has no key for, and passes over one whose key was destroyed.
     `generation` is set by `placing` where another generation of the stream serves; `stream` and `subjects` are then that one's.
     `target` is for built-in projections whose models are messages of a stream instead of keys of a bucket.
     """
@@ -53,6 +55,7 @@ class ProjectionDefinition:
     stream: str = "CIM-EVENTS"
     rate_limit: float | None = None
     is_idempotent: bool = False
+    reads_payload: bool = True
     is_builtin: bool = False
     demo: bool = False
     target: Target | None = None

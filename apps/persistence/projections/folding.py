@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from ..encoding import Value, decode, encode
-from ..errors import EncodingError, InvalidInput, InvalidState, PersistenceError
+from ..errors import EncodingError, InvalidInput, InvalidState, PayloadRedacted, PersistenceError
 from ..events import StoredEvent, format_time
 from ..store import Message, Store, check_key, decode_event
 from .definition import Model, ProjectionDefinition
@@ -31,13 +31,14 @@ class Stumble:
 class Touched:
     """Events to be applied together, each with the keys that it names; after them `stumble`, if one could not be read.
 
-    `is_full` once the next event does not fit any more, because its models would be too many for one batch.
+    `is_full` once the next event does not fit any more, because its models would be too many for one batch. Of an event whose payload is
+    redacted nothing is applied: its keys are None.
     """
 
     __slots__ = ("events", "is_full", "keys", "stumble")
 
     def __init__(self) -> None:
-        self.events: list[tuple[Message, StoredEvent, tuple[str, ...]]] = []
+        self.events: list[tuple[Message, StoredEvent, tuple[str, ...] | None]] = []
         self.keys: set[str] = set()
         self.is_full = False
         self.stumble: Stumble | None = None
@@ -61,10 +62,15 @@ def touch(touched: Touched, store: Store, definition: ProjectionDefinition, mess
     """Decode `messages`, ask which models they touch, and add them to `touched` as far as they fit in one batch."""
     for message in messages:
         try:
-            stored = store.upcasters.read(decode_event(store, message))
+            stored = decode_event(store, message)
+            if definition.reads_payload:
+                stored = store.upcasters.read(stored)
             named = tuple(definition.keys(stored))
             if not touched.keys.issuperset(named):
                 _check_keys(named)
+        except PayloadRedacted:
+            touched.events.append((message, stored, None))
+            continue
         except Exception as error:
             touched.stumble = Stumble(message=message, reason=_words(error))
             return
@@ -126,6 +132,9 @@ class _Folding:
         """Apply all events; stop before the first that cannot be applied and return it. Careful: encode after every event."""
         live = self._live
         for message, event, keys in touched.events:
+            if keys is None:
+                self._applied += 1
+                continue
             try:
                 for key in keys:
                     if key not in live:

@@ -106,6 +106,8 @@ async def take(
     It is folded from version 1, so that a fault in one snapshot cannot pass into the next; `use_snapshot` goes on from the last one
     instead. Of older ones so many stay as the definition's policy keeps. Raises as `state_at`, and InvalidState for a state above 512 KiB.
     """
+    if store.upcasters.sealing.is_for(definition.key):
+        raise InvalidInput(f"{'.'.join(definition.key)} is encrypted; a snapshot would keep the state of {ref} readable without its key.")
     if version is not None and version < 1:
         raise InvalidInput(f"A snapshot of {ref} at version {version} cannot be taken; versions begin at 1.")
     at = await state_at(store, definition, ref, version=version, use_snapshot=use_snapshot)

@@ -46,7 +46,7 @@ _PASSING = (Unavailable, Unreachable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """An event ready to be stored."""
+    """An event ready to be stored; where its type is encrypted, `data` holds it sealed."""
 
     event: Event
     data: bytes
@@ -85,7 +85,7 @@ def _make_blocks(store: Store, head: Head, events: Sequence[NewEvent]) -> list[_
     previous, limit = head.cid, store.connection.server.max_payload
     for version, new in enumerate(events, start=head.version + 1):
         event = _complete(new, head.aggregate, version, previous)
-        data = event.to_block()
+        data = store.upcasters.sealing.seal(event).to_block()
         if len(data) > limit - 1024:
             raise InvalidEvent(
                 f"The event {event.type} of {head.aggregate} is {len(data):,} bytes, and the server takes {limit:,} with headers; "

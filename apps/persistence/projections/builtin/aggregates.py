@@ -31,6 +31,7 @@ def directory_of(layout: Layout = EVENTS) -> ProjectionDefinition:
         keys=_keys,
         apply=_apply,
         is_builtin=True,
+        reads_payload=False,
     )
 
 

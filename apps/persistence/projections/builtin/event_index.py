@@ -52,6 +52,7 @@ def index_of(layout: Layout = EVENTS) -> ProjectionDefinition:
         keys=_keys,
         apply=_apply,
         is_builtin=True,
+        reads_payload=False,
     )
 
 

@@ -44,6 +44,7 @@ def event_types_of(layout: Layout = EVENTS) -> ProjectionDefinition:
         keys=_keys,
         apply=_apply,
         is_builtin=True,
+        reads_payload=False,
     )
 
 
