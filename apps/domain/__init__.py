@@ -1,12 +1,13 @@
 """This package is the domain that comes with the console: an order example, declared as data like any domain of a user's own.
 
 `DOMAIN` is all that the console knows of it. Orders (`sales.order`) are placed by customers (`people.customer`) for products in stock
-(`stock.product`). Everything here is marked as demo data.
+(`stock.product`); beside them stands the organization that sells, whose aggregates `company` lists. Everything here is marked as demo data.
 """
 
 from apps.persistence.registry import Domain
 from apps.persistence.work.decide import handler_of
 
+from .company import COMPANY
 from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
 from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
@@ -17,12 +18,13 @@ from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
 DOMAIN = Domain(
     name="example",
     title="Order example",
-    aggregates=(ORDER, CUSTOMER, PRODUCT),
+    aggregates=(ORDER, CUSTOMER, PRODUCT, *(definition for definition, _ in COMPANY)),
     projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT),
     commands={
         ORDER.key: handler_of(ORDER, decide_order),
         CUSTOMER.key: handler_of(CUSTOMER, decide_customer),
         PRODUCT.key: handler_of(PRODUCT, decide_product),
+        **{definition.key: handler_of(definition, decide) for definition, decide in COMPANY},
     },
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),

@@ -6,18 +6,23 @@ To change one, make another and put it in its place. All raise InvalidInput, nam
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput
 
 MAX_TEXT = 200
+MAX_PROSE = 4_000
 MAX_QUANTITY = 1_000_000
 MAX_CENTS = 10**15
 CURRENCIES = frozenset({"EUR", "GBP", "USD", "CHF"})
 
 _SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{1,31}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@.]+(?:\.[^\s@.]+)*@[^\s@.]+(?:\.[^\s@.]+)+")
+_PHONE = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
+_WEB = re.compile(r"https?://[^\s/?#@]+(?:[/?#]\S*)?")
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
@@ -106,6 +111,53 @@ class EmailAddress:
     def __post_init__(self) -> None:
         if type(self.text) is not str or len(self.text) > MAX_TEXT or not _EMAIL.fullmatch(self.text):
             raise InvalidInput(f"{_shown(self.text)} is no e-mail address: write it like ada@example.org.")
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number as it is dialled from abroad (E.164): `+49 40 123456`; spaces are taken out."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        number = self.text.replace(" ", "") if type(self.text) is str else ""
+        if not _PHONE.fullmatch(number):
+            raise InvalidInput(f"{_shown(self.text)} is no phone number: + and the country first, then digits, such as +49 40 1234567.")
+        object.__setattr__(self, "text", number)
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A text of several lines for people: 1 to 4,000 characters, no control characters but line breaks."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if type(self.text) is not str or not 1 <= len(self.text) <= MAX_PROSE or not self.text.replace("\n", "").isprintable():
+            raise InvalidInput(f"{_shown(self.text)} cannot be used: give 1 to {MAX_PROSE:,} printable characters.")
+
+
+@dataclass(frozen=True, slots=True)
+class WebAddress:
+    """Where something is found on the web: `https://example.org/…`."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if type(self.text) is not str or len(self.text) > MAX_TEXT or not _WEB.fullmatch(self.text):
+            raise InvalidInput(f"{_shown(self.text)} is no web address: write it like https://example.org/place.")
+
+
+@dataclass(frozen=True, slots=True)
+class FreeForm:
+    """A map that the domain passes on as it is: settings, parameters, a context. It cannot be changed, only replaced."""
+
+    values: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, Mapping) or not all(type(name) is str and name for name in self.values):
+            raise InvalidInput(f"{_shown(self.values)} cannot be used: give a map with names.")
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from apps.persistence.events import AggregateDefinition, AggregateRef, Event, Ne
 from apps.persistence.registry import Command
 from apps.persistence.work.decide import Decide
 
+from ..company import COMPANY
 from ..customers import CUSTOMER, decide_customer
 from ..orders import ORDER, decide_order
 from ..products import PRODUCT, decide_product
@@ -19,6 +20,7 @@ _DECIDERS: dict[tuple[str, str], tuple[AggregateDefinition, Decide]] = {
     ORDER.key: (ORDER, decide_order),
     CUSTOMER.key: (CUSTOMER, decide_customer),
     PRODUCT.key: (PRODUCT, decide_product),
+    **{definition.key: (definition, decide) for definition, decide in COMPANY},
 }
 
 

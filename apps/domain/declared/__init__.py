@@ -1,0 +1,1 @@
+"""This package is aggregates declared as data: typed ids, records, events, commands and a machine, and the functions that follow."""
