@@ -9,11 +9,23 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/api.md", "docs/architecture.md", "docs/operating.md", "docs/persistence.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/api.md",
+    "docs/architecture.md",
+    "docs/glossary.md",
+    "docs/how-to.md",
+    "docs/operating.md",
+    "docs/persistence.md",
+    "docs/tutorial.md",
+    "docs/which-repository.md",
+)
 OWN_TOPS = ("apps/", "cimadmin/", "tests/", "templates/", "static/", "deploy/", "docs/", ".ci/")
 OWN_SUFFIXES = (".py", ".md", ".yml", ".lock", ".in", ".toml", ".html", ".css", ".js", ".conf", ".png")
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w*)(?: file=\S+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"^```\w* file=(\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -26,6 +38,11 @@ def read(page: str) -> str:
 def blocks(page: str, language: str) -> list[str]:
     """The blocks of one language ("" for those without one), in order."""
     return [text for found, text in _BLOCK.findall(read(page)) if found == language]
+
+
+def files(page: str) -> list[tuple[str, str]]:
+    """The names and texts of the blocks that the reader is told to save as files."""
+    return _FILE.findall(read(page))
 
 
 def spans(page: str) -> list[str]:

@@ -36,12 +36,23 @@ ARCHITECTURE, OPERATING, CONTRIBUTING = "docs/architecture.md", "docs/operating.
 # -- what the pages show runs ---------------------------------------------------------------------------------------------------------
 
 
-async def test_every_block_of_the_quickstart_runs_and_answers_as_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["docs/how-to.md", "docs/persistence.md", "docs/tutorial.md", "docs/which-repository.md"])
+async def test_every_block_of_the_page_runs_and_answers_as_promised(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in pages.files(page):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
 
-    exchanges = await type_in(python_blocks(pages.read("docs/persistence.md")))
+    exchanges = await type_in(python_blocks(pages.read(page)))
 
     assert [(one.statement, one.given) for one in exchanges if one.given != one.promised] == []
+
+
+def test_glossary_is_in_order_and_has_each_word_once() -> None:
+    words = [row[0] for row in pages.rows(pages.read("docs/glossary.md"))]
+
+    assert words == sorted(set(words), key=str.casefold)
 
 
 async def test_answer_other_than_the_promised_one_is_noticed() -> None:
