@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "apps.evolution",
     "apps.runs",
     "apps.files",
+    "apps.storage",
     "apps.search",
     "apps.api",
 ]

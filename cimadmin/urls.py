@@ -20,6 +20,7 @@ urlpatterns = [
     path("evolution/", include("apps.evolution.urls")),
     path("runs/", include("apps.runs.urls")),
     path("files/", include("apps.files.urls")),
+    path("storage/", include("apps.storage.urls")),
     path("api/v1/", include("apps.api.urls")),
 ]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.display.differences import Lines, compare, text_of
 from apps.persistence.events import AggregateDefinition, AggregateRef
 from apps.persistence.snapshots import Blame, Kept, blame, state_at
 from apps.persistence.store import Store, messages_of
 
 from .address import Pair
-from .differences import Lines, compare, text_of
 from .state import CannotFold, events_to_read, folded
 from .timeline import EventRow, Marks, rows_of
 from .window import Slot

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from apps.display.differences import Lines, show
 from apps.persistence.encoding import Cid, cid_of, decode
 from apps.persistence.errors import EncodingError
 from apps.persistence.events import Event
 from apps.persistence.store import Message, Store
 
-from .differences import Lines, show
 from .timeline import Entry, EventRow, Reading, read_event
 from .window import Slot
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from apps.display.differences import Lines, compare, show
 from apps.persistence.encoding import Cid, cid_of, encode
 from apps.persistence.errors import InvalidState, PersistenceError, Unavailable
 from apps.persistence.events import AggregateDefinition, AggregateRef, State
@@ -14,7 +15,6 @@ from apps.persistence.events.diff import Change, diff_states
 from apps.persistence.snapshots import Kept, StateAt, Unusable, state_at
 from apps.persistence.store import Store, decode_event
 
-from .differences import Lines, compare, show
 from .timeline import name_error
 from .window import Slot, Window
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import ClassVar
 
+from apps.display.differences import text_of
 from apps.display.figures import ago
 from apps.persistence.chain import Cause, Finding
 from apps.persistence.encoding import cid_of
@@ -15,7 +16,6 @@ from apps.persistence.errors import EncodingError, InvalidEvent
 from apps.persistence.events import AggregateDefinition, Event
 from apps.persistence.store import Message, Store, decode_event
 
-from .differences import text_of
 from .window import Slot
 
 IDLE = timedelta(hours=1)

@@ -46,6 +46,7 @@ AREAS: Final = (
     Area(app="streams", title="Streams", icon="layers", view="streams:index", permission="streams.view", key="s"),
     Area(app="aggregates", title="Aggregates", icon="boxes", view="aggregates:index", permission="aggregates.view", key="a"),
     Area(app="projections", title="Projections", icon="workflow", view="projections:index", permission="projections.view", key="p"),
+    Area(app="storage", title="Storage", icon="database", view="storage:index", permission="storage.view", key="b"),
     Area(app="audit", title="Audit", icon="shield-check", view="audit:index", permission="audit.view", key="u"),
     Area(app="evolution", title="Evolution", icon="git-compare", view="evolution:index", permission="evolution.view", key="v"),
     Area(app="runs", title="Runs", icon="list-checks", view="runs:index", permission="runs.view", key="r"),

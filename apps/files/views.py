@@ -11,10 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.rights import permission_required
 from apps.connection import ask
 from apps.display.figures import size as in_words
+from apps.display.object_download import send_object
 from apps.persistence.store import Store
 from apps.persistence.transfer import UPLOADS_KEPT_SECONDS, File, get_file, list_files
 
-from .download import send_file
 from .upload import keep_upload
 
 
@@ -29,7 +29,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required("files.download")
 def download(request: HttpRequest, name: str) -> HttpResponseBase:
-    return send_file(ask(_get, name))
+    file = ask(_get, name)
+    return send_object(file.stored, name=file.name)
 
 
 @require_POST

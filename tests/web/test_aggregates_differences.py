@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aggregates.differences import MAX_LINES, Lines, compare, show, text_of
+from apps.display.differences import MAX_LINES, Lines, compare, show, text_of
 from apps.persistence.encoding import Value, cid_of, encode
 
 VALUES = st.recursive(

@@ -1,4 +1,4 @@
-"""This module is handing out a file while it is read: a process holds no more of it than a few chunks, whatever its size."""
+"""This module is handing out an object of a store while it is read: a process holds no more of it than a few chunks, whatever its size."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from django.utils.http import content_disposition_header
 from apps.connection import ask
 from apps.persistence.errors import ContinuityLost
 from apps.persistence.store import Message, Store, StoredObject, read_chunks
-from apps.persistence.transfer import File
 
 CHUNKS_SECONDS = 30.0
 
 
-def send_file(file: File) -> StreamingHttpResponse:
-    """The file with its name, size and digest (RFC 9530); a browser sees a file that turns out to be torn as a broken download."""
-    stored = file.stored
+def send_object(stored: StoredObject, *, name: str = "") -> StreamingHttpResponse:
+    """The object with its name, size and digest (RFC 9530); a browser sees one that turns out to be torn as a broken download."""
     headers = {
-        "Content-Disposition": content_disposition_header(True, file.name) or "",
+        "Content-Disposition": content_disposition_header(True, name or stored.name) or "",
         "Content-Length": str(stored.size),
-        "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(stored.digest)).decode()}:",
         "Cache-Control": "private, no-store",
     }
+    if stored.digest:
+        headers["Repr-Digest"] = f"sha-256=:{b64encode(bytes.fromhex(stored.digest)).decode()}:"
     return StreamingHttpResponse(_pieces(stored), content_type="application/octet-stream", headers=headers)
 
 
