@@ -11,7 +11,7 @@ from .company import COMPANY
 from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
 from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
-from .orders import ORDER, decide_order
+from .orders import ORDER, ORDER_COMMANDS
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
 
@@ -21,7 +21,7 @@ DOMAIN = Domain(
     aggregates=(ORDER, CUSTOMER, PRODUCT, *(definition for definition, _ in COMPANY)),
     projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT),
     commands={
-        ORDER.key: handler_of(ORDER, decide_order),
+        ORDER.key: ORDER_COMMANDS,
         CUSTOMER.key: handler_of(CUSTOMER, decide_customer),
         PRODUCT.key: handler_of(PRODUCT, decide_product),
         **{definition.key: handler_of(definition, decide) for definition, decide in COMPANY},

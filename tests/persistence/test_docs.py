@@ -243,7 +243,7 @@ def test_every_stream_of_the_console_is_described() -> None:
 
 
 def test_buckets_are_exactly_those_of_the_code() -> None:
-    code = "\n".join(path.read_text() for path in (ROOT / "apps" / "persistence").rglob("*.py"))
+    code = "\n".join(path.read_text() for path in (ROOT / "apps").rglob("*.py"))
 
     assert set(first_names("Buckets")) == set(re.findall(r'_BUCKET = "(cim-[a-z-]+)"', code)) | {"cim-{name}-{build}"}
 

@@ -1,7 +1,7 @@
 """This package is the order: from a draft that is put together to goods on their way, or cancelled before."""
 
 from .aggregate import ORDER, Line, lines_of, status_of, total_of
-from .commands import decide_order
+from .commands import ORDER_COMMANDS, decide_order
 from .status import ORDER_MACHINE, OrderStatus
 
-__all__ = ["ORDER", "ORDER_MACHINE", "Line", "OrderStatus", "decide_order", "lines_of", "status_of", "total_of"]
+__all__ = ["ORDER", "ORDER_COMMANDS", "ORDER_MACHINE", "Line", "OrderStatus", "decide_order", "lines_of", "status_of", "total_of"]

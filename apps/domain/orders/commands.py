@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apps.persistence.errors import InvalidInput, InvalidState
 from apps.persistence.events import NewEvent, State
 from apps.persistence.subjects import check_token
 
-from ..fields import Fields
-from ..rules import deciding, nothing, rule
+from ..cqrs import CommandSet, command
 from ..stored import text
 from ..values import CURRENCIES, Address, Money, Percent, Quantity, Sku, Text
-from .aggregate import lines_of, status_of, total_of
+from .aggregate import ORDER, lines_of, status_of, total_of
 from .status import ORDER_MACHINE, OrderStatus
 
 MAX_LINES = 100
@@ -26,8 +25,13 @@ _BEFORE_PROCESSING = frozenset({OrderStatus.DRAFT, OrderStatus.SUBMITTED})
 class Create:
     """Begin an order for a customer, who is named by the id of their aggregate."""
 
-    customer: str
-    currency: str
+    customer: str = field(metadata={"help": "The id of the customer's aggregate, such as c-0001."})
+    currency: str = field(metadata={"help": "In which currency it is paid; all its prices are in it.", "choices": sorted(CURRENCIES)})
+
+    def __post_init__(self) -> None:
+        check_token(self.customer, "a customer's id")
+        if self.currency not in CURRENCIES:
+            raise InvalidInput(f"{self.currency!r} is no currency here: use {', '.join(sorted(CURRENCIES))}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,28 +60,26 @@ class ApplyDiscount:
     reason: Text
 
 
-def _parse_create(fields: Fields) -> Create:
-    currency = fields.text("currency")
-    if currency not in CURRENCIES:
-        raise InvalidInput(f"{currency!r} is no currency here: use {', '.join(sorted(CURRENCIES))}.")
-    return Create(customer=check_token(fields.text("customer"), "a customer's id"), currency=currency)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """The customer is done with the draft: it holds something and has an address."""
 
 
-def _parse_add_item(fields: Fields) -> AddItem:
-    return AddItem(
-        sku=Sku(fields.text("sku")),
-        name=fields.line("name"),
-        quantity=Quantity(fields.integer("quantity")),
-        unit_price=fields.money("unit_price"),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartProcessing:
+    """The warehouse takes the order up."""
 
 
-def _parse_remove_item(fields: Fields) -> RemoveItem:
-    return RemoveItem(sku=Sku(fields.text("sku")), quantity=Quantity(fields.integer("quantity")))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """The goods are on their way."""
 
 
-def _parse_discount(fields: Fields) -> ApplyDiscount:
-    return ApplyDiscount(percent=Percent(fields.integer("percent")), reason=fields.line("reason"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """The order is given up before the goods left."""
+
+    reason: Text
 
 
 def create(state: State, command: Create) -> list[NewEvent]:
@@ -130,7 +132,7 @@ def set_address(state: State, address: Address) -> list[NewEvent]:
     return [NewEvent(type="address_set", payload=address.to_value())]
 
 
-def submit(state: State, command: None) -> list[NewEvent]:
+def submit(state: State, command: Submit) -> list[NewEvent]:
     """Raises InvalidState outside a draft, and for an order that is empty or has no address."""
     _check_move(state, OrderStatus.SUBMITTED)
     if not lines_of(state) or not state["address"]:
@@ -138,22 +140,22 @@ def submit(state: State, command: None) -> list[NewEvent]:
     return [_closing(state, "submitted")]
 
 
-def start_processing(state: State, command: None) -> list[NewEvent]:
+def start_processing(state: State, command: StartProcessing) -> list[NewEvent]:
     """Raises InvalidState unless it was submitted."""
     _check_move(state, OrderStatus.PROCESSING)
     return [NewEvent(type="processing_started", payload={"customer": state["customer"]})]
 
 
-def complete(state: State, command: None) -> list[NewEvent]:
+def complete(state: State, command: Complete) -> list[NewEvent]:
     """Raises InvalidState unless it is being processed."""
     _check_move(state, OrderStatus.COMPLETED)
     return [_closing(state, "completed")]
 
 
-def cancel(state: State, reason: Text) -> list[NewEvent]:
+def cancel(state: State, command: Cancel) -> list[NewEvent]:
     """Raises InvalidState once it is completed or cancelled."""
     _check_move(state, OrderStatus.CANCELLED)
-    return [NewEvent(type="cancelled", schema=2, payload={"customer": state["customer"], "reason": reason.text, "by": "customer"})]
+    return [NewEvent(type="cancelled", schema=2, payload={"customer": state["customer"], "reason": command.reason.text, "by": "customer"})]
 
 
 def _item(sku: Sku, quantity: Quantity, price: Money) -> dict[str, str | int]:
@@ -183,17 +185,19 @@ def _check_move(state: State, wanted: OrderStatus) -> None:
     ORDER_MACHINE.check(_existing(state), wanted)
 
 
-decide_order = deciding(
-    "order",
-    {
-        "create": rule(_parse_create, create),
-        "add_item": rule(_parse_add_item, add_item),
-        "remove_item": rule(_parse_remove_item, remove_item),
-        "apply_discount": rule(_parse_discount, apply_discount),
-        "set_address": rule(Fields.address, set_address),
-        "submit": rule(nothing, submit),
-        "start_processing": rule(nothing, start_processing),
-        "complete": rule(nothing, complete),
-        "cancel": rule(lambda fields: fields.line("reason"), cancel),
-    },
+ORDER_COMMANDS = CommandSet(
+    definition=ORDER,
+    machine=ORDER_MACHINE,
+    commands=(
+        command(Create, create, creates=True),
+        command(AddItem, add_item, when=_DRAFT),
+        command(RemoveItem, remove_item, when=_DRAFT),
+        command(ApplyDiscount, apply_discount, when=_BEFORE_PROCESSING),
+        command(Address, set_address, name="set_address", when=_BEFORE_PROCESSING),
+        command(Submit, submit, to=OrderStatus.SUBMITTED),
+        command(StartProcessing, start_processing, to=OrderStatus.PROCESSING),
+        command(Complete, complete, to=OrderStatus.COMPLETED),
+        command(Cancel, cancel, to=OrderStatus.CANCELLED),
+    ),
 )
+decide_order = ORDER_COMMANDS.decided
