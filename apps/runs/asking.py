@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakSet
@@ -18,7 +18,7 @@ from apps.persistence.encoding import Value
 from apps.persistence.errors import EncodingError, InvalidInput, NotFound
 from apps.persistence.events import new_id
 from apps.persistence.registry import Command
-from apps.persistence.store import COMMANDS_STREAM, Connection, Store, get_last, subjects_matching
+from apps.persistence.store import COMMANDS_STREAM, CONSOLE, Connection, CoreMessage, Store, get_last, subjects_matching
 from apps.persistence.work.commands import COMMANDS_ROOT, NOTICES_ROOT, Acknowledgement, Rejected, read_notice, send_command
 from apps.persistence.work.run import run_ref
 from apps.persistence.work.trouble import TROUBLES_ROOT, read_trouble
@@ -26,6 +26,8 @@ from apps.persistence.work.trouble import TROUBLES_ROOT, read_trouble
 from .plans import SignedPlan
 
 ANSWER_SECONDS = 2.0
+STORED_SECONDS = 1.0
+STORED_LOOK_SECONDS = 0.02
 DRY_RUN_REASON = "To see what it would do."
 REMEMBERED = 500
 TROUBLE_SECONDS = 10.0
@@ -113,9 +115,14 @@ def _command(run_id: str, name: str, payload: dict[str, Value], actor: str, *, c
 async def _ask(store: Store, command: Command) -> Acknowledgement:
     await listen(store.connection)
     settled = _waiting[command.id] = asyncio.Event()
-    events = f"cim.console.run.{command.aggregate.id}.>"
+    events, told = f"cim.console.run.{command.aggregate.id}.>", list[str]()
+
+    def hear(message: CoreMessage) -> None:
+        told.append(message.subject)
+        settled.set()
+
     try:
-        async with store.connection.subscribe(events, _sets(settled)):
+        async with store.connection.subscribe(events, hear):
             answer = await send_command(store.connection, command)
             if isinstance(answer, Rejected):
                 return answer
@@ -124,12 +131,18 @@ async def _ask(store: Store, command: Command) -> Acknowledgement:
                     await settled.wait()
     finally:
         del _waiting[command.id]
+    await _wait_until_stored(store.connection, told)
     refusal = refusal_of(command.id)
     return answer if refusal is None else Rejected(command_id=command.id, reason=refusal)
 
 
-def _sets(event: asyncio.Event) -> Callable[[object], None]:
-    return lambda _message: event.set()
+async def _wait_until_stored(connection: Connection, told: Sequence[str]) -> None:
+    """An event is told of before it is stored, and what the person looks at next must show it; one that is refused is given up."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STORED_SECONDS):
+            for subject in told[:1]:
+                while await get_last(connection, CONSOLE.stream, subject) is None:  # noqa: ASYNC110 - nothing tells it
+                    await asyncio.sleep(STORED_LOOK_SECONDS)
 
 
 def _note(data: bytes) -> None:

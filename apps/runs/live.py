@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 
 from apps.live.frames import Frame, Refresh, render
 from apps.live.sources import source
-from apps.persistence.store import Store
+from apps.persistence.store import CoreMessage, Store
 from apps.persistence.subjects import check_token
 from apps.persistence.work.heartbeat import list_workers
 from apps.persistence.work.run_index import list_runs
@@ -19,6 +20,8 @@ from .page import RunPage, read_run_page
 
 LOOK_SECONDS = 2.0
 REST_SECONDS = 0.25
+MOST_BEHIND = 8
+"""So often a run is looked at anew at once because an event was told of that is not stored yet; it may never be."""
 LIST_SECONDS = 1.0
 
 
@@ -27,21 +30,42 @@ async def run(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], No
     """`ID/control` or `ID/watch`, with `+export` or not: the run with or without buttons that work, until it has ended."""
     run_id, _, rights = argument.partition("/")
     check_token(run_id, "a run's id")
-    announced = asyncio.Event()
+    heard = _Heard()
     await listen(store.connection)
     async with AsyncExitStack() as stack:
         for pattern in (f"cim.console.run.{run_id}.>", f"$KV.cim-runs.{run_id}", f"$KV.cim-runs.{run_id}.>", f"cim.live.commands.{run_id}"):
-            await stack.enter_async_context(store.connection.subscribe(pattern, lambda _message: announced.set()))
+            await stack.enter_async_context(store.connection.subscribe(pattern, heard.hear))
         while True:
-            announced.clear()
+            heard.something.clear()
             page = await read_run_page(store, run_id)
             yield fragments(page, may_control=rights.startswith("control"), may_export=rights.endswith("+export"))
             if page.run is not None and page.run.state.is_ended:
                 return
             await asyncio.sleep(REST_SECONDS)
+            if heard.is_ahead_of(page):
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
-                    await announced.wait()
+                    await heard.something.wait()
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What flew by of a run. An event does so a moment before it is stored, so that a look at it may come too early."""
+
+    something: asyncio.Event = field(default_factory=asyncio.Event)
+    version: int = 0
+    tries: int = 0
+
+    def hear(self, message: CoreMessage) -> None:
+        if message.subject.startswith("cim.console."):
+            self.version, self.tries = int(message.subject.rpartition(".v")[2]), 0
+        self.something.set()
+
+    def is_ahead_of(self, page: RunPage) -> bool:
+        """Whether it is to be looked at again at once."""
+        self.tries += 1
+        return self.tries <= MOST_BEHIND and self.version > (page.run.head.version if page.run else 0)
 
 
 @source("runs", permission="runs.view")

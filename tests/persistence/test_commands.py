@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from apps.persistence.registry import Command
 from apps.persistence.store import COMMANDS_STREAM, Outgoing, Store, ensure_home, get_stream, load, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.commands import Accepted, Rejected, send_command
-from tests.persistence.commanding import events_of, new_command, queue_is_empty, refusal_of, working
+from tests.persistence.commanding import SECONDS, count, events_of, new_command, queue_is_empty, refusal_of, working
 
 
 @pytest.fixture
@@ -133,6 +134,29 @@ async def test_commands_for_one_aggregate_are_carried_out_in_their_order(store: 
         history = await events_of(store, ref, at_least=40)
 
     assert [stored.event.payload["number"] for stored in history.events] == list(range(100, 140))
+
+
+async def test_command_that_takes_long_keeps_none_waiting_that_comes_later(store: Store) -> None:
+    slow, quick = new_command(1), new_command(2)
+    is_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def handle(store: Store, command: Command) -> None:
+        if command.aggregate == slow.aggregate:
+            is_begun.set()
+            await may_end.wait()
+        await count(store, command)
+
+    async with working(store, handle):
+        await send_command(store.connection, slow)
+        async with asyncio.timeout(SECONDS):
+            await is_begun.wait()
+        await send_command(store.connection, quick)
+        await events_of(store, quick.aggregate)
+        before = await load(store, slow.aggregate)
+        may_end.set()
+        await events_of(store, slow.aggregate)
+
+    assert before.events == ()
 
 
 async def test_two_workers_carry_out_each_command_once(store: Store) -> None:

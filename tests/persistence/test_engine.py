@@ -69,6 +69,21 @@ async def test_dry_run_does_not_wait_for_the_run_on_the_same_target(stage: Stage
     assert tried.state is RunState.FINISHED
 
 
+async def test_short_run_does_not_wait_for_a_long_one_that_the_only_worker_has_in_hand(stage: Stage) -> None:
+    async with stage.worker():
+        long = await stage.ask("count", {"to": "100000", "name": "long"})
+        await stage.wait(long, lambda run: run.state is RunState.RUNNING)
+
+        short = await stage.wait(await stage.ask("count", {"to": "1", "name": "short"}))
+        still = await load_run(stage.store, long)
+        await stage.tell("cancel", long)
+        await stage.wait(long)
+
+    assert short.state is RunState.FINISHED
+    assert still is not None
+    assert still.state is RunState.RUNNING
+
+
 async def test_plan_that_counts_on_no_new_event_is_refused_with_how_many_arrived(stage: Stage) -> None:
     payload = {"operation": "count", "parameters": {}, "saw": {"last sequence of CIM-EVENTS": 0}, "reason": "because"}
     await append_events(stage.store, 1201)

@@ -44,6 +44,7 @@ def test_what_was_given_is_stored_and_restored_the_same() -> None:
         ({"to": "ten"}, "to is 'ten'; it must be a whole number."),
         ({"how": "sideways"}, "how is 'sideways'; it must be one of up, down."),
         ({"start": "soon"}, "start: 'soon' is neither a sequence nor a time"),
+        ({"start": "0"}, "start is '0', and sequences begin at 1; write 1 for the first event."),
         ({"colour": "red"}, "Count has no parameter colour."),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from ..encoding import Value, encode
 from ..errors import EncodingError, InvalidEvent
 from ..events import AggregateRef, Event, Head, NewEvent, State, StoredEvent, sealed_in
 from ..store import Message, Store, decode_event, get_stream, open_reader
+from ..store.turns import Turns
 from .copying import SLICE
 from .migration import Rehearsal, Work
 from .states import Difference, Expected, compare
@@ -62,6 +62,7 @@ class _Trial:
     largest: tuple[int, Diff] | None = None
     states: dict[AggregateRef, _Both] = field(default_factory=dict)
     random: Random = field(default_factory=lambda: Random(0))
+    turns: Turns = field(default_factory=Turns)
 
     def take(self, stored: StoredEvent, written: Event) -> None:
         """Transform one event, given as it is read and as it was `written`, and note what becomes of it."""
@@ -126,10 +127,11 @@ class _Trial:
                 both.problem = f"sequence of version {event.version}: {type(error).__name__}: {error}"
                 return
 
-    def differences(self, expected: Expected | None) -> list[Difference]:
+    async def differences(self, expected: Expected | None) -> list[Difference]:
         """Every aggregate whose state after is not the one expected."""
         found: list[Difference] = []
         for ref, both in self.states.items():
+            await self.turns.give_way()
             if not both.is_comparable:
                 continue
             if both.problem:
@@ -175,10 +177,9 @@ async def rehearse(work: Work, source: Store, transform: Transform, *, expected:
         async for messages in reader:
             for start in range(0, len(messages), SLICE):
                 part = messages[start : start + SLICE]
-                _take_all(trial, part)
-                await asyncio.sleep(0)
+                await _take_all(trial, part)
                 await work.report(part[-1].sequence, last)
-    differences = trial.differences(expected)
+    differences = await trial.differences(expected)
     trial.counts["aggregates compared"] = sum(both.is_comparable for both in trial.states.values())
     trial.counts["aggregates that differ"] = len(differences)
     problems = [f"{trial.counts['failing']:,} events cannot be transformed."] if trial.counts["failing"] else []
@@ -193,8 +194,9 @@ async def rehearse(work: Work, source: Store, transform: Transform, *, expected:
     return Rehearsal(problems=tuple(problems), counts=tuple(sorted(trial.counts.items())), report=report)
 
 
-def _take_all(trial: _Trial, messages: Sequence[Message]) -> None:
+async def _take_all(trial: _Trial, messages: Sequence[Message]) -> None:
     for message in messages:
+        await trial.turns.give_way()
         written: Event | None = None
         try:
             raw = decode_event(trial.source, message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from ..encoding import Cid, Value, cid_of, encode
 from ..errors import InvalidInput
 from ..events import AggregateRef, Head
 from ..store import Store, get_stream, open_reader
+from ..store.turns import Turns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,12 +39,11 @@ async def survey(store: Store, *, to_sequence: int | None = None) -> Survey:
     info = await get_stream(store.connection, store.layout.stream)
     last = info.last_sequence if to_sequence is None else to_sequence
     found: dict[str, tuple[AggregateRef, int, bytes]] = {}
-    messages, last_time = 0, info.created or info.last_time or EPOCH
+    messages, last_time, turns = 0, info.created or info.last_time or EPOCH, Turns()
     async with open_reader(store.connection, info.name, to_sequence=last) as reader:
         async for batch in reader:
-            for number, message in enumerate(batch):
-                if number % 1000 == 999:
-                    await asyncio.sleep(0)
+            for message in batch:
+                await turns.give_way()
                 parts = store.layout.parse(message.subject)
                 if parts is None or parts.version is None:
                     raise InvalidInput(
@@ -53,7 +52,10 @@ async def survey(store: Store, *, to_sequence: int | None = None) -> Survey:
                     )
                 found[f"{parts.context}.{parts.aggregate}.{parts.entity}"] = (parts.ref, parts.version, message.data)
             messages, last_time = messages + len(batch), batch[-1].time
-    heads = {name: Head(aggregate=ref, version=version, cid=cid_of(data)) for name, (ref, version, data) in found.items()}
+    heads: dict[str, Head] = {}
+    for name, (ref, version, data) in found.items():
+        heads[name] = Head(aggregate=ref, version=version, cid=cid_of(data))
+        await turns.give_way()
     return Survey(
         stream=info.name, messages=messages, first_sequence=info.first_sequence, last_sequence=last, last_time=last_time, heads=heads
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..encoding import Value, cid_of, encode
 from ..store import Message, ObjectWriter, Store, open_reader
+from ..store.turns import Turns
 from .car import write_header, write_section
 from .lines import line_of
 from .selection import Selection
@@ -49,7 +50,7 @@ async def write_events(
 ) -> Place:
     """Write what is selected behind `begin`, telling each place reached. A CAR begins with its manifest, which is its root."""
     out = _Continued(target, begin)
-    place = begin
+    place, turns = begin, Turns()
     if not begin.offset and shape.format is Format.CAR:
         await out.write(preamble(shape.manifest))
         place = Place(offset=out.offset)
@@ -63,7 +64,7 @@ async def write_events(
         async for messages in reader:
             for start in range(0, len(messages), PIECE_EVENTS):
                 piece = messages[start : start + PIECE_EVENTS]
-                await out.write(b"".join(map(_PIECE[shape.format], piece)))
+                await out.write(await _bytes_of(piece, shape.format, turns))
                 place = Place(sequence=piece[-1].sequence, events=place.events + len(piece), offset=out.offset)
                 await on_place(place)
     return place
@@ -94,6 +95,14 @@ class _Continued:
 
 def _section(message: Message) -> bytes:
     return write_section(cid_of(message.data), message.data)
+
+
+async def _bytes_of(piece: Sequence[Message], format: Format, turns: Turns) -> bytes:
+    made = bytearray()
+    for message in piece:
+        made += _PIECE[format](message)
+        await turns.give_way()
+    return bytes(made)
 
 
 _PIECE: dict[Format, Callable[[Message], bytes]] = {Format.JSON_LINES: line_of, Format.CAR: _section}

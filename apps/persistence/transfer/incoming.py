@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
 
 from ..encoding import Value, decode
 from ..errors import EncodingError, InvalidEvent, InvalidInput
 from ..store import BLOCKS_AT_ONCE, EventBlock
+from ..store.turns import Turns
 from .archive_file import ARCHIVE_FORMAT
 from .backup_file import BACKUP_FORMAT
 from .car import CarBlock, read_header, read_section
@@ -24,11 +24,12 @@ Incoming = tuple[str, EventBlock]
 async def read_batches(reader: ByteReader) -> AsyncIterator[list[Incoming]]:
     """The events of a file by the hundred. Raises InvalidInput naming the place at which it cannot be read."""
     batch: list[Incoming] = []
+    turns = Turns()
     events = read_lines(reader) if await format_of(reader) is Format.JSON_LINES else _read_blocks(reader)
     async for event in events:
         batch.append(event)
+        await turns.give_way()  # a file that is in memory is read without a pause; the worker must say that it is alive
         if len(batch) == BLOCKS_AT_ONCE:
-            await asyncio.sleep(0)  # a file that is in memory is read without a pause; the worker must say that it is alive
             yield batch
             batch = []
     if batch:

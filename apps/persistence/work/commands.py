@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from itertools import groupby
+from collections import deque
+from dataclasses import dataclass, field
 from typing import cast
 
 from ..encoding import Value, decode, encode
@@ -28,6 +28,7 @@ COMMANDS_ROOT = "cim.commands"
 NOTICES_ROOT = "cim.live.commands"
 CONSUMER = "cim-commands"
 AT_ONCE = 8
+MOST_IN_HAND = 32
 ACK_WAIT_SECONDS = 20.0
 TRIES_AFTER_CONFLICT = 5
 MAX_RETRY_SECONDS = 60.0
@@ -114,49 +115,73 @@ async def consume_commands(store: Store, registry: Registry, stop: asyncio.Event
     for the event before it sends the next. An accepted command stays in the queue until it is done or refused: a worker that is killed
     leaves it to another one after `ack_wait_seconds`, and a handler that fails is called again, later and later, for as long as it takes.
     """
-    settings = PullSettings(stream=COMMANDS_STREAM, durable=CONSUMER, ack_wait_seconds=ack_wait_seconds)
-    async with open_pull(store.connection, settings) as queue:
-        worker = _Worker(store=store, registry=registry, queue=queue)
+    settings = PullSettings(stream=COMMANDS_STREAM, durable=CONSUMER, batch_size=MOST_IN_HAND, ack_wait_seconds=ack_wait_seconds)
+    async with open_pull(store.connection, settings) as queue, asyncio.TaskGroup() as group:
+        worker = _Worker(store=store, registry=registry, queue=queue, group=group)
         while not stop.is_set():
+            await worker.has_room()
             try:
                 deliveries = await queue.take()
             except PersistenceError as error:
                 log.warning("commands cannot be taken: %s", error)
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
-            await worker.carry_out_all(deliveries)
+            worker.begin(deliveries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Worker:
+    """`lanes` are the commands in hand by the aggregate that they are for: one after the other in each, several lanes at once."""
+
     store: Store
     registry: Registry
     queue: PullConsumer
+    group: asyncio.TaskGroup
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    lanes: dict[str, deque[Delivery]] = field(default_factory=dict)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def carry_out_all(self, deliveries: list[Delivery]) -> None:
-        """One after the other for each aggregate, several aggregates at once."""
-        slots = asyncio.Semaphore(AT_ONCE)
-        by_aggregate = groupby(sorted(deliveries, key=_aggregate_and_age), key=lambda delivery: _aggregate_and_age(delivery)[0])
+    async def has_room(self) -> None:
+        """Wait until more commands may be taken: a slow one does not keep the next from being taken, many do."""
+        while sum(map(len, self.lanes.values())) >= MOST_IN_HAND:
+            self.settled.clear()
+            await self.settled.wait()
 
-        async def in_order(commands: list[Delivery]) -> None:
-            async with slots:
-                await self._in_order(commands)
+    def begin(self, deliveries: list[Delivery]) -> None:
+        """Have them carried out, behind what is in hand already."""
+        for delivery in sorted(deliveries, key=lambda delivery: delivery.sequence):
+            aggregate = delivery.subject.rpartition(".")[0]
+            if aggregate in self.lanes:
+                self.lanes[aggregate].append(delivery)
+                continue
+            self.lanes[aggregate] = deque([delivery])
+            self.group.create_task(self._empty(aggregate))
 
-        async with asyncio.TaskGroup() as group:
-            for _, commands in by_aggregate:
-                group.create_task(in_order(list(commands)))
+    async def _empty(self, aggregate: str) -> None:
+        """Carry out a lane until it is empty."""
+        lane = self.lanes[aggregate]
+        async with self.slots:
+            while lane:
+                await self._first_of(lane)
+                self.settled.set()
+            del self.lanes[aggregate]
 
-    async def _in_order(self, deliveries: list[Delivery]) -> None:
-        """Until one must wait; those behind it wait with it. What cannot be said to the server now it delivers again by itself."""
+    async def _first_of(self, lane: deque[Delivery]) -> None:
+        """Carry out a lane's first command; where it must wait, those behind it wait with it.
+
+        What cannot be said to the server now it delivers again by itself.
+        """
         try:
-            for index, delivery in enumerate(deliveries):
-                delay = await self._carry_out(delivery)
-                if delay is not None:
-                    for waiting in deliveries[index:]:
-                        await self.queue.put_back(waiting, delay_seconds=delay)
-                    return
+            delay = await self._carry_out(lane[0])
+            if delay is not None:
+                for waiting in lane:
+                    await self.queue.put_back(waiting, delay_seconds=delay)
+                lane.clear()
         except Unavailable as error:
             log.warning("a command's outcome could not be settled and it will come again: %s", error)
+            lane.clear()
+        if lane:
+            lane.popleft()
 
     async def _carry_out(self, delivery: Delivery) -> float | None:
         """Carry out one command and settle it, or return the seconds after which to try again. Raises Unavailable on a broken link."""
@@ -223,10 +248,6 @@ def _check(command: Command) -> None:
         raise InvalidInput(f"The command's actor is {command.actor!r}; say who asks.")
     if not isinstance(command.payload, dict):
         raise InvalidInput("The command's payload must be a map.")
-
-
-def _aggregate_and_age(delivery: Delivery) -> tuple[str, int]:
-    return delivery.subject.rpartition(".")[0], delivery.sequence
 
 
 def _retry_seconds(attempt: int) -> float:

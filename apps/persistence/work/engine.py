@@ -38,6 +38,8 @@ CLAIM_SECONDS = 10
 """So long after a worker's last sign of life its run and its target are free for another."""
 BUSY_RETRY_SECONDS = 1.0
 BROKEN_RETRY_SECONDS = 60.0
+RUNS_AT_ONCE = 3
+"""So many runs, on different targets, a worker carries out side by side, so that a short one need not wait for a long one."""
 MAX_IDLE_ATTEMPTS = 30
 """A run that was taken up so often in a row and never came further than the attempt before ends as failed."""
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
@@ -75,8 +77,14 @@ class Engine:
         )
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Carry out runs, one at a time, until `stop` is set (looked at between runs) or this is cancelled."""
+        """Carry out runs, a few side by side, until `stop` is set (looked at between runs) or this is cancelled."""
         await ensure_runs_bucket(self.store.connection)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(RUNS_AT_ONCE):
+                group.create_task(self._take_runs(stop))
+
+    async def _take_runs(self, stop: asyncio.Event) -> None:
+        """One after the other."""
         settings = PullSettings(
             stream=CONSOLE.stream, durable=CONSUMER, patterns=WORK_ITEMS, batch_size=1, ack_wait_seconds=self.claim_seconds
         )

@@ -175,6 +175,8 @@ def _check_option(parameter: Parameter, text: str) -> None:
 
 
 def _check_place(parameter: Parameter, text: str) -> None:
+    if not text.strip("0,_ "):
+        raise InvalidInput(f"{parameter.name} is {text[:60]!r}, and sequences begin at 1; write 1 for the first event.")
     try:
         parse_position(text, now())
     except InvalidInput as error:
