@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "apps.projections",
     "apps.audit",
     "apps.evolution",
+    "apps.routes",
     "apps.runs",
     "apps.files",
     "apps.storage",

@@ -42,6 +42,7 @@ PERMISSIONS: Final = MappingProxyType({
     "projections.view": Role.VIEWER,
     "audit.view": Role.VIEWER,
     "evolution.view": Role.VIEWER,
+    "routes.view": Role.VIEWER,
     "runs.view": Role.VIEWER,
     "live.view": Role.VIEWER,
     "storage.view": Role.VIEWER,

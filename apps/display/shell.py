@@ -49,6 +49,7 @@ AREAS: Final = (
     Area(app="storage", title="Storage", icon="database", view="storage:index", permission="storage.view", key="b"),
     Area(app="audit", title="Audit", icon="shield-check", view="audit:index", permission="audit.view", key="u"),
     Area(app="evolution", title="Evolution", icon="git-compare", view="evolution:index", permission="evolution.view", key="v"),
+    Area(app="routes", title="Routes", icon="route", view="routes:index", permission="routes.view", key="t"),
     Area(app="runs", title="Runs", icon="list-checks", view="runs:index", permission="runs.view", key="r"),
     Area(app="files", title="Files", icon="file-text", view="files:index", permission="files.view", key="f"),
     Area(app="accounts", title="People", icon="users", view="accounts:people", permission="people.view", key="e"),

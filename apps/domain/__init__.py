@@ -11,7 +11,7 @@ from .company import COMPANY
 from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
 from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
-from .orders import ORDER, ORDER_COMMANDS
+from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
 
@@ -29,5 +29,6 @@ DOMAIN = Domain(
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),
     migrations=(NEWEST_SCHEMAS,),
+    routers=(ORDER_CONTEXTS,),
     is_demo=True,
 )

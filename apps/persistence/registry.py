@@ -12,6 +12,7 @@ from .errors import InvalidInput
 from .events import AggregateDefinition, AggregateRef, KeyStore, Sealing, Upcaster, Upcasters
 from .evolution import Migration, check_migrations
 from .projections.definition import ProjectionDefinition
+from .routing import Permissions, RouterDefinition
 from .store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
 from .subjects import check_token
 
@@ -39,7 +40,8 @@ CommandHandler = Callable[[Store, Command], Awaitable[None]]
 class Domain:
     """Everything one package brings. `commands` maps `(context, aggregate type)` to the handler of all its commands.
 
-    `title` names it to people; `is_demo` marks all that it brings as demo data. `layouts` are further streams of its own.
+    `title` names it to people; `is_demo` marks all that it brings as demo data. `layouts` are further streams of its own. `routers` are
+    carried out by the workers. `permissions` say by a user's name who may publish and subscribe where, for the page of routes.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Domain:
     commands: dict[tuple[str, str], CommandHandler] = field(default_factory=dict)
     layouts: Sequence[Layout] = ()
     migrations: Sequence[Migration] = ()
+    routers: Sequence[RouterDefinition] = ()
+    permissions: Mapping[str, Permissions] = field(default_factory=dict)
     is_demo: bool = False
 
 
@@ -78,6 +82,8 @@ class Registry:
         self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
         self.projections: dict[str, ProjectionDefinition] = {}
         self.commands: dict[tuple[str, str], CommandHandler] = {}
+        self.routers: dict[str, RouterDefinition] = {}
+        self.permissions: dict[str, Permissions] = {}
         for domain in self.domains:
             for definition in domain.aggregates:
                 _add(self.aggregates, definition.key, definition, domain)
@@ -85,6 +91,11 @@ class Registry:
                 _add(self.projections, projection.name, projection, domain)
             for key, handler in domain.commands.items():
                 _add(self.commands, key, handler, domain)
+            for router in domain.routers:
+                _add(self.routers, router.name, router, domain)
+            for user, permissions in domain.permissions.items():
+                _add(self.permissions, user, permissions, domain)
+        _check_ways(self.routers.values())
         self.migrations = {domain.name: check_migrations(domain.name, domain.migrations) for domain in self.domains if domain.migrations}
         encrypted = {key: definition.encryption for key, definition in self.aggregates.items() if definition.encryption is not None}
         steps = [step for domain in self.domains for step in domain.upcasters]
@@ -117,3 +128,13 @@ def _add(into: dict[_Key, _Item], key: _Key, item: _Item, domain: Domain) -> Non
     if key in into:
         raise InvalidInput(f"{key} is declared twice, the second time by the domain {domain.name}; rename one.")
     into[key] = item
+
+
+def _check_ways(routers: Iterable[RouterDefinition]) -> None:
+    """Two bridges on one way would store what they make of an event in one place."""
+    known: dict[tuple[str, str], str] = {}
+    for router in routers:
+        for one in dict.fromkeys((one.source, one.target) for one in (router.bridge.interests if router.bridge else ())):
+            if one in known:
+                raise InvalidInput(f"{known[one]} and {router.name} both lead from {one[0]} to {one[1]}; declare that way in one of them.")
+            known[one] = router.name

@@ -12,6 +12,7 @@ from .operations import OPERATIONS
 from .projections import run_all
 from .projections.sampler import run_sampler
 from .registry import Registry
+from .routing.users import tell_own_user
 from .store import Store, ensure_home
 from .transfer import ensure_files
 from .work.commands import consume_commands
@@ -19,6 +20,7 @@ from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
 from .work.lease import Lease, hold
 from .work.operation import Operations
+from .work.routers import run_routers
 from .work.snapshot_watch import watch_policies
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ async def work(
     await ensure_home(store.connection)
     await ensure_files(store.connection)
     informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
+    await tell_own_user(store.connection)
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"
     engine = Engine(store=informed, registry=registry, operations=operations, worker=name, claim_seconds=claim_seconds)
@@ -54,6 +57,7 @@ async def work(
             group.create_task(engine.work(stop), name="runs"),
             group.create_task(engine.parts.work(stop), name="parts of runs"),
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
+            group.create_task(run_routers(informed, registry.routers.values(), lease_of), name="routers"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
         ]

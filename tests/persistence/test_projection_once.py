@@ -126,7 +126,7 @@ async def test_a_consumer_that_somebody_deleted_is_made_again(case: Case) -> Non
     async with asyncio.TaskGroup() as group:
         running = group.create_task(run_projection(case.store, definition, 1))
         await eventually(lambda: is_waited_for(case, definition))
-        await Durable(case.store.connection, definition, 1).delete()
+        await Durable.of_build(case.store.connection, definition, 1).delete()
         await case.add(7)
 
         await eventually(lambda: totals(case, definition, 7))

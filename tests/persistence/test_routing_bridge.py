@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, InvalidSubject, NoMapping
 from apps.persistence.events import new_id
 from apps.persistence.routing import (
@@ -18,6 +19,7 @@ from apps.persistence.routing import (
     RoutingStrategy,
     SubjectRouter,
     listen,
+    on_payload,
     parse_subject,
     publishing,
 )
@@ -156,3 +158,11 @@ async def test_bridge_at_work_on_a_connection_publishes_what_it_translates(store
     assert [(one.subject, one.data) for one in received] == [(f"{target}.invoice.requested.v1", b"tea")]
     assert parse_headers(received[0].raw_headers) == {"Trace": "t1", CAME_THROUGH: source}
     assert listening.failed == 1  # the event that has no mapping
+
+
+def test_payload_that_is_no_map_cannot_be_said_in_other_words() -> None:
+    def keep(payload: dict[str, Value]) -> dict[str, Value]:
+        return payload
+
+    with pytest.raises(InvalidInput, match="a int, and only a map"):
+        on_payload(keep)(b"\x01")

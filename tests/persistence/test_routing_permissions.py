@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.persistence.errors import InvalidSubject
-from apps.persistence.routing import Act, MostSpecificWins, PermissionRule, SubjectPermissions
+from apps.persistence.routing import Act, MostSpecificWins, PermissionRule, SubjectPermissions, ask_own_user, by_specificity
 from apps.persistence.routing.permissions import covers
+from apps.persistence.store import open_store
+from apps.persistence.store.embedded import WEB_MAY_PUBLISH, WEB_MAY_SUBSCRIBE, EmbeddedServer
 from apps.persistence.subjects import matches
 
 tokens = st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, max_size=3)
@@ -125,3 +127,29 @@ def test_bad_pattern_is_refused(pattern: str) -> None:
         PermissionRule(pattern=pattern, is_allowed=True)
     with pytest.raises(InvalidSubject):
         SubjectPermissions(publish_allow=[">"]).can_publish(pattern)
+
+
+def test_denial_of_one_act_leaves_the_other() -> None:
+    permissions = SubjectPermissions(publish_allow=["a.>"], subscribe_allow=["a.>"], publish_deny=["a.b"], subscribe_deny=["a.c"])
+
+    assert [permissions.can_publish("a.b"), permissions.can_subscribe("a.b")] == [False, True]
+    assert [permissions.can_publish("a.c"), permissions.can_subscribe("a.c")] == [True, False]
+
+
+def test_same_lists_under_the_other_rule_may_decide_differently() -> None:
+    permissions = SubjectPermissions(publish_allow=["a.b.c"], deny=["a.>"])
+
+    assert not permissions.decide(Act.PUBLISH, "a.b.c").is_allowed
+    assert by_specificity(permissions).decide(Act.PUBLISH, "a.b.c").is_allowed
+    assert not by_specificity(permissions).decide(Act.PUBLISH, "a.b.d").is_allowed
+
+
+async def test_server_tells_a_user_what_it_may_do(nats_server: EmbeddedServer) -> None:
+    async with open_store(nats_server.settings("web")) as store:
+        user = await ask_own_user(store.connection)
+
+    assert user is not None
+    assert (user.name, user.account) == ("web", "CIM")
+    assert set(user.permissions.publish_allow) == set(WEB_MAY_PUBLISH)
+    assert set(user.permissions.subscribe_allow) == set(WEB_MAY_SUBSCRIBE)
+    assert not user.permissions.can_publish("cim.events.sales.order.o-1.created.v1")

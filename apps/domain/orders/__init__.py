@@ -2,6 +2,18 @@
 
 from .aggregate import ORDER, Line, lines_of, status_of, total_of
 from .commands import ORDER_COMMANDS, decide_order
+from .contexts import ORDER_CONTEXTS
 from .status import ORDER_MACHINE, OrderStatus
 
-__all__ = ["ORDER", "ORDER_COMMANDS", "ORDER_MACHINE", "Line", "OrderStatus", "decide_order", "lines_of", "status_of", "total_of"]
+__all__ = [
+    "ORDER",
+    "ORDER_COMMANDS",
+    "ORDER_CONTEXTS",
+    "ORDER_MACHINE",
+    "Line",
+    "OrderStatus",
+    "decide_order",
+    "lines_of",
+    "status_of",
+    "total_of",
+]

@@ -1,6 +1,6 @@
-"""This module is a build's durable consumer: it hands out new events near the head, and it is where lag is read from at all times.
+"""This module is the durable consumer of a build or a router: it hands out new events, and is where lag is read from at all times.
 
-The consumer's own place is never trusted: what counts is the position stored with the models. So the consumer is set to the position
+The consumer's own place is never trusted: what counts is the position that its owner stores. So the consumer is set to the position
 whenever a runner begins, every few seconds while it catches up by other means, and whenever what arrives is not exactly what comes next.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -31,14 +31,19 @@ _PLAIN_ACK_TOKENS = 9  # $JS.ACK.stream.consumer.delivered.sseq.cseq.time.pendin
 
 
 class Durable:
-    """The durable consumer of one build. `pending` is what it had left when the server last said so."""
+    """One durable consumer. `pending` is what it had left when the server last said so."""
 
-    def __init__(self, connection: Connection, definition: ProjectionDefinition, build: int) -> None:
-        self.name = bucket_of(definition.name, build)
-        self.stream = definition.stream
+    def __init__(self, connection: Connection, name: str, *, stream: str, subjects: Sequence[str]) -> None:
+        self.name = name
+        self.stream = stream
         self.pending = 0
         self._connection = connection
-        self._subjects = definition.subjects
+        self._subjects = subjects
+
+    @classmethod
+    def of_build(cls, connection: Connection, definition: ProjectionDefinition, build: int) -> Durable:
+        """That of one build of a projection."""
+        return cls(connection, bucket_of(definition.name, build), stream=definition.stream, subjects=definition.subjects)
 
     async def move(self, position: int) -> None:
         """Set the consumer so that the event after `position` comes next, and learn how many there are. Creates it if it is not there.

@@ -112,7 +112,7 @@ async def drop_build(connection: Connection, definition: ProjectionDefinition, n
     before = await read_record(connection, definition.name)
     await change_record(connection, definition.name, change)
     definition = at_generation(connection, definition, before.build(number).generation)
-    await Durable(connection, definition, number).delete()
+    await Durable.of_build(connection, definition, number).delete()
     place = place_of(definition, number)
     try:
         if definition.target is None:

@@ -108,7 +108,7 @@ class _Runner:
         self.definition = definition
         self.orders = orders
         self.models = ModelBucket(store.connection, definition, build)
-        self._durable = Durable(store.connection, definition, build)
+        self._durable = Durable.of_build(store.connection, definition, build)
         self._build = build
         self._pace = Pace(definition.rate_limit)
         self._limit = MAX_EVENTS

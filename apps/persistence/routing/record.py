@@ -1,0 +1,127 @@
+"""This module is the record of a declared router: how far it is, what its routes took, and why it stands still, in the bucket `cim-routes`.
+
+Position and figures are written together, so that the figures count each event once, whatever happens to the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
+
+from ..encoding import Value, decode, encode
+from ..errors import StreamNotFound
+from ..events import format_time, parse_time
+from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_get, kv_put
+from .router import RouteStats
+
+ROUTES_BUCKET = "cim-routes"
+_PREFIX = "router"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterFailure:
+    """The event that a router stands at, since when, how often it was tried, and what went wrong."""
+
+    sequence: int
+    subject: str
+    reason: str
+    since: datetime
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterRecord:
+    """One router as it was last written. `stream` is the one it reads now: a generation of the declared one. `passed` took no route."""
+
+    name: str
+    stream: str = ""
+    position: int = 0
+    passed: int = 0
+    routes: Mapping[str, RouteStats] = field(default_factory=dict)
+    failure: RouterFailure | None = None
+    worker: str = ""
+    written_at: datetime | None = None
+    revision: int = 0
+
+    def failing_at(self, failure: RouterFailure) -> RouterRecord:
+        """The record of one that could not go on; the same event again is one attempt more."""
+        before = self.failure
+        if before is not None and before.sequence == failure.sequence:
+            failure = replace(failure, since=before.since, attempts=before.attempts + 1)
+        return replace(self, failure=failure)
+
+
+async def ensure_routes(connection: Connection) -> None:
+    """Create the bucket where it is missing."""
+    await ensure_bucket(connection, ROUTES_BUCKET, history=5)
+
+
+async def read_router(connection: Connection, name: str) -> RouterRecord:
+    """The record of one router; an empty one where it never ran."""
+    entry = await kv_get(connection, ROUTES_BUCKET, f"{_PREFIX}.{name}", leader=True)
+    return _read(entry) if entry else RouterRecord(name=name)
+
+
+async def list_routers(connection: Connection) -> dict[str, RouterRecord]:
+    """Every record by the router's name, those of routers that nobody declares any more too; none before a worker ran."""
+    try:
+        entries = await kv_all(connection, ROUTES_BUCKET, prefix=_PREFIX)
+    except StreamNotFound:
+        return {}
+    found = [_read(entry) for entry in entries]
+    return {record.name: record for record in found}
+
+
+async def write_router(connection: Connection, record: RouterRecord) -> RouterRecord:
+    """Write a record over the one that it was made from. Raises RevisionConflict where another worker wrote meanwhile."""
+    value: dict[str, Value] = {
+        "stream": record.stream,
+        "position": record.position,
+        "passed": record.passed,
+        "routes": {name: _stats_value(stats) for name, stats in record.routes.items()},
+        "failure": _failure_value(record.failure) if record.failure else None,
+        "worker": record.worker,
+    }
+    revision = await kv_put(connection, ROUTES_BUCKET, f"{_PREFIX}.{record.name}", encode(value), expected_revision=record.revision)
+    return replace(record, revision=revision)
+
+
+def _stats_value(stats: RouteStats) -> dict[str, Value]:
+    return {
+        "hits": stats.hits,
+        "failures": stats.failures,
+        "seconds": stats.seconds,
+        "last_at": format_time(stats.last_at) if stats.last_at else None,
+    }
+
+
+def _failure_value(failure: RouterFailure) -> dict[str, Value]:
+    return {
+        "sequence": failure.sequence,
+        "subject": failure.subject,
+        "reason": failure.reason,
+        "since": format_time(failure.since),
+        "attempts": failure.attempts,
+    }
+
+
+def _read(entry: KvEntry) -> RouterRecord:
+    value = cast("dict[str, Any]", decode(entry.value))
+    failure = value["failure"]
+    return RouterRecord(
+        name=entry.key.removeprefix(f"{_PREFIX}."),
+        stream=value["stream"],
+        position=value["position"],
+        passed=value["passed"],
+        routes={name: _stats(stats) for name, stats in value["routes"].items()},
+        failure=RouterFailure(**{**failure, "since": parse_time(failure["since"])}) if failure else None,
+        worker=value["worker"],
+        written_at=entry.time,
+        revision=entry.revision,
+    )
+
+
+def _stats(value: dict[str, Any]) -> RouteStats:
+    return RouteStats(**{**value, "last_at": parse_time(value["last_at"]) if value["last_at"] else None})
