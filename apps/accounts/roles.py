@@ -61,6 +61,7 @@ PERMISSIONS: Final = MappingProxyType({
     "operations.pause": Role.OPERATOR,
     "operations.resume": Role.OPERATOR,
     "operations.snapshot": Role.OPERATOR,
+    "operations.destroy_keys": Role.ADMIN,
     "projections.pause": Role.OPERATOR,
     "projections.resume": Role.OPERATOR,
     "projections.retry": Role.OPERATOR,

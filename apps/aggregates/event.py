@@ -42,6 +42,7 @@ class EventDetail:
     cid: Cid
     event: Event | None
     problem: str
+    is_closed: bool
     schema: int
     claimed: str
     content: Lines | None
@@ -73,6 +74,7 @@ def describe_event(store: Store, slot: Slot, entries: Sequence[Entry]) -> EventD
         cid=cid,
         event=reading.event,
         problem=reading.problem,
+        is_closed=reading.is_closed,
         schema=reading.schema,
         claimed=claimed if claimed.startswith("bafyr4i") and claimed != str(cid) else "",
         content=content,

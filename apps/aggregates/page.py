@@ -9,7 +9,7 @@ from apps.persistence.chain import Verdict, verify_aggregate
 from apps.persistence.events import AggregateDefinition, AggregateRef
 from apps.persistence.registry import Registry
 from apps.persistence.snapshots import Kept, Proof, prove, read_kept
-from apps.persistence.store import EVENTS, Layout, Store
+from apps.persistence.store import EVENTS, Layout, Redaction, Store, find_redaction
 from apps.registry import informed, layout_for, registry
 
 from .address import Asked, address_of
@@ -49,7 +49,10 @@ class Proved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatePage:
-    """`detail` is None where the selected version is not stored, or the aggregate did not exist at the time asked for."""
+    """`detail` is None where the selected version is not stored, or the aggregate did not exist at the time asked for.
+
+    `redaction` is the record that its keys were destroyed.
+    """
 
     asked: Asked
     layout: Layout
@@ -66,6 +69,7 @@ class AggregatePage:
     kept: Kept
     comparison: Comparison | None
     proved: Proved | None
+    redaction: Redaction | None
 
     @property
     def ref(self) -> AggregateRef:
@@ -170,15 +174,18 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
     verdict = await verify_aggregate(store, asked.ref) if asked.verifies and is_chained else None
     chain = chain_of(layout, window, verdict)
     kept = await read_kept(store, asked.ref) if layout.name == EVENTS.name else Kept(snapshots=(), unusable=())
+    oldest, newest = read_event(store, window.oldest), read_event(store, window.newest)
+    redaction = await find_redaction(store, asked.ref) if oldest.is_closed or newest.is_closed else None
     marks = Marks(
         definition=definition if is_chained else None,
         findings=by_sequence(chain.findings),
         snapshots={snapshot.version for snapshot in kept.snapshots},
         selected=window.selected,
         is_chained=is_chained,
+        is_redacted=redaction is not None,
     )
     slot, entries = window.at(window.selected), rows_of(store, window.slots, marks)
-    first, last = read_event(store, window.oldest).event, read_event(store, window.newest).event
+    first, last = oldest.event, newest.event
     return AggregatePage(
         asked=asked,
         layout=layout,
@@ -195,6 +202,7 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
         kept=kept,
         comparison=await _compare(store, definition, asked, kept),
         proved=await _prove(store, definition, asked),
+        redaction=redaction,
     )
 
 

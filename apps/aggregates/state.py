@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from apps.display.differences import Lines, compare, show
 from apps.persistence.encoding import Cid, cid_of, encode
-from apps.persistence.errors import InvalidState, PersistenceError, Unavailable
+from apps.persistence.errors import InvalidState, PayloadUnreadable, PersistenceError, Unavailable
 from apps.persistence.events import AggregateDefinition, AggregateRef, State
 from apps.persistence.events.diff import Change, diff_states
 from apps.persistence.snapshots import Kept, StateAt, Unusable, state_at
@@ -26,7 +26,12 @@ _T = TypeVar("_T")
 
 
 class CannotFold(Exception):
-    """Why there is no state: what is stored, or the domain's own code, does not allow it."""
+    """Why there is no state: what is stored, or the domain's own code, does not allow it; or its payloads do not open here."""
+
+    @property
+    def kind(self) -> Literal["closed", "failed"]:
+        """What a page makes of it."""
+        return "closed" if isinstance(self.__cause__, PayloadUnreadable) else "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +47,11 @@ class Found:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatePane:
     """`kind` "shown": `lines` is the state, beside the one at `compared_with` (None: alone). "later": it takes `to_read` events and was
-    not asked for. "no_definition": no domain declares this type. "failed": `reason` says what stopped it. "absent": the aggregate did
-    not exist. "foreign": events of this layout are not ours to fold.
+    not asked for. "no_definition": no domain declares this type. "failed": `reason` says what stopped it. "closed": the payloads do not
+    open here. "absent": the aggregate did not exist. "foreign": events of this layout are not ours to fold.
     """
 
-    kind: Literal["shown", "later", "no_definition", "failed", "absent", "foreign"]
+    kind: Literal["shown", "later", "no_definition", "failed", "closed", "absent", "foreign"]
     version: int
     lines: Lines | None = None
     found: Found | None = None
@@ -77,7 +82,7 @@ async def read_state(store: Store, definition: AggregateDefinition | None, windo
             return await _beside_the_one_before(store, definition, window, slot)
         return await _alone(store, definition, window, version)
     except CannotFold as error:
-        return StatePane(kind="failed", version=version, reason=str(error))
+        return StatePane(kind=error.kind, version=version, reason=str(error))
 
 
 def events_to_read(definition: AggregateDefinition, kept: Kept, version: int) -> int:

@@ -12,7 +12,7 @@ from apps.display.differences import text_of
 from apps.display.figures import ago
 from apps.persistence.chain import Cause, Finding
 from apps.persistence.encoding import cid_of
-from apps.persistence.errors import EncodingError, InvalidEvent
+from apps.persistence.errors import EncodingError, InvalidEvent, PayloadUnreadable
 from apps.persistence.events import AggregateDefinition, Event
 from apps.persistence.store import Message, Store, decode_event
 
@@ -24,16 +24,23 @@ _SUMMARY_FIELDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """An event as the newest schema reads it, or the reason why it cannot be read. `schema` is the one it was stored in."""
+    """An event as the newest schema reads it, or the reason why it cannot be read. `schema` is the one it was stored in.
+
+    `is_closed`: its payload is encrypted and does not open here; the event itself is as it should be.
+    """
 
     event: Event | None
     schema: int = 0
     problem: str = ""
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """One event. `state` is "linked", a cause of a finding, "unknown" or "not_chained"; `group` its place in a run of one correlation."""
+    """One event. `state` is "linked", a cause of a finding, "unknown" or "not_chained"; `group` its place in a run of one correlation.
+
+    `sealed` is "encrypted" or "redacted" where its payload cannot be opened.
+    """
 
     kind: ClassVar[str] = "event"
     version: int
@@ -46,6 +53,7 @@ class EventRow:
     state: str
     problem: str
     correlation: str
+    sealed: str
     is_upcast: bool
     is_selected: bool
     has_snapshot: bool
@@ -75,13 +83,14 @@ Entry = EventRow | Pause | Hole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What is known beside the events: findings by sequence, versions with a snapshot, and which version is selected."""
+    """What is known beside the events: findings by sequence, versions with a snapshot, which is selected, whether it is redacted."""
 
     definition: AggregateDefinition | None
     findings: dict[int, Finding]
     snapshots: Collection[int]
     selected: int
     is_chained: bool
+    is_redacted: bool = False
 
 
 def rows_of(store: Store, slots: Sequence[Slot], marks: Marks) -> tuple[Entry, ...]:
@@ -99,7 +108,7 @@ def read_event(store: Store, message: Message) -> Reading:
     try:
         return Reading(event=store.upcasters.upcast(stored), schema=stored.schema)
     except InvalidEvent as error:
-        return Reading(event=stored, schema=stored.schema, problem=str(error))
+        return Reading(event=stored, schema=stored.schema, problem=str(error), is_closed=isinstance(error, PayloadUnreadable))
 
 
 def name_error(error: Exception) -> str:
@@ -116,13 +125,14 @@ def _row(store: Store, slot: Slot, marks: Marks) -> EventRow:
         version=slot.version,
         sequence=message.sequence,
         type=event.type if event else (parts and parts.event) or "event",
-        summary=_summary(marks.definition, event),
+        summary="" if reading.is_closed else _summary(marks.definition, event),
         actor=event.actor if event else "",
         time=event.time if event else message.time,
         cid=str(cid_of(message.data)),
         state=state if marks.is_chained else "not_chained",
-        problem=reading.problem if marks.is_chained else "",
+        problem=reading.problem if marks.is_chained and not reading.is_closed else "",
         correlation=event.correlation if event else "",
+        sealed=("redacted" if marks.is_redacted else "encrypted") if reading.is_closed else "",
         is_upcast=bool(event and event.schema != reading.schema),
         is_selected=slot.version == marks.selected,
         has_snapshot=slot.version in marks.snapshots,

@@ -9,7 +9,7 @@ from .evolution import JOURNAL_DEFINITION
 from .operations import OPERATIONS
 from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
 from .registry import Domain, Registry, StreamChanges, load_domains
-from .store import CONSOLE
+from .store import CONSOLE, REDACTION_DEFINITION
 from .work.run import RUN_DEFINITION
 from .work.run_commands import RunCommands
 from .work.run_index import RUNS
@@ -22,7 +22,10 @@ def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | Non
 
     Raises InvalidInput naming the package that cannot be used and why."""
     console = Domain(
-        name="console", title="Console", aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION], projections=[RUNS, *BUILTIN_PROJECTIONS]
+        name="console",
+        title="Console",
+        aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION, REDACTION_DEFINITION],
+        projections=[RUNS, *BUILTIN_PROJECTIONS],
     )
     registry = load_domains(domains, builtin=[console], keys=keys)
     registry.stream_changes = stream_changes or StreamChanges()

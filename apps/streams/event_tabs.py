@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.safestring import SafeString
 
-from apps.persistence.store import Store
+from apps.persistence.store import Store, find_redaction
 from apps.registry import informed
 
 from .as_read import AsRead, as_read
@@ -73,12 +73,21 @@ async def read_shown(store: Store, name: str, sequence: int, *, tab: str = FIRST
         page=page,
         decoded=decoded,
         tree=tree_html(_payload_first(decoded.tree) if page.event else decoded.tree) if decoded and decoded.tree else None,
-        as_read=as_read(store, page.event, is_full=is_full) if decoded else None,
+        as_read=await _as_read(store, page, is_full=is_full) if decoded else None,
         dump=dump(data, is_full=is_full) if tab == "raw" or (decoded and decoded.tree is None and decoded.text is None) else None,
         headers=headers_of(page.message) if tab == "headers" else (),
         chain=await read_chain(store, page) if tab == "chain" else (),
         lineage=await read_lineage(store, page) if tab == "lineage" else None,
     )
+
+
+async def _as_read(store: Store, page: EventPage, *, is_full: bool) -> AsRead | None:
+    """As code reads it; where the payload is closed because its keys were destroyed, that is what is said."""
+    read = as_read(store, page.event, is_full=is_full)
+    if read is None or not read.is_closed or page.event is None:
+        return read
+    redaction = await find_redaction(store, page.event.aggregate)
+    return replace(read, problem=f"The payload was {redaction.destruction}") if redaction else read
 
 
 def _payload_first(tree: Node) -> Node:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput, PayloadRedacted
+from ..subjects import check_token
 from .aggregate import AggregateRef
 from .cipher import KEY_BYTES, Key
 from .identity import format_time, parse_time
@@ -77,6 +78,12 @@ class FileKeys:
     def key_ids(self, subject: AggregateRef) -> tuple[str, ...]:
         """See KeyStore."""
         return tuple(key.id for key in self._read(subject).keys)
+
+    def subjects(self, context: str, kind: str) -> tuple[AggregateRef, ...]:
+        """See KeyStore. Raises InvalidSubject for names that are no tokens."""
+        folder = self.folder / check_token(context, "a context") / check_token(kind, "an aggregate type")
+        named = [AggregateRef(context, kind, path.stem) for path in sorted(folder.glob("*.json"))]
+        return tuple(subject for subject in named if self.key_ids(subject))
 
     def _path(self, subject: AggregateRef) -> Path:
         return self.folder / subject.context / subject.type / f"{subject.id}.json"

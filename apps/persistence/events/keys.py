@@ -50,6 +50,9 @@ class KeyStore(Protocol):
     def key_ids(self, subject: AggregateRef) -> tuple[str, ...]:
         """The names of the keys that are here, oldest first."""
 
+    def subjects(self, context: str, kind: str) -> tuple[AggregateRef, ...]:
+        """The aggregates of a type that have keys here."""
+
 
 @dataclass(slots=True)
 class InMemoryKeys:
@@ -88,6 +91,10 @@ class InMemoryKeys:
     def key_ids(self, subject: AggregateRef) -> tuple[str, ...]:
         """See KeyStore."""
         return tuple(self._keys.get(subject, {}))
+
+    def subjects(self, context: str, kind: str) -> tuple[AggregateRef, ...]:
+        """See KeyStore."""
+        return tuple(subject for subject in self._keys if (subject.context, subject.type) == (context, kind))
 
 
 def new_key(number: int) -> Key:

@@ -13,6 +13,7 @@ from .create_stream import CreateStream
 from .delete_consumer import DeleteConsumer
 from .delete_file import DeleteFile
 from .delete_message import DeleteMessage
+from .destroy_keys import DestroyKeys
 from .dismiss_parked import DismissParked
 from .drop import Drop
 from .end_of_stream import DeleteStream, Seal
@@ -31,6 +32,7 @@ from .replay_parked import ReplayParked
 from .reset_consumer import ResetConsumer
 from .restore import Restore
 from .restore_archive import RestoreArchive
+from .rotate_keys import RotateKeys
 from .skip import Skip
 from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
@@ -60,6 +62,10 @@ GROUPS: Mapping[str, Operations] = {
         "prove-snapshots": ProveSnapshots,
         "prune-snapshots": PruneSnapshots,
         "drop-snapshots": DropSnapshots,
+    },
+    "Keys": {
+        "rotate-keys": RotateKeys,
+        "destroy-keys": DestroyKeys,
     },
     "Files": {
         "export": Export,
@@ -113,6 +119,7 @@ __all__ = [
     "DeleteFile",
     "DeleteMessage",
     "DeleteStream",
+    "DestroyKeys",
     "DismissParked",
     "Drop",
     "DropSnapshots",
@@ -135,6 +142,7 @@ __all__ = [
     "Resume",
     "ResumeConsumer",
     "Retry",
+    "RotateKeys",
     "Seal",
     "Skip",
     "Switch",

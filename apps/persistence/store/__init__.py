@@ -43,6 +43,7 @@ from .paging import Gap, StreamPage, gaps_between, page_back, page_forward
 from .publish import Outgoing, PubAck, store_batch, store_message
 from .push import StreamReader, open_reader
 from .read import Batch, TooManyMatches, at_time, get_last, get_message, get_next, last_of_each, read_batch
+from .redactions import REDACTION_DEFINITION, Redaction, find_redaction, record_redaction
 from .settings import ConnectionSettings
 from .store import (
     AGGREGATES_STREAM,
@@ -72,6 +73,7 @@ __all__ = [
     "COMMANDS_STREAM",
     "CONSOLE",
     "EVENTS",
+    "REDACTION_DEFINITION",
     "Appended",
     "Batch",
     "Connection",
@@ -93,6 +95,7 @@ __all__ = [
     "ObjectWriter",
     "Outgoing",
     "PubAck",
+    "Redaction",
     "Reply",
     "ServerFacts",
     "Store",
@@ -128,6 +131,7 @@ __all__ = [
     "find_consumer",
     "find_layout",
     "find_object",
+    "find_redaction",
     "find_version",
     "gaps_between",
     "get_last",
@@ -162,6 +166,7 @@ __all__ = [
     "read_chunks",
     "read_generations",
     "read_object",
+    "record_redaction",
     "reset_consumer",
     "serving_layout",
     "serving_number",

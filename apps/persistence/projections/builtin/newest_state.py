@@ -55,6 +55,16 @@ async def find_newest_state(connection: Connection, definition: AggregateDefinit
     )
 
 
+async def drop_newest_states(connection: Connection, aggregate: AggregateRef) -> None:
+    """Remove every newest state of an aggregate, of whatever schema and generation."""
+    name = f"{aggregate.context}.{aggregate.type}.{aggregate.id}"
+    for prefix in (PREFIX, f"{PREFIX}.*"):
+        try:
+            await connection.api(f"STREAM.PURGE.{AGGREGATES_STREAM}", {"filter": f"{prefix}.{name}.>"}, stream=AGGREGATES_STREAM)
+        except StreamNotFound:
+            return
+
+
 def _projection(definition: AggregateDefinition, layout: Layout) -> ProjectionDefinition:
     def keys(stored: StoredEvent) -> Sequence[str]:
         return (_key(definition, stored.event.aggregate),)
