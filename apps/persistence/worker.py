@@ -8,12 +8,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
+from .log.feeding import feed_logs
 from .operations import OPERATIONS
 from .projections import run_all
 from .projections.sampler import run_sampler
 from .registry import Registry
 from .routing.users import tell_own_user
-from .store import Store, ensure_home
+from .store import Store, chained_generations, ensure_home
 from .transfer import ensure_files
 from .work.commands import consume_commands
 from .work.engine import CLAIM_SECONDS, Engine
@@ -48,6 +49,9 @@ async def work(
     engine = Engine(store=informed, registry=registry, operations=operations, worker=name, claim_seconds=claim_seconds)
     definitions = tuple(registry.projections.values())
 
+    def logged_streams() -> list[str]:
+        return [layout.stream for layout in chained_generations(store.connection, registry.layouts)]
+
     def lease_of(lease: str) -> AbstractAsyncContextManager[Lease]:
         return hold(store.connection, lease, name, ttl_seconds=claim_seconds)
 
@@ -58,6 +62,7 @@ async def work(
             group.create_task(engine.parts.work(stop), name="parts of runs"),
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
             group.create_task(run_routers(informed, registry.routers.values(), lease_of), name="routers"),
+            group.create_task(feed_logs(store.connection, logged_streams, lease_of), name="logs"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
         ]

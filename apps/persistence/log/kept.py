@@ -1,0 +1,105 @@
+"""This module is the kept tree of a stream: its tiles and its newest state in the bucket `cim-log-tiles`, and proofs made from them.
+
+Tiles and state change together in one atomic batch, which the state's revision fences: two writers cannot tear the tree apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..encoding import Value, decode, encode
+from ..errors import StreamNotFound
+from ..events import format_time, now, parse_time
+from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_get_many, kv_put_batch
+from .spans import Span, consistency_spans, inclusion_spans
+from .tiles import ENTRIES, TILE_WIDTH, TiledTree, TileId, bundled_leaves, edge_of, root_of, span_hash, tiles_of_spans
+
+TILES_BUCKET = "cim-log-tiles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogState:
+    """How far the kept tree of a stream goes: over the sequences from 1 to `size`."""
+
+    stream: str
+    size: int
+    root: bytes
+    at: datetime
+    revision: int
+
+
+async def ensure_log(connection: Connection) -> None:
+    """Create the bucket of tiles where it is missing."""
+    await ensure_bucket(connection, TILES_BUCKET)
+
+
+async def read_log(connection: Connection, stream: str, *, leader: bool = False) -> LogState | None:
+    """The state of a stream's kept tree, or None where there is none yet."""
+    try:
+        entry = await kv_get(connection, TILES_BUCKET, stream, leader=leader)
+    except StreamNotFound:
+        return None
+    return _state(stream, entry) if entry else None
+
+
+async def read_tiles(connection: Connection, stream: str, tiles: Iterable[TileId]) -> dict[TileId, bytes]:
+    """Those of these tiles that are kept; each may be longer than a proof in an older tree needs."""
+    keys = {_key(stream, tile): tile for tile in tiles}
+    found = await kv_get_many(connection, TILES_BUCKET, list(keys)) if keys else {}
+    return {keys[key]: entry.value for key, entry in found.items()}
+
+
+async def open_tree(connection: Connection, stream: str, size: int) -> TiledTree:
+    """The kept tree as it was with its first `size` leaves, to go on from there. Raises InvalidProof where tiles are missing."""
+    return TiledTree(size, await read_tiles(connection, stream, [*edge_of(size), TileId(ENTRIES, size // TILE_WIDTH)]))
+
+
+async def keep_tree(connection: Connection, stream: str, tree: TiledTree, *, revision: int) -> LogState:
+    """Write what changed in the tree, if the state is still at `revision` (0: there is none). Raises RevisionConflict."""
+    state: dict[str, Value] = {"size": tree.size, "root": tree.root(), "at": format_time(now())}
+    changes: dict[str, bytes | None] = {_key(stream, tile): hashes for tile, hashes in tree.take_changed().items()}
+    written = await kv_put_batch(connection, TILES_BUCKET, changes | {stream: encode(state)}, expected={stream: revision})
+    return LogState(stream=stream, size=tree.size, root=tree.root(), at=parse_time(str(state["at"])), revision=written)
+
+
+async def root_at(connection: Connection, stream: str, size: int) -> bytes:
+    """The root of the first `size` leaves by the kept tiles. Raises InvalidProof where tiles are missing."""
+    return root_of(await read_tiles(connection, stream, tiles_of_spans([Span(0, size)])), size)
+
+
+async def prove_inclusion(connection: Connection, stream: str, sequence: int, *, size: int) -> list[bytes]:
+    """The proof that the log of the first `size` sequences holds what was logged at `sequence`. Raises InvalidProof."""
+    return await _prove(connection, stream, inclusion_spans(sequence - 1, size))
+
+
+async def prove_consistency(connection: Connection, stream: str, *, old_size: int, new_size: int) -> list[bytes]:
+    """The proof that the log of `new_size` leaves begins with that of `old_size`. Raises InvalidProof."""
+    return await _prove(connection, stream, consistency_spans(old_size, new_size))
+
+
+async def logged_leaves(connection: Connection, stream: str, *, first: int, last: int) -> list[bytes]:
+    """What was logged of the sequences `first` to `last`, as far as it is kept. Raises InvalidInput where a bundle is damaged."""
+    if last < first:
+        return []
+    numbers = range((first - 1) // TILE_WIDTH, (last - 1) // TILE_WIDTH + 1)
+    bundles = await read_tiles(connection, stream, [TileId(ENTRIES, number) for number in numbers])
+    leaves = [leaf for number in numbers for leaf in bundled_leaves(bundles.get(TileId(ENTRIES, number), b""))]
+    start = first - 1 - numbers[0] * TILE_WIDTH
+    return leaves[start : start + last - first + 1]
+
+
+async def _prove(connection: Connection, stream: str, spans: Sequence[Span]) -> list[bytes]:
+    tiles = await read_tiles(connection, stream, tiles_of_spans(spans))
+    return [span_hash(tiles, span) for span in spans]
+
+
+def _key(stream: str, tile: TileId) -> str:
+    return f"{stream}.{tile.path}"
+
+
+def _state(stream: str, entry: KvEntry) -> LogState:
+    value: Any = decode(entry.value)
+    return LogState(stream=stream, size=value["size"], root=value["root"], at=parse_time(value["at"]), revision=entry.revision)

@@ -1,0 +1,34 @@
+"""A worker keeps the log of every stream with chains."""
+
+from __future__ import annotations
+
+import asyncio
+
+from apps.persistence.log.kept import LogState, read_log
+from apps.persistence.store import Connection
+from apps.persistence.store.embedded import EmbeddedServer
+
+from .engine_stage import Stage
+from .raw_stream import open_raw_stream, three_chains
+
+
+async def logged(connection: Connection, stream: str) -> LogState:
+    """The log of the stream, once there is one."""
+    async with asyncio.timeout(30):
+        while True:
+            state = await read_log(connection, stream)
+            if state is not None:
+                return state
+            await asyncio.sleep(0.05)
+
+
+async def test_worker_logs_every_stream_with_chains(nats_server: EmbeddedServer) -> None:
+    async with open_raw_stream(nats_server) as raw:
+        stage = Stage(store=raw.store, operations={})
+        stage.registry.layouts = (*stage.registry.layouts, raw.layout)
+        await raw.write(*three_chains())
+
+        async with stage.worker():
+            state = await logged(raw.store.connection, raw.layout.stream)
+
+    assert state.size == 24
