@@ -130,7 +130,7 @@ async def _apply(store: Store, definition: AggregateDefinition, ref: AggregateRe
     event = decode_event(store, slot.message).event
     if (event.aggregate, event.version) != (ref, slot.version):
         raise InvalidState(f"Under version {slot.version} of {ref} lies {event.aggregate} version {event.version}; verify the aggregate.")
-    after = definition.apply(state, store.upcasters.upcast(event))
+    after = definition.next_state(state, store.upcasters.upcast(event))
     encode(after)
     return after
 

@@ -13,7 +13,7 @@ from apps.display.figures import ago
 from apps.persistence.chain import Cause, Finding
 from apps.persistence.encoding import cid_of
 from apps.persistence.errors import EncodingError, InvalidEvent, PayloadUnreadable
-from apps.persistence.events import AggregateDefinition, Event
+from apps.persistence.events import AggregateDefinition, Event, is_opening, read_opening
 from apps.persistence.store import Message, Store, decode_event
 
 from .window import Slot
@@ -143,6 +143,8 @@ def _summary(definition: AggregateDefinition | None, event: Event | None) -> str
     """The definition's own words, else the first plain fields of the payload."""
     if event is None:
         return ""
+    if is_opening(event):
+        return _opened(event)
     if definition is not None and definition.summarise is not None:
         try:
             return definition.summarise(event)
@@ -150,6 +152,13 @@ def _summary(definition: AggregateDefinition | None, event: Event | None) -> str
             return f"(its summary failed: {name_error(error)})"
     plain = [(name, value) for name, value in event.payload.items() if not isinstance(value, dict | list)]
     return ", ".join(f"{name} {text_of(value)}" for name, value in plain[:_SUMMARY_FIELDS])
+
+
+def _opened(event: Event) -> str:
+    try:
+        return str(read_opening(event))
+    except InvalidEvent as error:
+        return str(error)
 
 
 def _grouped(rows: Sequence[EventRow]) -> list[EventRow]:

@@ -42,7 +42,8 @@ class Generation:
 class StreamLine:
     """All generations of one declared stream, newest first; none where the server has no such stream.
 
-    `back` names the migration whose roll back switches to the generation before, as domain.id; `not_back` says why that cannot be now.
+    `back` names the migration whose roll back switches to the generation before, as domain.id; that of an archive has none. `not_back` says
+    why that cannot be now.
     """
 
     record: Generations
@@ -88,6 +89,8 @@ async def _generation(store: Store, layout: Layout, record: Generations, number:
 async def _way_back(store: Store, registry: Registry, layout: Layout, serving: Generation | None) -> tuple[str, str]:
     """The migration that made the generation that serves, and why it cannot be rolled back now."""
     if serving is None or serving.manifest is None:
+        return "", ""
+    if serving.manifest.archived is not None:
         return "", ""
     wanted = serving.manifest.migration
     for domain, declared in registry.migrations.items():

@@ -7,11 +7,14 @@ from .definition import AggregateDefinition, State, fold
 from .identity import format_time, new_id, now, parse_time
 from .key_files import FileKeys
 from .keys import Destruction, InMemoryKeys, KeyStore
+from .opening import OPENING, STATE, Opening, is_opening, read_opening
 from .policy import SnapshotPolicy
 from .sealing import Sealing
 from .upcast import EventType, Upcaster, Upcasters
 
 __all__ = [
+    "OPENING",
+    "STATE",
     "AggregateDefinition",
     "AggregateRef",
     "Algorithm",
@@ -24,6 +27,7 @@ __all__ = [
     "Key",
     "KeyStore",
     "NewEvent",
+    "Opening",
     "Scope",
     "Sealed",
     "Sealing",
@@ -34,8 +38,10 @@ __all__ = [
     "Upcasters",
     "fold",
     "format_time",
+    "is_opening",
     "new_id",
     "now",
     "parse_time",
+    "read_opening",
     "sealed_in",
 ]

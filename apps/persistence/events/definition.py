@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..encoding import Value
-from ..errors import InvalidInput
+from ..errors import InvalidInput, InvalidState
 from ..subjects import check_token
 from .block import Event
 from .cipher import Algorithm
+from .opening import is_opening, opened_state
 from .policy import SnapshotPolicy
 
 State = dict[str, Value]
@@ -49,10 +50,24 @@ class AggregateDefinition:
         """What identifies the type among all: context and type."""
         return self.context, self.type
 
+    def next_state(self, state: State, event: Event) -> State:
+        """The state after one more event: what `apply` makes of it, or what an opening event says.
+
+        Raises InvalidState for an opening event whose state is of another schema.
+        """
+        if not is_opening(event):
+            return self.apply(state, event)
+        if event.schema != self.schema:
+            raise InvalidState(
+                f"{event.aggregate} was opened from an archive with a state of schema {event.schema}, and its definition has schema "
+                f"{self.schema}; declare an upcaster of {event.type} from {event.schema} to {self.schema}, which is given the payload."
+            )
+        return opened_state(event)
+
 
 def fold(definition: AggregateDefinition, events: Iterable[Event], *, onto: State | None = None) -> State:
     """The state after `events`, starting from `onto` or from the definition's initial state."""
     state = dict(definition.initial) if onto is None else onto
     for event in events:
-        state = definition.apply(state, event)
+        state = definition.next_state(state, event)
     return state

@@ -29,6 +29,7 @@ class Copy:
     """A copy from `source` to `target` (stores of one certain generation each), in the name of `migration`.
 
     `old_heads` are those that first events link to, by aggregate; an aggregate that is not among them links to the event it begins with.
+    `is_verbatim`: events are given as they were written, not in their newest schema.
     """
 
     migration: str
@@ -37,6 +38,7 @@ class Copy:
     transform: Transform
     old_heads: Mapping[str, Head]
     report: Report = no_report
+    is_verbatim: bool = False
     made: int = 0
     read: int = 0
     _heads: dict[AggregateRef, Head] = field(default_factory=dict)
@@ -74,7 +76,8 @@ class Copy:
 
     def _read(self, message: Message) -> StoredEvent:
         try:
-            return read_to_copy(self.source.upcasters, decode_event(self.source, message))
+            stored = decode_event(self.source, message)
+            return stored if self.is_verbatim else read_to_copy(self.source.upcasters, stored)
         except (InvalidEvent, EncodingError) as error:
             raise self._failed(message.sequence, error) from error
 

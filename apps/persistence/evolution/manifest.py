@@ -18,12 +18,25 @@ from .transform import GENERATION, Block, derived_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """The range behind which a generation begins: up to sequence `last` of the old one, in the archive with this `root`.
+
+    `file` is what its file was called when it was written.
+    """
+
+    last: int
+    events: int
+    root: Cid
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a generation was made of: generation `number` of the same stream, up to `last_sequence` when the copy began.
 
     `messages` is how many that stream held when everything was copied; before, how many when the copy began.
     `completed_at` is the sequence, in the new generation, of the event that says that everything was copied; None before. `log_root` is
-    that of the old stream's Merkle log where there is one.
+    that of the old stream's Merkle log where there is one. `archived` is what it begins behind, None where everything was copied.
     """
 
     migration: str
@@ -34,6 +47,7 @@ class Manifest:
     log_root: str | None
     opened: Head
     completed_at: int | None
+    archived: Archived | None = None
 
 
 def manifest_type(layout: Layout) -> tuple[str, str]:
@@ -65,12 +79,15 @@ async def find_manifest(target: Store) -> Manifest | None:
         log_root=cast("str | None", said["log_root"]),
         opened=Head(aggregate=ref, version=1, cid=cid_of(first.data)),
         completed_at=second.sequence if second else None,
+        archived=_archived(event.payload.get("archive")),
     )
 
 
-async def open_generation(target: Store, found: Survey, *, migration: str, number: int, by: str) -> None:
+async def open_generation(target: Store, found: Survey, *, migration: str, number: int, by: str, archived: Archived | None = None) -> None:
     """Write the manifest. Raises InvalidInput where the new stream already holds something else."""
     payload: dict[str, Value] = {"migration": migration, "from": {**_described(found), "generation": number}}
+    if archived is not None:
+        payload["archive"] = {"root": archived.root, "file": archived.file, "last_sequence": archived.last, "events": archived.events}
     block = _block(target.layout, found, "opened", payload, version=1, previous=None, by=by)
     if target.layout.stream == stream_name(target.layout.name, 1):
         raise InvalidInput(f"{target.layout.stream} is the first generation; it was not made of another.")
@@ -81,6 +98,14 @@ async def complete_generation(target: Store, found: Survey, manifest: Manifest, 
     """Write that everything up to the survey's end was copied."""
     payload: dict[str, Value] = {"migration": manifest.migration, "from": {**_described(found), "generation": manifest.number}}
     await store_blocks(target, [_block(target.layout, found, "completed", payload, version=2, previous=manifest.opened.cid, by=by)])
+
+
+def _archived(said: Value) -> Archived | None:
+    if not isinstance(said, dict):
+        return None
+    return Archived(
+        last=cast(int, said["last_sequence"]), events=cast(int, said["events"]), root=cast(Cid, said["root"]), file=cast(str, said["file"])
+    )
 
 
 def _described(found: Survey) -> dict[str, Value]:

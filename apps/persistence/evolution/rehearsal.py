@@ -115,14 +115,14 @@ class _Trial:
         if not both.is_comparable:
             return
         try:
-            both.old = definition.apply(both.old, event)
+            both.old = definition.next_state(both.old, event)
         except Exception:  # it could not be folded before either
             both.is_comparable = False
             return
         for part in parts if not both.problem else ():
             both.version += 1
             try:
-                both.new = definition.apply(both.new, _as_event(event, part, both.version))
+                both.new = definition.next_state(both.new, _as_event(event, part, both.version))
             except Exception as error:
                 both.problem = f"sequence of version {event.version}: {type(error).__name__}: {error}"
                 return

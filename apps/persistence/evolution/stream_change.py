@@ -29,12 +29,13 @@ from ..store import (
 )
 from ..store.generations import GENERATIONS_BUCKET, close_stream, reopen_stream, switch_generation, write_generations
 from .copying import Copy
-from .manifest import Manifest, complete_generation, find_manifest, open_generation
+from .manifest import Archived, Manifest, complete_generation, find_manifest, open_generation
 from .migration import Rehearsal, Work, no_report
+from .openings import write_openings
 from .rehearsal import rehearse
 from .states import Expected, check_states
 from .survey import Survey, survey
-from .transform import Transform, source_of
+from .transform import Transform, beside_openings, source_of
 
 CHECKED = 50
 _CLOSE_ENOUGH = 1_000
@@ -46,7 +47,8 @@ class StreamChange:
     """Copies all events of `layout` through `transform` into a new generation.
 
     `back` is for events that were written after the switch, on a roll back; without it a roll back is refused once there are some.
-    `expected` says what a state is meant to become. `id` is that of the migration.
+    `expected` says what a state is meant to become. `id` is that of the migration. `archived`: the new generation begins behind that range,
+    with an opening event for each aggregate in it, and holds the others as they were written.
     """
 
     id: str
@@ -54,6 +56,7 @@ class StreamChange:
     layout: Layout = EVENTS
     back: Transform | None = None
     expected: Expected | None = None
+    archived: Archived | None = None
 
     @property
     def is_reversible(self) -> bool:
@@ -76,7 +79,7 @@ class StreamChange:
     async def rehearse(self, work: Work) -> Rehearsal:
         """Transform every event and compare every state, without writing."""
         source = await self._serving(work)
-        return await rehearse(work, source, self.transform, expected=self.expected)
+        return await rehearse(work, source, beside_openings(self.transform, self.expected), expected=self.expected)
 
     async def rehearse_back(self, work: Work) -> Rehearsal:
         """Transform what came since the switch, without writing; states are those that were there before."""
@@ -110,9 +113,7 @@ class StreamChange:
         """Close the new generation, copy back what came since the switch, and switch back."""
         record = await read_generations(work.store.connection, self.layout.name)
         if record.run != work.run:
-            manifest = await find_manifest(self._at(work, record.serving))
-            if manifest is None:
-                raise self._failed("the switch back", f"{stream_name(record.stream, record.serving)} was not made of another generation.")
+            manifest = await self._made_here(work, record)
             record = await self._begin(work, record, manifest.number)
         if record.filling is None:
             return f"{stream_name(record.stream, record.serving)} serves again."
@@ -150,6 +151,15 @@ class StreamChange:
             await close_stream(connection, begun)
         await write_generations(connection, replace(record, filling=None, run=""))
 
+    async def _made_here(self, work: Work, record: Generations) -> Manifest:
+        """The manifest of the generation that serves. Raises MigrationFailed where something else made it."""
+        manifest, stream = await find_manifest(self._at(work, record.serving)), stream_name(record.stream, record.serving)
+        if manifest is None:
+            raise self._failed("the switch back", f"{stream} was not made of another generation.")
+        if manifest.migration != self.id:
+            raise self._failed("the switch back", f"{stream} was made by {manifest.migration}, which comes first.")
+        return manifest
+
     def _at(self, work: Work, number: int) -> Store:
         return work.store.on(self.layout.of_generation(number))
 
@@ -175,7 +185,7 @@ class StreamChange:
         found = await find_manifest(target)
         if found is None:
             whole = await survey(source, to_sequence=info.last_sequence)
-            await open_generation(target, whole, migration=self.id, number=source.layout.generation, by=work.by)
+            await open_generation(target, whole, migration=self.id, number=source.layout.generation, by=work.by, archived=self.archived)
             work.say(f"{target.layout.stream} is begun from {whole.messages:,} events of {len(whole.heads):,} aggregates")
             found = await find_manifest(target)
         assert found is not None, "it was stored, and is read through the leader"
@@ -184,10 +194,20 @@ class StreamChange:
     async def _copy(self, work: Work, source: Store, target: Store, manifest: Manifest) -> Copy:
         """Copy while the old generation goes on, until little is left."""
         begun = await survey(source, to_sequence=manifest.last_sequence)
-        copy = Copy(migration=self.id, source=source, target=target, transform=self.transform, old_heads=begun.heads, report=work.report)
+        copy = Copy(
+            migration=self.id,
+            source=source,
+            target=target,
+            transform=beside_openings(self.transform, self.expected),
+            old_heads=begun.heads,
+            report=work.report,
+            is_verbatim=self.archived is not None,
+        )
+        if self.archived is not None:
+            await write_openings(work, source, target, self.archived)
         for _ in range(_MAX_ROUNDS):
             last = (await get_stream(source.connection, source.layout.stream)).last_sequence
-            await copy.run(after=0, to=last)
+            await copy.run(after=self._begins_after, to=last)
             if (await get_stream(source.connection, source.layout.stream)).last_sequence - last < _CLOSE_ENOUGH:
                 break
         return copy
@@ -198,7 +218,7 @@ class StreamChange:
         await close_stream(work.store.connection, copy.source.layout.stream)
         work.say(f"{copy.source.layout.stream} is closed")
         whole = await survey(copy.source)
-        await copy.run(after=0, to=whole.last_sequence)
+        await copy.run(after=self._begins_after, to=whole.last_sequence)
         await self._compare(work, copy, whole)
         if manifest.completed_at is None:
             await complete_generation(copy.target, whole, manifest, by=work.by)
@@ -222,14 +242,21 @@ class StreamChange:
             raise self._failed("the copy back", reason)
         await reopen_stream(target.connection, target.layout.stream)
         if last > since and self.back is not None:
+            verbatim = self.archived is not None
 
             async def report(sequence: int, to: int) -> None:
                 await work.report(sequence - since, to - since)
 
-            copy = Copy(migration=self.id, source=source, target=target, transform=self.back, old_heads={}, report=report)
+            copy = Copy(
+                migration=self.id, source=source, target=target, transform=self.back, old_heads={}, report=report, is_verbatim=verbatim
+            )
             await copy.run(after=since, to=last)
         await work.report(last - since, last - since)
         return last - since
+
+    @property
+    def _begins_after(self) -> int:
+        return self.archived.last if self.archived else 0
 
     async def _switched_at(self, source: Store) -> int:
         """The sequence of the last event of a generation that was copied into it."""

@@ -15,7 +15,8 @@ from blake3 import blake3
 
 from ..encoding import Cid, Value, cid_of
 from ..errors import InvalidEvent
-from ..events import Event, Head, NewEvent, StoredEvent, Upcasters, sealed_in
+from ..events import AggregateRef, Event, Head, NewEvent, State, StoredEvent, Upcasters, is_opening, sealed_in
+from ..events.opening import STATE, opened_state
 
 Transform = Callable[[Event], Sequence[NewEvent]]
 """What becomes of an event (given in its newest schema): nothing, one event or several, of the same aggregate. Pure."""
@@ -51,6 +52,17 @@ def read_to_copy(upcasters: Upcasters, stored: StoredEvent) -> StoredEvent:
 def parts_of(transform: Transform, event: Event) -> Sequence[NewEvent]:
     """What becomes of an event that `read_to_copy` gave. Raises whatever the transformation does."""
     return (keep(event),) if sealed_in(event) else transform(event)
+
+
+def beside_openings(transform: Transform, expected: Callable[[AggregateRef, State], State] | None) -> Transform:
+    """`transform` for all events but opening ones: those stay, with the state that is `expected` after the migration."""
+
+    def each(event: Event) -> Sequence[NewEvent]:
+        if not is_opening(event):
+            return transform(event)
+        return [keep(event, payload={STATE: expected(event.aggregate, opened_state(event))} if expected else None)]
+
+    return each
 
 
 def make_blocks(stored: StoredEvent, parts: Sequence[NewEvent], head: Head, *, old_head: Head) -> list[Block]:

@@ -32,6 +32,7 @@ from .replay_parked import ReplayParked
 from .reset_consumer import ResetConsumer
 from .restore import Restore
 from .restore_archive import RestoreArchive
+from .roll_back_archive import RollBackArchive
 from .rotate_keys import RotateKeys
 from .skip import Skip
 from .snapshot import TakeSnapshot
@@ -74,6 +75,7 @@ GROUPS: Mapping[str, Operations] = {
         "restore": Restore,
         "archive": Archive,
         "restore-archive": RestoreArchive,
+        "roll-back-archive": RollBackArchive,
         "delete-file": DeleteFile,
     },
     "Migrations": {
@@ -142,6 +144,7 @@ __all__ = [
     "Resume",
     "ResumeConsumer",
     "Retry",
+    "RollBackArchive",
     "RotateKeys",
     "Seal",
     "Skip",

@@ -1,18 +1,20 @@
-"""This module is archiving a closed range of an event stream: verified, then written to a file that carries the proof of what it holds."""
+"""This module is archiving a closed range of an event stream: verified, then written to a file that carries the proof of what it holds.
+
+If that is wanted, a new generation of the stream then begins behind the range (see behind_archive.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
-from ..chain import Progress as ChainProgress
-from ..chain import Verdict, verify_stream
-from ..encoding import Value, cid_of
+from ..encoding import Cid, Value, cid_of
 from ..errors import InvalidInput
 from ..events import format_time, now
+from ..evolution import Archived
 from ..registry import Registry
-from ..store import Store, StreamInfo, chained_generations, drop_chunks, find_layout, get_stream, open_reader, open_writer
+from ..store import Store, StreamInfo, chained_generations, drop_chunks, find_layout, get_stream, open_writer
 from ..store.positions import sequence_at
 from ..transfer import (
     ARCHIVE_SUFFIX,
@@ -24,7 +26,6 @@ from ..transfer import (
     Place,
     Selection,
     Shape,
-    Tally,
     archive_preamble,
     free_name,
     heads_in_blocks,
@@ -34,6 +35,9 @@ from ..transfer import (
 from ..work import parameters
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from ..work.rates import measured_rate
+from .archive_plan import Range, try_range, with_new_generation
+from .archive_proof import proof_of, tally_of, verified
+from .behind_archive import Behind, check_can_begin, declared_layout, open_behind, starting_projections
 
 _PHASES = 3
 
@@ -51,6 +55,9 @@ class Archive:
 
     stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream, in whichever generation.", "choices": _chained_streams})
     last: parameters.Place = field(metadata={"help": "Up to here, this event included: a sequence, a time or an age such as 90 days ago."})
+    new_generation: bool = field(
+        default=False, metadata={"help": "Then go on in a new generation of the stream, without these events; the old one is kept, closed."}
+    )
 
     @property
     def target(self) -> str:
@@ -62,39 +69,76 @@ class Archive:
         chained, info, last = await self._range(store, registry)
         rate, source = await measured_rate(store.connection, "archive", self.target)
         events = last - info.first_sequence + 1
-        return Plan(
+        found = Plan(
             summary=f"Archive {self.stream} {info.first_sequence:,} – {last:,}",
             saw={"created": str(info.created), "last sequence that is archived": last},
             changes=(
                 Change(what="File", now="none", after=await free_name(store.connection, self._name(info, last))),
                 Change(what="Events in it", now="none", after=f"{events:,}, as they are stored"),
-                Change(what=self.stream, now=f"{info.messages:,} events", after=f"{info.messages:,} events"),
             ),
             counts=((f"{self.stream}, read {_PHASES} times", events),),
             notes=(
                 "First every event of the range is verified; where one is not intact, nothing is written.",
                 f"The file names generation {chained.layout.generation}, both sequences, each aggregate's head, and a digest of all.",
-                "The stream keeps its events: they are archived beside it, and nothing is taken out of it.",
             ),
-            undo="Delete the file.",
             seconds=events / rate if rate else None,
             rate_source=source,
         )
+        if self.new_generation:
+            layout = await check_can_begin(store, registry, self.stream, last=last)
+            return await with_new_generation(store, registry, found, layout, Range(info=info, last=last))
+        return replace(
+            found,
+            changes=(*found.changes, Change(what=self.stream, now=f"{info.messages:,} events", after=f"{info.messages:,} events")),
+            notes=(*found.notes, "The stream keeps its events: they are archived beside it, and nothing is taken out of it."),
+            undo="Delete the file.",
+        )
+
+    async def dry_run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        """Read the range and fold every aggregate in it: what would leave, and what would stand in the way of a new generation."""
+        chained, info, last = await self._range(store, registry)
+        return await try_range(chained, registry, progress, Range(info=info, last=last), is_leaving=self.new_generation)
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
+        """Write the file and, where it is wanted, open a new generation behind what is in it. Goes on after any interruption."""
+        kept = progress.checkpoint or {}
+        figures = cast("dict[str, Value]", kept["written"]) if "written" in kept else await self._write(store, registry, progress)
+        words = await self._leave_behind(store, registry, progress, figures) if self.new_generation else ""
+        events, name, root = cast(int, figures["events"]), str(figures["file"]), str(figures["root"])
+        sentence = f"Archived {events:,} events of {self.stream}, all of them intact, to {name}, root {root}."
+        size = cast(int, figures["bytes"])
+        return Outcome(
+            sentence=f"{sentence} {words}".strip(),
+            figures={**figures, "seconds": progress.seconds},
+            samples=(Sample(what=name, after=f"{size:,} bytes", note="download", link=f"/files/{name}/download"),),
+        )
+
+    async def _leave_behind(self, store: Store, registry: Registry, progress: Progress, written: Mapping[str, Value]) -> str:
+        first, last, events = (cast(int, written[name]) for name in ("first", "last", "events"))
+        layout = declared_layout(registry, self.stream)
+        behind = Behind(
+            layout=layout,
+            number=cast(int, written["generation"]),
+            first=first,
+            archived=Archived(last=last, events=events, root=Cid.parse(str(written["root"])), file=str(written["file"])),
+            done=_PHASES * events,
+        )
+        words = await open_behind(store, registry, progress, behind)
+        return f"{words} {cast(int, written['aggregates']):,} aggregates begin there with one event each, which names this archive."
+
+    async def _write(self, store: Store, registry: Registry, progress: Progress) -> dict[str, Value]:
         """Verify, take down the heads, write. Once the writing has begun, an interrupted run goes on behind the last chunk."""
         chained, info, last = await self._range(store, registry)
         begun = progress.checkpoint or {}
         if "offset" not in begun:
-            begun = await self._begin(chained, info, last, progress)
+            begun = await self._begin(chained, info, last, progress, whole=self._whole(registry, last - info.first_sequence + 1))
         first, last, total = cast(int, begun["first"]), cast(int, begun["last"]), cast(int, begun["total"])
+        whole = self._whole(registry, total)
         writer = await open_writer(store.connection, FILES_BUCKET, str(begun["nuid"]))
 
         async def on_place(place: Place) -> None:
             reached = {"sequence": place.sequence, "events": place.events, "offset": place.offset}
-            await progress.report(
-                (_PHASES - 1) * total + place.events, _PHASES * total, checkpoint={**begun, **reached}, sequence=place.sequence
-            )
+            await progress.report((_PHASES - 1) * total + place.events, whole, checkpoint={**begun, **reached}, sequence=place.sequence)
 
         place = await write_events(
             chained,
@@ -112,28 +156,33 @@ class Archive:
             events=place.events,
         )
         stored = await writer.finish(str(begun["name"]), made.metadata())
-        await progress.report(_PHASES * total, _PHASES * total, sequence=last, force=True)
-        root = str(begun["root"])
         figures: dict[str, Value] = {
             "events": place.events,
             "aggregates": begun["aggregates"],
-            "seconds": progress.seconds,
+            "generation": chained.layout.generation,
             "first": first,
             "last": last,
             "file": stored.name,
             "bytes": stored.size,
             "sha256": stored.digest,
-            "root": root,
+            "root": begun["root"],
         }
-        return Outcome(
-            sentence=f"Archived {place.events:,} events of {self.stream}, all of them intact, to {stored.name}, root {root}.",
-            figures=figures,
-            samples=(Sample(what=stored.name, after=f"{stored.size:,} bytes", note="download", link=f"/files/{stored.name}/download"),),
-        )
+        await progress.report(_PHASES * total, whole, checkpoint={"written": figures}, sequence=last, force=True)
+        return figures
+
+    def _whole(self, registry: Registry, total: int) -> int:
+        """How many events are read in all, with those of a new generation as far as that is known."""
+        if not self.new_generation:
+            return _PHASES * total
+        return (_PHASES + 1 + len(starting_projections(registry, declared_layout(registry, self.stream)))) * total
 
     def leaves(self, why: str) -> str:
         """What is left of an archive that is not finished."""
-        return "Nothing is to be seen of the file before it is whole; the stream is only read."
+        if not self.new_generation:
+            return "Nothing is to be seen of the file before it is whole; the stream is only read."
+        if why == "pause":
+            return "The file is kept once it is whole, and so is what the new generation holds so far; the stream goes on as it is."
+        return "The file is kept once it is whole; what the new generation held is removed, and the stream goes on as it is."
 
     async def _range(self, store: Store, registry: Registry) -> tuple[Store, StreamInfo, int]:
         """The store of the stream's layout, the stream, and the last sequence that is meant."""
@@ -149,17 +198,17 @@ class Archive:
             raise InvalidInput(f"{self.stream} holds no event up to {self.last}; there is nothing to archive.")
         return store.on(layout), info, last
 
-    async def _begin(self, chained: Store, info: StreamInfo, last: int, progress: Progress) -> dict[str, Value]:
+    async def _begin(self, chained: Store, info: StreamInfo, last: int, progress: Progress, *, whole: int) -> dict[str, Value]:
         """Verify, take down what the range holds, and write the file up to its first event."""
         if isinstance(nuid := (progress.checkpoint or {}).get("nuid"), str):
             await drop_chunks(chained.connection, FILES_BUCKET, nuid)
         first, nuid, connection = info.first_sequence, new_nuid(), chained.connection
         total = last - first + 1
-        await progress.report(0, _PHASES * total, checkpoint={"nuid": nuid}, force=True)
-        verdict = await _verified(chained, first, last, progress)
+        await progress.report(0, whole, checkpoint={"nuid": nuid}, force=True)
+        verdict = await verified(chained, first, last, progress, whole=whole)
 
         async def on_batch(events: int) -> None:
-            await progress.report(total + events, _PHASES * total)
+            await progress.report(total + events, whole)
 
         tally = await tally_of(chained, first, last, on_batch)
         heads = heads_in_blocks(tally.heads)
@@ -177,7 +226,7 @@ class Archive:
             aggregates=len(tally.heads),
             digest=tally.digest,
             heads=tuple(cid_of(block) for block in heads),
-            verified=_proof(verdict),
+            verified=proof_of(verdict),
             at=format_time(now()),
             by=progress.requested_by,
             run=progress.run_id,
@@ -196,55 +245,8 @@ class Archive:
             "events": 0,
             "offset": writer.size,
         }
-        await progress.report((_PHASES - 1) * total, _PHASES * total, checkpoint=begun, force=True)
+        await progress.report((_PHASES - 1) * total, whole, checkpoint=begun, force=True)
         return begun
 
     def _name(self, info: StreamInfo, last: int) -> str:
         return f"{self.stream}-{info.first_sequence}-{last}{ARCHIVE_SUFFIX}"
-
-
-async def _verified(chained: Store, first: int, last: int, progress: Progress) -> Verdict:
-    """Raises InvalidInput where the range is not intact, or not all of it is there."""
-
-    async def on_progress(at: ChainProgress) -> None:
-        await progress.report(at.checked, _PHASES * (last - first + 1), sequence=at.sequence)
-
-    verdict = await verify_stream(chained, from_sequence=first, to_sequence=last, on_progress=on_progress)
-    stream = chained.layout.stream
-    if not verdict.intact:
-        reason = verdict.findings[0].explanation if verdict.findings else "see its verification"
-        raise InvalidInput(
-            f"{stream} is not intact up to {last:,}, so it is not archived: {verdict.finding_count:,} findings, the first: {reason}"
-        )
-    if verdict.removed or verdict.checked != last - first + 1:
-        raise InvalidInput(
-            f"Events of {stream} up to {last:,} were removed, so no archive of them can be whole; export what is left instead."
-        )
-    progress.log(f"all {verdict.checked:,} events of {verdict.aggregates:,} aggregates are intact")
-    return verdict
-
-
-async def tally_of(chained: Store, first: int, last: int, on_batch: Callable[[int], Awaitable[None]]) -> Tally:
-    """What the events of a range come to; `on_batch` hears how many were read."""
-    tally = Tally()
-    async with open_reader(chained.connection, chained.layout.stream, from_sequence=first, to_sequence=last) as reader:
-        async for messages in reader:
-            for message in messages:
-                parts = chained.layout.parse(message.subject)
-                name = f"{parts.context}.{parts.aggregate}.{parts.entity}" if parts else message.subject
-                tally.add(name, (parts.version if parts else None) or 0, cid_of(message.data))
-            await on_batch(tally.events)
-    return tally
-
-
-def _proof(verdict: Verdict) -> dict[str, Value]:
-    return {
-        "checked": verdict.checked,
-        "aggregates": verdict.aggregates,
-        "from": verdict.from_sequence,
-        "to": verdict.to_sequence,
-        "findings": verdict.finding_count,
-        "at": format_time(verdict.started),
-        "proves": list(verdict.proves),
-        "does_not_prove": list(verdict.does_not_prove),
-    }

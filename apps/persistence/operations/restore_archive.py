@@ -15,7 +15,7 @@ from ..transfer import Archive, Brought, File, Tally, append_events, check_event
 from ..work.choices import files
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
-from .archive import tally_of
+from .archive_proof import tally_of
 from .create_stream import check_name, check_subjects_free
 from .protection import Act, check_allowed
 from .restore import find_there

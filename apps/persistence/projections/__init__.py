@@ -30,11 +30,13 @@ from .record import Build, Comparison, Failure, Parked, ProjectionRecord, Skip, 
 from .runner import EventRefused, Orders, Progress, run_projection
 from .sampler import run_sampler
 from .samples import Sample, TierName, read_samples
+from .starting import Beginning, complete_start, drop_start, find_beginning, is_start_complete, needs_start, start_of
 from .stream_samples import StreamSamples, StreamSeries, read_stream_samples
 from .supervisor import HeldLease, HoldLease, run_all
 
 __all__ = [
     "RECORDS_BUCKET",
+    "Beginning",
     "Build",
     "Comparison",
     "Crew",
@@ -75,23 +77,28 @@ __all__ = [
     "change_record",
     "check_fields",
     "compare_builds",
+    "complete_start",
     "current_model",
     "dismiss_parked",
     "drop_build",
+    "drop_start",
     "ensure_record",
     "fill_build",
     "filling_of",
+    "find_beginning",
     "find_here",
     "find_model",
     "find_overtaken",
     "find_parked",
     "find_record",
     "hold_feeds",
+    "is_start_complete",
     "keep_comparison",
     "list_models",
     "list_records",
     "look_at_parked",
     "model_key",
+    "needs_start",
     "park_failed",
     "pause",
     "place_of",
@@ -111,6 +118,7 @@ __all__ = [
     "select_patterns",
     "serving_bucket",
     "skip_failed",
+    "start_of",
     "switch",
     "to_record",
 ]

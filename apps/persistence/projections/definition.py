@@ -41,6 +41,8 @@ class ProjectionDefinition:
     events again, in order and up to the newest, ends in the same models (so part of the stream may be replayed into them).
     A projection that does not read payloads (`reads_payload` is false) gets events as they are stored, sealed payloads too; any other stops
     at a payload that it has no key for, and passes over one whose key was destroyed.
+    `from_openings` says that it makes its models of opening events too (see events/opening.py); others never see them, and begin behind an
+    archive with the models of that place (see starting.py). `starts` is set there: for which projection starting models are made.
     `generation` is set by `placing` where another generation of the stream serves; `stream` and `subjects` are then that one's.
     `target` is for built-in projections whose models are messages of a stream instead of keys of a bucket.
     """
@@ -57,9 +59,11 @@ class ProjectionDefinition:
     is_idempotent: bool = False
     reads_payload: bool = True
     is_builtin: bool = False
+    from_openings: bool = False
     demo: bool = False
     target: Target | None = None
     generation: int = 1
+    starts: str = ""
     transforms: Mapping[int, Callable[[str, Model], Model]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from ..encoding import Value, decode, encode
 from ..errors import EncodingError, InvalidInput, InvalidState, PayloadRedacted, PersistenceError
-from ..events import StoredEvent, format_time
+from ..events import StoredEvent, format_time, is_opening
 from ..store import Message, Store, check_key, decode_event
 from .definition import Model, ProjectionDefinition
 from .models import MAX_CHANGES
@@ -63,6 +63,9 @@ def touch(touched: Touched, store: Store, definition: ProjectionDefinition, mess
     for message in messages:
         try:
             stored = decode_event(store, message)
+            if is_opening(stored.event) and not definition.from_openings:
+                touched.events.append((message, stored, None))
+                continue
             if definition.reads_payload:
                 stored = store.upcasters.read(stored)
             named = tuple(definition.keys(stored))

@@ -19,6 +19,7 @@ from .durable import Durable, follow
 from .folding import Stumble, Touched, fold, touch
 from .models import ModelBucket, Position
 from .pace import Pace
+from .starting import begin_with_start
 
 FAR_BEHIND = 5_000
 """With more events than this to go, the reader of whole streams is used."""
@@ -77,9 +78,9 @@ async def run_projection(store: Store, definition: ProjectionDefinition, build: 
     """Apply events to build `build` until told to stop, and return its position. It is created if it is not there.
 
     A broken connection is waited for and nothing is lost or applied twice. Raises EventRefused (a ProjectionFailed) at an event that
-    cannot be applied, with everything before it stored; RevisionConflict if another worker writes to this build; Unavailable where
-    the server stays away for a minute, or at once where it lacks a feature or a right; ContinuityLost where the stream is not the one
-    that was read before.
+    cannot be applied, with everything before it stored; ProjectionFailed where it lacks the models to begin with; RevisionConflict if
+    another worker writes to this build; Unavailable where the server stays away for a minute, or at once where it lacks a feature or a
+    right; ContinuityLost where the stream is not the one that was read before.
     """
     runner = _Runner(store, definition, build, orders or Orders())
     attempt, failing_since = 0, 0.0
@@ -149,6 +150,8 @@ class _Runner:
                 f"{stream.name} ends at sequence {stream.last_sequence:,}, but {self.definition.name} has applied sequence "
                 f"{position.sequence:,}: the stream was made anew. Build the projection anew."
             )
+        if position.sequence == 0:
+            await begin_with_start(self.store, self.definition, self.models, skip=self.orders.skip)
 
     async def _catch_up(self, until: int | None) -> None:
         """Read the stream to its end (or to `until`), moving the durable along so that lag stays true."""

@@ -43,7 +43,7 @@ async def blame(store: Store, definition: AggregateDefinition, ref: AggregateRef
     state = before.state
     touched: dict[Path, StoredEvent] = {}
     for stored in events:
-        after = definition.apply(state, stored.event)
+        after = definition.next_state(state, stored.event)
         touched.update((change.path, stored) for change in diff_states(state, after))
         state = after
     return [_blame(change, touched) for change in diff_states(before.state, state)]

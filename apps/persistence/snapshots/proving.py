@@ -141,7 +141,7 @@ def _fold(store: Store, definition: AggregateDefinition, stored: Sequence[Stored
     state: State = dict(definition.initial)
     states: dict[int, tuple[State, Cid]] = {}
     for one in stored:
-        state = definition.apply(state, store.upcasters.upcast(one.event))
+        state = definition.next_state(state, store.upcasters.upcast(one.event))
         if one.event.version in wanted:
             states[one.event.version] = (state, cid_of(encode(state)))
     return _Folded(states=states, stored=stored, last=cid_of(encode(state)))

@@ -32,6 +32,7 @@ def directory_of(layout: Layout = EVENTS) -> ProjectionDefinition:
         apply=_apply,
         is_builtin=True,
         reads_payload=False,
+        from_openings=True,
     )
 
 

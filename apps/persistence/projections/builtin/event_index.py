@@ -53,6 +53,7 @@ def index_of(layout: Layout = EVENTS) -> ProjectionDefinition:
         apply=_apply,
         is_builtin=True,
         reads_payload=False,
+        from_openings=True,
     )
 
 

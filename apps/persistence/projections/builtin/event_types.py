@@ -45,6 +45,7 @@ def event_types_of(layout: Layout = EVENTS) -> ProjectionDefinition:
         apply=_apply,
         is_builtin=True,
         reads_payload=False,
+        from_openings=True,
     )
 
 

@@ -80,6 +80,7 @@ def _projection(definition: AggregateDefinition, layout: Layout) -> ProjectionDe
         apply=_make_apply(definition),
         is_idempotent=True,
         is_builtin=True,
+        from_openings=True,
         demo=definition.demo,
         target=Target(stream=AGGREGATES_STREAM, prefix=PREFIX),
     )
@@ -95,7 +96,7 @@ def _make_apply(definition: AggregateDefinition) -> Callable[[StoredEvent, Model
         if event.version != version + 1:
             raise InvalidState(f"version {event.version} of {event.aggregate} comes after version {version}; versions between are missing")
         state = cast(State, before["state"]) if before else dict(definition.initial)
-        return {key: _block(stored, definition.schema, definition.apply(state, event))}
+        return {key: _block(stored, definition.schema, definition.next_state(state, event))}
 
     return apply
 
