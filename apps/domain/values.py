@@ -23,6 +23,7 @@ _SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{1,31}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@.]+(?:\.[^\s@.]+)*@[^\s@.]+(?:\.[^\s@.]+)+")
 _PHONE = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
 _WEB = re.compile(r"https?://[^\s/?#@]+(?:[/?#]\S*)?")
+_MIME = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
@@ -146,6 +147,17 @@ class WebAddress:
     def __post_init__(self) -> None:
         if type(self.text) is not str or len(self.text) > MAX_TEXT or not _WEB.fullmatch(self.text):
             raise InvalidInput(f"{_shown(self.text)} is no web address: write it like https://example.org/place.")
+
+
+@dataclass(frozen=True, slots=True)
+class MimeType:
+    """What kind of a file it is: `text/markdown`."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if type(self.text) is not str or not _MIME.fullmatch(self.text):
+            raise InvalidInput(f"{_shown(self.text)} is no MIME type: write it like text/markdown.")
 
 
 @dataclass(frozen=True, slots=True)

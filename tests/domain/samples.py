@@ -10,10 +10,10 @@ from typing import Any, get_args, get_origin
 
 from apps.domain.declared.ids import EntityId
 from apps.domain.declared.kinds import AggregateKind, short_name
-from apps.domain.declared.records import FieldOf, Record, fields_of
-from apps.domain.values import EmailAddress, FreeForm, PhoneNumber, WebAddress
+from apps.domain.declared.records import FieldOf, Record, fields_of, read_record
+from apps.domain.values import EmailAddress, FreeForm, MimeType, PhoneNumber, WebAddress
 from apps.persistence.encoding import Cid, Value, cid_of
-from apps.persistence.errors import InvalidState
+from apps.persistence.errors import InvalidInput, InvalidState
 from apps.persistence.events import AggregateRef, NewEvent, State, fold, new_id
 from apps.persistence.registry import Command
 from tests.domain.given import event
@@ -23,15 +23,18 @@ _SIMPLE: dict[Any, Value] = {
     str: "words",
     int: 3,
     float: 1.5,
-    bool: True,
+    bool: False,
     date: "2026-11-21",
     datetime: "2026-11-21T10:40:31.904218Z",
     Cid: str(A_CID),
     EmailAddress: "ada@example.org",
     PhoneNumber: "+49401234567",
     WebAddress: "https://example.org/",
+    MimeType: "text/markdown",
     FreeForm: {"words": "of any kind"},
 }
+SPECIAL: dict[str, Value] = {"definition_id": "reading-notice", "input": {"name": "read"}, "version_number": 2, "force": True}
+"""What a field of this name must say, so that it means something."""
 
 
 def ask(kind: AggregateKind, state: State, name: str, payload: Mapping[str, Value], *, id: str = "x-1") -> list[NewEvent]:
@@ -70,19 +73,30 @@ def sample(kind: Any, field: FieldOf | None = None) -> Value:
     return "words"
 
 
+def samples(kind: Any) -> list[Value]:
+    """Every word where there are words, else one value."""
+    is_word = isinstance(kind, type) and issubclass(kind, StrEnum)
+    return [word.value for word in kind] if is_word else [sample(kind)]
+
+
 def payloads(kind: type[Record]) -> Iterator[dict[str, Value]]:
     """Payloads that a record takes: with what it must have, one for each word where it must have a word."""
     made: list[dict[str, Value]] = [{}]
     for field in fields_of(kind):
         if not field.is_required:
             continue
-        values = (
-            [word.value for word in field.kind]
-            if isinstance(field.kind, type) and issubclass(field.kind, StrEnum)
-            else [sample(field.kind)]
-        )
+        values = [SPECIAL[field.name]] if field.name in SPECIAL else samples(field.kind)
         made = [{**payload, field.name: value} for payload in made for value in values]
-    yield from made
+    yield from (payload for payload in made if _is_taken(kind, payload))
+
+
+def _is_taken(kind: type[Record], payload: dict[str, Value]) -> bool:
+    """Whether what the fields say goes together."""
+    try:
+        read_record(kind, payload)
+    except InvalidInput:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

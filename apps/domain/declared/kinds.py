@@ -57,7 +57,16 @@ class EventKind(Generic[P]):
         return str(payload[self.leads_by]) if self.leads_by else self.becomes
 
 
-Decision = Callable[[State, C], Sequence[Happened[Any]]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Of which aggregate something is asked, when, and by whom."""
+
+    id: str
+    at: datetime
+    actor: str
+
+
+Decision = Callable[[State, C, Asked], Sequence[Happened[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +82,10 @@ class CommandKind(Generic[C]):
     begins: bool = False
     only_from: frozenset[StrEnum] = frozenset()
 
-    def events(self, state: State, command: C) -> Sequence[Happened[Any]]:
+    def events(self, state: State, command: C, asked: Asked) -> Sequence[Happened[Any]]:
         """What it causes in this state. Raises InvalidInput or InvalidState."""
         if self.decide is not None:
-            return self.decide(state, command)
+            return self.decide(state, command, asked)
         assert self.causes is not None, self.payload
         return [self.causes.of(command)]
 
@@ -147,12 +156,13 @@ def _deciding(kind: AggregateKind) -> Callable[[State, Command], Sequence[NewEve
     def decide(state: State, command: Command) -> list[NewEvent]:
         if command.name not in commands:
             raise InvalidInput(f"The {kind.id.type} knows no command {command.name!r}; it knows {', '.join(commands)}.")
-        asked = commands[command.name]
-        read = read_record(asked.payload, _without_own_id(kind, command))
-        _check_legal(kind, asked, state, command.name)
+        wanted = commands[command.name]
+        read = read_record(wanted.payload, _without_own_id(kind, command))
+        _check_legal(kind, wanted, state, command.name)
+        asked = Asked(id=command.aggregate.id, at=issued_at(command), actor=command.actor)
         status, events = state.get("status"), list[NewEvent]()
-        for happened in asked.events(state, read):
-            new = _stamped(kind, happened, command)
+        for happened in wanted.events(state or dict(kind.empty), read, asked):
+            new = _stamped(kind, happened, asked)
             status = _moved(kind, happened.kind.target(new.payload), status)
             events.append(new)
         return events
@@ -169,9 +179,9 @@ def _without_own_id(kind: AggregateKind, command: Command) -> dict[str, Value]:
     return {name: value for name, value in command.payload.items() if name != own}
 
 
-def _check_legal(kind: AggregateKind, asked: CommandKind[Any], state: State, name: str) -> None:
+def _check_legal(kind: AggregateKind, wanted: CommandKind[Any], state: State, name: str) -> None:
     what = kind.id.type
-    if asked.begins:
+    if wanted.begins:
         if state:
             raise InvalidState(f"The {what} exists already; give a new one another id.")
         return
@@ -180,8 +190,8 @@ def _check_legal(kind: AggregateKind, asked: CommandKind[Any], state: State, nam
     status = kind.status_of(state)
     if kind.machine.is_final(status):
         raise InvalidState(f"The {what} is {status}, which is final; nothing of it can be changed any more.")
-    if asked.only_from and status not in asked.only_from:
-        raise InvalidState(f"The {what} is {status}; {name} is for one that is {' or '.join(sorted(asked.only_from))}.")
+    if wanted.only_from and status not in wanted.only_from:
+        raise InvalidState(f"The {what} is {status}; {name} is for one that is {' or '.join(sorted(wanted.only_from))}.")
 
 
 def _moved(kind: AggregateKind, wanted: str | None, status: Value) -> Value:
@@ -193,10 +203,10 @@ def _moved(kind: AggregateKind, wanted: str | None, status: Value) -> Value:
     return str(wanted)
 
 
-def _stamped(kind: AggregateKind, happened: Happened[Any], command: Command) -> NewEvent:
-    payload = {f"{kind.id.type}_id": command.aggregate.id, **written(happened.payload)}
+def _stamped(kind: AggregateKind, happened: Happened[Any], asked: Asked) -> NewEvent:
+    payload = {f"{kind.id.type}_id": asked.id, **written(happened.payload)}
     if happened.kind.at:
-        payload[happened.kind.at] = format_time(issued_at(command))
+        payload[happened.kind.at] = format_time(asked.at)
     return NewEvent(type=short_name(happened.kind.name, kind.id.type), payload=payload)
 
 

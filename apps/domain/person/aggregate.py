@@ -11,7 +11,7 @@ from apps.persistence.events import Event, State, format_time
 
 from ..declared.changes import becomes_nothing
 from ..declared.ids import LocationId, PersonId
-from ..declared.kinds import AggregateKind, CommandKind, EventKind, Happened
+from ..declared.kinds import AggregateKind, Asked, CommandKind, EventKind, Happened
 from ..declared.records import Record, read_record, written
 from ..stored import inner, text
 from ..values import FreeForm, Text
@@ -164,7 +164,7 @@ REACTIVATED = _moves("PersonReactivated", ReactivatePerson, "reactivated_at", Pe
 ARCHIVED = _moves("PersonArchived", ArchivePerson, "archived_at", PersonStatus.ARCHIVED)
 
 
-def update_profile(state: State, command: UpdatePersonProfile) -> Sequence[Happened[Any]]:
+def update_profile(state: State, command: UpdatePersonProfile, asked: Asked) -> Sequence[Happened[Any]]:
     """Each component that differs is removed, if it is there, and added."""
     held, found = inner(state, "components"), list[Happened[Any]]()
     for name in (PersonComponent(field.name) for field in fields(command.components)):
@@ -177,7 +177,7 @@ def update_profile(state: State, command: UpdatePersonProfile) -> Sequence[Happe
     return found
 
 
-def remove_component(state: State, command: RemovePersonComponent) -> Sequence[Happened[Any]]:
+def remove_component(state: State, command: RemovePersonComponent, asked: Asked) -> Sequence[Happened[Any]]:
     """Raises InvalidState for one that is not there, and for the identity, which everybody has."""
     if command.component_type is PersonComponent.IDENTITY:
         raise InvalidState("A person has an identity always; replace it by updating the profile.")
