@@ -46,11 +46,12 @@ class Appended:
     already: int
 
 
-async def append_blocks(store: Store, blocks: Sequence[EventBlock], *, retry_seconds: float = RETRY_SECONDS) -> Appended:
+async def append_blocks(store: Store, blocks: Sequence[EventBlock], *, writer: str = "", retry_seconds: float = RETRY_SECONDS) -> Appended:
     """Store 1 to 1,000 blocks in this order, all or none; what is there already is counted.
 
-    The caller has seen that each links to the version before it. Raises BlockConflict, OutOfSpace, or AppendUnresolved: the same call is
-    then safe. StreamClosed where another generation of the stream serves.
+    The caller has seen that each links to the version before it. `writer` keeps apart those who store the same event in one stream, each
+    under a root of its own. Raises BlockConflict, OutOfSpace, or AppendUnresolved: the same call is then safe. StreamClosed where another
+    generation of the stream serves.
     """
     store = store.pinned()
     deadline, pause = time.monotonic() + retry_seconds, 0.02
@@ -58,7 +59,7 @@ async def append_blocks(store: Store, blocks: Sequence[EventBlock], *, retry_sec
     result = Appended(stored=len(missing), already=len(blocks) - len(missing))
     while missing:
         try:
-            await _send(store, missing)
+            await _send(store, missing, writer)
             return result
         except (ServerRefused, Unavailable) as error:
             cause = await judge(store, error)
@@ -109,17 +110,17 @@ async def _still_missing(store: Store, blocks: Sequence[EventBlock]) -> list[Eve
     return without(blocks, there)
 
 
-async def _send(store: Store, blocks: Sequence[EventBlock]) -> None:
-    messages = [_outgoing(store, block) for block in blocks]
+async def _send(store: Store, blocks: Sequence[EventBlock], writer: str) -> None:
+    messages = [_outgoing(store, block, writer) for block in blocks]
     if len(messages) == 1:
         await store_message(store.connection, messages[0])
     else:
         await store_batch(store.connection, messages)
 
 
-def _outgoing(store: Store, block: EventBlock) -> Outgoing:
+def _outgoing(store: Store, block: EventBlock, writer: str) -> Outgoing:
     headers = {
-        MESSAGE_ID: str(block.cid),
+        MESSAGE_ID: f"{writer}:{block.cid}" if writer else str(block.cid),
         EXPECTED_SEQUENCE: "0",
         EXPECTED_SUBJECT: store.layout.at_version(block.event.aggregate, block.event.version),
     }
