@@ -36,16 +36,29 @@ RUNS = 20
 class BuildRow:
     """A build; `filling` says who fills it where it is not complete, and `run` names the run that began it, empty where workers did.
 
-    `elsewhere` names the stream that it was built from where that is a generation that does not serve.
+    `elsewhere` names the stream that it was built from where that is a generation that does not serve. Readers `can_switch` to one that is
+    complete, fed and made by the code as it is now.
     """
 
     build: Build
     filling: Filling | None
     elsewhere: str
+    serves: bool
+    can_switch: bool
 
     @property
     def run(self) -> str:
         return self.build.owner if self.filling else ""
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody will ever go on with it: a run began it, and has ended or was overtaken by another generation."""
+        return bool(self.run) and self.filling in (Filling.STOPPED, Filling.SUPERSEDED)
+
+    @property
+    def can_drop(self) -> bool:
+        """Whether it is a person's to drop; what workers fill or replace by themselves they also drop."""
+        return not self.serves and (self.filling is None or self.is_abandoned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +131,11 @@ async def _builds(
         filling = await filling_of(connection, definition, record, build, crew) if is_open else None
         is_elsewhere = build.generation != placed(connection, definition).generation
         stream = at_generation(connection, definition, build.generation).stream
-        rows.append(BuildRow(build=build, filling=filling, elsewhere=stream if is_elsewhere else ""))
+        serves = build.number == record.serving
+        is_ready = build.completed is not None and build.failure is None and build.version == definition.version
+        elsewhere = stream if is_elsewhere else ""
+        can_switch = is_ready and not serves and not elsewhere
+        rows.append(BuildRow(build=build, filling=filling, elsewhere=elsewhere, serves=serves, can_switch=can_switch))
     return tuple(rows)
 
 

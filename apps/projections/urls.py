@@ -7,6 +7,6 @@ from . import views
 app_name = "projections"
 urlpatterns = [
     path("", views.index, name="index"),
-    path("parked-events/", views.parked, name="parked"),
+    path("all/parked-events/", views.parked, name="parked"),  # two parts, so that it hides no projection of that name
     path("<slug:name>/", views.projection, name="projection"),
 ]

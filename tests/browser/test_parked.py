@@ -48,7 +48,7 @@ def test_operator_parks_an_event_finds_it_and_dismisses_it(stopped: RunningConso
     assert Axe().run(page).response["violations"] == []
     row.get_by_role("link", name="Replay…").click()
     expect(page.get_by_text("still cannot be applied").first).to_be_visible()
-    page.goto("/projections/parked-events/")
+    page.goto("/projections/all/parked-events/")
     row.get_by_role("link", name="Dismiss…").click()
     page.get_by_label("Note").fill("agreed with the shop")
     page.get_by_role("button", name="Review…").click()
@@ -57,5 +57,5 @@ def test_operator_parks_an_event_finds_it_and_dismisses_it(stopped: RunningConso
     page.get_by_role("button", name="Dismiss sequence 2 of discount-audit").click()
     expect(page.get_by_text("leaves out sequence 2 for good.").first).to_be_visible()
 
-    page.goto("/projections/parked-events/")
+    page.goto("/projections/all/parked-events/")
     expect(page.get_by_role("heading", name="No event is parked")).to_be_visible()

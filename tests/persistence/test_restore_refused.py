@@ -51,11 +51,24 @@ async def test_protected_own_and_impossible_names_are_refused(stage: Stage) -> N
     await ensure_bucket(stage.store.connection, "colours")
     bucket = await backed_up(stage, "KV_colours")
 
-    assert "is the console's own" in await refusal(stage, file=name, stream="CIM-OTHER")
+    assert "CIM-OTHER is a name of the console's own streams" in await refusal(stage, file=name, stream="CIM-OTHER")
     assert "CIM_PROTECTED_STREAMS names KEPT-*" in await refusal(stage, file=name, stream="KEPT-1")
     assert "no white space and none of" in await refusal(stage, file=name, stream="A B")
     assert "a bucket can be restored only under its own name, KV_colours" in await refusal(stage, file=bucket, stream="COLOURS")
     assert "There is no file" in await refusal(stage, file="none.backup")
+
+
+async def test_own_stream_and_bucket_are_refused_with_the_ways_that_there_are(stage: Stage) -> None:
+    await append_hard(stage.store)
+    events, bucket = await backed_up(stage, "CIM-EVENTS"), await backed_up(stage, "KV_cim-projections")
+
+    assert await refusal(stage, file=events) == (
+        "CIM-EVENTS is a name of the console's own streams, which it writes all the time, so none is restored under it. Give stream "
+        "another name, such as RESTORED-CIM-EVENTS, to look at what was backed up and verify it beside what is there. To put it in its "
+        "place, stop the console and bring back a copy of the server's data; docs/operating.md says how."
+    )
+    assert (await plan(stage, "restore", file=events, stream="RESTORED-CIM-EVENTS")).summary.startswith("Restore RESTORED-CIM-EVENTS from")
+    assert "KV_cim-projections is the console's own bucket" in await refusal(stage, file=bucket)
 
 
 async def test_file_of_another_kind_is_refused_saying_what_it_is(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -135,6 +136,24 @@ async def test_type_is_verified_alone_and_moves_no_mark(store: Store, registry: 
     assert plan.counts == (("sales.order", 18),)
     assert outcome.sentence == f"2 findings in 18 events, all of sales.order in {store.layout.stream}, the first at sequence 16."
     assert await read_mark(store, store.layout.stream) is None
+
+
+async def test_long_aggregate_tells_how_far_it_is(store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.persistence.chain.verify.PROGRESS_SECONDS", 0.0)
+    await append_events(store, 1_190, aggregate="o1")
+    progress = Reported()
+
+    await carry_out(store, registry, Verify(stream=store.layout.stream, scope="aggregate", aggregate="sales.order.o1"), progress)
+
+    assert progress.done == [0, 500, 1_000, 1_200, 1_200]
+
+
+@dataclass(slots=True)
+class Reported(Noted):
+    done: list[int] = field(default_factory=list)
+
+    async def report(self, done: int, total: int, **more: Any) -> None:
+        self.done.append(done)
 
 
 async def test_aggregate_is_verified_alone(store: Store, registry: Registry) -> None:

@@ -28,11 +28,11 @@ def parked(operator: Visitor, home: Home) -> str:
     wait_for(operator, "/projections/discount-audit/", "1 Serves" if home.run(is_parked) else f"Failed at {FAILED_AT}")
     if not home.run(is_parked):
         wait_for(operator, start_run(operator, PARK), "is parked; the projection goes on after it.")
-    return "/projections/parked-events/"
+    return "/projections/all/parked-events/"
 
 
 def test_nothing_parked_is_said_with_how_to_park(viewer: Visitor) -> None:
-    assert "No event is parked" in read(viewer, "/projections/parked-events/?projection=order-summary")
+    assert "No event is parked" in read(viewer, "/projections/all/parked-events/?projection=order-summary")
 
 
 def test_projection_that_stopped_offers_to_park_the_event(operator: Visitor) -> None:
@@ -62,7 +62,7 @@ def test_page_of_one_projection_holds_only_its_own(viewer: Visitor, parked: str)
 
 def test_projection_and_board_lead_to_what_is_parked(viewer: Visitor, parked: str) -> None:
     assert "1 event is parked" in wait_for(viewer, "/projections/", "is parked")
-    assert 'href="/projections/parked-events/?projection=discount-audit"' in page(viewer, "/projections/discount-audit/")
+    assert 'href="/projections/all/parked-events/?projection=discount-audit"' in page(viewer, "/projections/discount-audit/")
 
 
 def test_operator_is_led_to_both_decisions_and_a_viewer_told_the_role(operator: Visitor, viewer: Visitor, parked: str) -> None:

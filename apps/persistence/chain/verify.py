@@ -25,16 +25,18 @@ OnProgress = Callable[[Progress], Awaitable[None]]
 ShouldStop = Callable[[], bool]
 
 
-async def verify_aggregate(store: Store, ref: AggregateRef) -> Verdict:
+async def verify_aggregate(store: Store, ref: AggregateRef, *, on_progress: OnProgress | None = None) -> Verdict:
     """Verify one aggregate. It makes no consumer, so a page may call it. Raises AggregateNotFound where no event of it is stored."""
     _check_chained(store)
     with Tips() as tips:
         removals = await confirmed_removals(store, await get_stream(store.connection, store.layout.stream))
-        run = _Run(walk=Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=removals))
+        walk = Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=removals)
+        run = _Run(walk=walk, on_progress=on_progress)
         async for messages in messages_by_version(store, ref):
             run.walk.walk(run.walk.look(messages))
             sequences = [message.sequence for message in messages]
             run.first, run.last = min([run.first or sequences[0], *sequences]), max([run.last, *sequences])
+            await run.tell(sequences[-1])
     if not run.walk.checked:
         raise AggregateNotFound(f"{store.layout.stream} holds no event of {ref}, so there is nothing to verify; check its name.")
     return run.verdict(f"aggregate {ref}", store.layout.stream)

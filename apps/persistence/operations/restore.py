@@ -16,7 +16,7 @@ from ..transfer import BackupManifest, BackupReader, File, get_file, open_backup
 from ..work.choices import files
 from ..work.operation import Change, Outcome, Plan, Progress
 from .create_stream import check_name, check_subjects_free
-from .protection import Act, check_allowed
+from .protection import OWN_PREFIXES, Act, check_allowed
 from .restored import Found, verify_restored
 
 _BUCKETS = ("KV_", "OBJ_")
@@ -112,6 +112,7 @@ class Restore:
     async def _check(self, connection: Connection, registry: Registry, manifest: BackupManifest) -> dict[str, Any]:
         """The configuration to restore with. Raises InvalidInput where this cannot be."""
         name = self._name(manifest)
+        _check_not_own(name, manifest)
         check_allowed(registry, Act.CREATE, name)
         if name != manifest.stream:
             check_name(name, "stream")
@@ -139,6 +140,19 @@ class Restore:
             await connection.api(f"STREAM.DELETE.{name}", stream=name, timeout=60)
             left = f"{name} was removed again."
         raise InvalidInput(f"{name} is not what was backed up: {'; '.join(found.faults)}. {left}")
+
+
+def _check_not_own(name: str, manifest: BackupManifest) -> None:
+    """Raises InvalidInput for what the console itself writes all the time, with the ways that there are."""
+    if not name.startswith(OWN_PREFIXES):
+        return
+    by_hand = "To put it in its place, stop the console and bring back a copy of the server's data; docs/operating.md says how."
+    if name.startswith(_BUCKETS):
+        raise InvalidInput(f"{name} is the console's own bucket, which it writes all the time, so it is not restored here. {by_hand}")
+    raise InvalidInput(
+        f"{name} is a name of the console's own streams, which it writes all the time, so none is restored under it. Give stream another "
+        f"name, such as RESTORED-{manifest.stream}, to look at what was backed up and verify it beside what is there. {by_hand}"
+    )
 
 
 async def find_there(connection: Connection, name: str) -> StreamInfo | None:

@@ -147,7 +147,7 @@ class Verify:
 
         await progress.report(0, total, force=True)
         if self.scope == "aggregate":
-            verdict = await verify_aggregate(chained, AggregateRef.parse(name))
+            verdict = await verify_aggregate(chained, AggregateRef.parse(name), on_progress=on_progress)
         else:
             context, _, kind = name.partition(".")
             verdict = await verify_type(chained, context, kind, on_progress=on_progress)
