@@ -47,6 +47,7 @@ PERMISSIONS: Final = MappingProxyType({
     "live.view": Role.VIEWER,
     "storage.view": Role.VIEWER,
     "storage.check": Role.AUDITOR,
+    "storage.index": Role.OPERATOR,
     "storage.download": Role.AUDITOR,
     "files.view": Role.VIEWER,
     "files.download": Role.AUDITOR,

@@ -10,11 +10,16 @@ from apps.live.sources import source
 from apps.persistence.store import Store, get_last
 
 from .buckets import PREFIXES, Kind, get_bucket, list_buckets
+from .indexes import index_of
+from .models import get_models
+from .query import ModelsPage
+from .query_form import QueryForm
 from .revisions import subject_of
 
 LIST_SECONDS = 3.0
 BUCKET_SECONDS = 2.0
 KEY_SECONDS = 1.0
+BLANK = QueryForm()
 
 
 @source("buckets", permission="storage.view")
@@ -48,3 +53,15 @@ async def key(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], No
         last = await get_last(store.connection, found.info.name, subject)
         yield [Refresh(id="key-set", revision=str(last.sequence if last else 0))]
         await asyncio.sleep(KEY_SECONDS)
+
+
+@source("models", permission="storage.view")
+async def models(store: Store, bucket: str) -> AsyncGenerator[Sequence[Frame], None]:
+    """How fresh a bucket of models and its index are; where the index is being filled, the page when that is done."""
+    while True:
+        found, index = await get_models(store, bucket), await index_of(store, bucket)
+        page = ModelsPage(models=found, form=BLANK, position=index.position, is_filled=index.is_filled, types={})
+        state = render("storage/_index_state.html", id="index-state", models=found, page=page)
+        filling = Refresh(id="index-filling", revision="filled" if index.is_filled else str(index.position))
+        yield [state, filling]
+        await asyncio.sleep(BUCKET_SECONDS)

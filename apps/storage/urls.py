@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import model_views, views
 
 app_name = "storage"
 urlpatterns = [
@@ -10,6 +10,10 @@ urlpatterns = [
     path("kv/<str:bucket>/", views.keys, name="keys"),
     path("kv/<str:bucket>/key", views.key, name="key"),
     path("kv/<str:bucket>/value", views.value, name="value"),
+    path("models/", model_views.index, name="models"),
+    path("models/<str:bucket>/", model_views.query, name="query"),
+    path("models/<str:bucket>/model", model_views.model, name="model"),
+    path("models/<str:bucket>/indexes", model_views.indexes, name="indexes"),
     path("objects/<str:bucket>/", views.objects, name="objects"),
     path("objects/<str:bucket>/object", views.one_object, name="object"),
     path("objects/<str:bucket>/check", views.check, name="check"),

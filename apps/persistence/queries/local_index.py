@@ -27,6 +27,8 @@ from .tables import FORMAT, TABLES, Access, IndexFigures
 from .transaction import transaction
 
 _WRITE = "INSERT OR REPLACE INTO models (key, revision, stored, updated, value) VALUES (?, ?, ?, ?, ?)"
+_FIRST_KEY = "SELECT key FROM models WHERE key >= ? AND value IS NOT NULL ORDER BY key LIMIT 1"
+_COUNT_TYPE = "SELECT COUNT(*) FROM (SELECT 1 FROM models WHERE key >= ? AND key < ? AND value IS NOT NULL LIMIT ?)"
 _COLUMNS = "m.key, m.revision, m.stored, m.value"
 
 
@@ -117,7 +119,7 @@ class LocalIndex:
 
     def _schemas(self) -> str:
         versions = {name: schema.version for name, schema in self._store.schemas.items()}
-        return json.dumps([FORMAT, self._store.bucket, versions], sort_keys=True)
+        return json.dumps([FORMAT, self._store.bucket, versions, self._store.as_stored], sort_keys=True)
 
     # -- following -------------------------------------------------------------------------------------------------------------------
 
@@ -250,6 +252,10 @@ class LocalIndex:
         """How many entries `access` finds, counted up to `at_most`."""
         return await asyncio.to_thread(self._count, access, at_most)
 
+    async def types(self, *, at_most: int) -> dict[str, int]:
+        """The types there are with how many models each has, counted up to `at_most`; found by jumping from each type to the next."""
+        return await asyncio.to_thread(self._types, at_most)
+
     async def figures(self) -> IndexFigures:
         """What the file holds."""
         return await asyncio.to_thread(self._figures)
@@ -258,6 +264,17 @@ class LocalIndex:
         with closing(sqlite3.connect(self._path, check_same_thread=False)) as file:
             sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {access.source} AND m.value IS NOT NULL LIMIT ?)"
             return int(file.execute(sql, (*access.parameters, at_most)).fetchone()[0])
+
+    def _types(self, at_most: int) -> dict[str, int]:
+        found: dict[str, int] = {}
+        with closing(sqlite3.connect(self._path, check_same_thread=False)) as file:
+            row = file.execute(_FIRST_KEY, ("",)).fetchone()
+            while row is not None:
+                name = row[0].partition(".")[0]
+                bounds = f"{name}.", f"{name}/"
+                (found[name],) = file.execute(_COUNT_TYPE, (*bounds, at_most)).fetchone()
+                row = file.execute(_FIRST_KEY, (bounds[1],)).fetchone()
+        return {name: count for name, count in found.items() if count}
 
     def _figures(self) -> IndexFigures:
         with closing(sqlite3.connect(self._path, check_same_thread=False)) as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,9 +161,11 @@ async def open_optimizer(
     result_ttl_seconds: float = 60.0,
     plan_ttl_seconds: float = 60.0,
     fresh_seconds: float = 5.0,
+    on_open: Callable[[QueryOptimizer], None] | None = None,
 ) -> AsyncIterator[QueryOptimizer]:
     """Plan and answer queries by a local index in the file `path`, which goes on where it was. It is filled when the block begins.
 
+    `on_open` is given the optimizer before that, to see how far `index.position` has come.
     Raises Conflict where another process uses the file, StreamNotFound where the bucket is missing.
     """
     index = LocalIndex(store, path)
@@ -176,6 +178,8 @@ async def open_optimizer(
     )
     await index.open()
     try:
+        if on_open is not None:
+            on_open(optimizer)
         async with watching(store.connection, store.bucket, optimizer) as watch:
             optimizer.watch = watch
             yield optimizer

@@ -4,7 +4,7 @@ from .cache import CacheFigures, NearCache, open_near_cache
 from .contract import ReadModels
 from .keys import key_pages
 from .memory import MemoryReadModelStore
-from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_key
+from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_key, parse_entry
 from .options import Filter, Op, Pagination, QueryBuilder, QueryOptions, QueryResult, Sort, SortDirection, TimeRange, check_field
 from .ordering import field_of, is_comparable, order_key
 from .selection import Selection
@@ -42,5 +42,6 @@ __all__ = [
     "key_pages",
     "open_near_cache",
     "order_key",
+    "parse_entry",
     "watching",
 ]

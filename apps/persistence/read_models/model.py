@@ -91,7 +91,7 @@ def to_bytes(stored: StoredModel) -> bytes:
 
 def from_entry(entry: KvEntry, schemas: Mapping[str, ModelSchema]) -> StoredModel:
     """The model in an entry of the bucket. Raises UnknownModelSchema where it is of another version that no declared steps lead from."""
-    stored = _parse(entry)
+    stored = parse_entry(entry)
     known = schemas.get(stored.metadata.model_type, UNDECLARED)
     found = stored.metadata.schema_version
     model = stored.model
@@ -105,7 +105,8 @@ def from_entry(entry: KvEntry, schemas: Mapping[str, ModelSchema]) -> StoredMode
     return replace(stored, model=model, metadata=replace(stored.metadata, schema_version=known.version))
 
 
-def _parse(entry: KvEntry) -> StoredModel:
+def parse_entry(entry: KvEntry) -> StoredModel:
+    """The model in an entry of the bucket, in the version that it is of. Raises EncodingError where it is none."""
     model_type, _, id = entry.key.partition(".")
     try:
         value = cast("dict[str, dict[str, Value]]", decode(entry.value))

@@ -16,7 +16,7 @@ from ..events import now
 from ..store import Connection, KvEntry, ensure_bucket, kv_delete, kv_get, kv_get_many, kv_put
 from ..subjects import check_token
 from .keys import key_pages
-from .model import UNDECLARED, Model, ModelSchema, ReadModelMetadata, StoredModel, check_model_key, from_entry, to_bytes
+from .model import UNDECLARED, Model, ModelSchema, ReadModelMetadata, StoredModel, check_model_key, from_entry, parse_entry, to_bytes
 from .options import QueryOptions, QueryResult
 from .selection import Selection
 
@@ -26,11 +26,15 @@ MAX_HISTORY = 64
 
 @dataclass(frozen=True, kw_only=True)
 class ReadModelStore:
-    """The models of one bucket. `schemas` says by type which version this program knows; a type that is not in it is of version 1."""
+    """The models of one bucket. `schemas` says by type which version this program knows; a type that is not in it is of version 1.
+
+    With `as_stored` models of every version are read as they lie, for who only shows them.
+    """
 
     connection: Connection
     bucket: str = READ_MODELS_BUCKET
     schemas: Mapping[str, ModelSchema] = field(default_factory=dict)
+    as_stored: bool = False
 
     async def save(
         self,
@@ -71,7 +75,7 @@ class ReadModelStore:
 
     def read(self, entry: KvEntry) -> StoredModel:
         """The model in an entry of the bucket. Raises UnknownModelSchema, or EncodingError where it is no model."""
-        return from_entry(entry, self.schemas)
+        return parse_entry(entry) if self.as_stored else from_entry(entry, self.schemas)
 
     async def delete(self, model_type: str, id: str) -> int:
         """Mark the model as deleted and return the revision of the mark; earlier revisions stay as long as the bucket keeps them."""
