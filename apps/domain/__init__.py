@@ -14,17 +14,18 @@ from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
 from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
+from .views import ORGANIZATION_VIEWS
 
 DOMAIN = Domain(
     name="example",
     title="Order example",
-    aggregates=(ORDER, CUSTOMER, PRODUCT, *(definition for definition, _ in COMPANY)),
-    projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT),
+    aggregates=(ORDER, CUSTOMER, PRODUCT, *(commands.definition for commands in COMPANY)),
+    projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT, ORGANIZATION_VIEWS),
     commands={
         ORDER.key: ORDER_COMMANDS,
         CUSTOMER.key: handler_of(CUSTOMER, decide_customer),
         PRODUCT.key: handler_of(PRODUCT, decide_product),
-        **{definition.key: handler_of(definition, decide) for definition, decide in COMPANY},
+        **{commands.definition.key: commands for commands in COMPANY},
     },
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from apps.persistence.events import AggregateDefinition
-from apps.persistence.work.decide import Decide
-
 from .agent import AGENT
+from .cqrs import CommandSet
 from .declared.kinds import AggregateKind
 from .document import DOCUMENT
 from .location import LOCATION
@@ -15,4 +13,4 @@ from .policy import POLICY
 from .workflow import WORKFLOW
 
 KINDS: tuple[AggregateKind, ...] = (PERSON, ORGANIZATION, AGENT, LOCATION, POLICY, DOCUMENT, WORKFLOW)
-COMPANY: tuple[tuple[AggregateDefinition, Decide], ...] = tuple((kind.definition(), kind.decider()) for kind in KINDS)
+COMPANY: tuple[CommandSet, ...] = tuple(kind.command_set(kind.definition()) for kind in KINDS)

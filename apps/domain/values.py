@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput
@@ -164,7 +165,7 @@ class MimeType:
 class FreeForm:
     """A map that the domain passes on as it is: settings, parameters, a context. It cannot be changed, only replaced."""
 
-    values: Mapping[str, Value]
+    values: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, Mapping) or not all(type(name) is str and name for name in self.values):

@@ -127,7 +127,7 @@ def test_payload_that_makes_no_sense_is_refused_by_the_name_of_its_field(payload
 
 def test_ids_of_different_kinds_are_never_equal_and_never_take_each_others_place() -> None:
     assert PersonId("x-1") != OrganizationId("x-1")
-    assert PersonId.parse("people.person.x-1") == PersonId("x-1")
+    assert PersonId("people.person.x-1") == PersonId("x-1")
     assert str(PersonId("x-1").ref) == "people.person.x-1"
     with pytest.raises(InvalidInput, match="activated_by is the OrganizationId x-1; give the id of a person as PersonId"):
         ActivatePerson(activated_by=OrganizationId("x-1"))  # type: ignore[arg-type]

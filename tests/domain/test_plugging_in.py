@@ -72,7 +72,7 @@ def test_outside_domain_is_found_beside_ours(outside: Path) -> None:
 
     assert [domain.title for domain in registry.domains] == ["Order example", "Acme library"]
     assert ("library", "book") in registry.aggregates
-    assert sorted(registry.projections) == ["acme-lending", "discount-audit", "order-summary", "search-index"]
+    assert sorted(registry.projections) == ["acme-lending", "discount-audit", "order-summary", "organization", "search-index"]
 
 
 async def test_command_to_an_outside_domain_becomes_its_event_and_its_model(outside: Path, own_nats_server: EmbeddedServer) -> None:

@@ -15,7 +15,10 @@ from apps.persistence.subjects import check_token
 
 @dataclass(frozen=True, slots=True)
 class EntityId:
-    """The id of one aggregate of a kind; `text` is its stable text form. Raises InvalidInput for what is none of this kind."""
+    """The id of one aggregate of a kind; `text` is its stable text form.
+
+    It may be given as `p-0007` or as `people.person.p-0007`, which says its kind; another kind is refused. Raises InvalidInput.
+    """
 
     text: str
 
@@ -27,6 +30,8 @@ class EntityId:
             raise InvalidInput("An id needs a kind: use PersonId, OrganizationId or another of them.")
         if type(self.text) is not str:
             raise InvalidInput(f"{self.text!r} is no id of {self.named()}; give its text.")
+        if "." in self.text:
+            object.__setattr__(self, "text", self._own_part(AggregateRef.parse(self.text)))
         check_token(self.text, f"the id of {self.named()}")
 
     def __str__(self) -> str:
@@ -43,19 +48,15 @@ class EntityId:
         return cls(new_id())
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `p-0007` or `people.person.p-0007`; the second says its kind, and another kind is refused."""
-        if "." not in text:
-            return cls(text)
-        ref = AggregateRef.parse(text)
-        if (ref.context, ref.type) != (cls.context, cls.type):
-            raise InvalidInput(f"{text} is the id of {_with_article(ref.type)}; give the id of {cls.named()}.")
-        return cls(ref.id)
-
-    @classmethod
     def named(cls) -> str:
         """The kind as a person says it: `an agent`."""
         return _with_article(cls.type)
+
+    @classmethod
+    def _own_part(cls, ref: AggregateRef) -> str:
+        if (ref.context, ref.type) != (cls.context, cls.type):
+            raise InvalidInput(f"{ref} is the id of {_with_article(ref.type)}; give the id of {cls.named()}.")
+        return ref.id
 
 
 def _with_article(name: str) -> str:

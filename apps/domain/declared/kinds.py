@@ -19,6 +19,7 @@ from apps.persistence.errors import InvalidInput, InvalidState
 from apps.persistence.events import AggregateDefinition, Event, NewEvent, SnapshotPolicy, State, format_time, now
 from apps.persistence.registry import Command
 
+from ..cqrs import CommandSet, command
 from ..machine import StateMachine
 from .changes import Change, becomes_nothing
 from .ids import EntityId
@@ -73,7 +74,8 @@ Decision = Callable[[State, C, Asked], Sequence[Happened[Any]]]
 class CommandKind(Generic[C]):
     """`payload` is its schema. It causes the event `causes`, which has the same fields, or what `decide` says.
 
-    `only_from` narrows in which states it is legal, beyond what the machine says of its event.
+    `only_from` narrows in which states it is legal, beyond what the machine says of its event. `leads_to` is the status that what
+    `decide` says leads to, where it is always the same.
     """
 
     payload: type[C]
@@ -81,6 +83,7 @@ class CommandKind(Generic[C]):
     decide: Decision[C] | None = None
     begins: bool = False
     only_from: frozenset[StrEnum] = frozenset()
+    leads_to: StrEnum | None = None
 
     def events(self, state: State, command: C, asked: Asked) -> Sequence[Happened[Any]]:
         """What it causes in this state. Raises InvalidInput or InvalidState."""
@@ -133,6 +136,20 @@ class AggregateKind:
             demo=True,
             snapshots=SnapshotPolicy(every_events=100),
         )
+
+    def command_set(self, definition: AggregateDefinition) -> CommandSet:
+        """The commands as workers, forms and the drawing of the machine take them."""
+        declared = tuple(
+            command(
+                one.payload,
+                name=name,
+                creates=one.begins,
+                when=one.only_from or None,
+                to=one.causes.becomes if one.causes else one.leads_to,
+            )
+            for name, one in self.command_kinds.items()
+        )
+        return CommandSet(definition=definition, machine=self.machine, commands=declared, decide=self.decider())
 
     def decider(self) -> Callable[[State, Command], Sequence[NewEvent]]:
         """The function that decides every command: pure but for the time, which it takes from the command's id."""

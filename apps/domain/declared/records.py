@@ -129,7 +129,7 @@ def _reader(kind: Any) -> _Read:
     if issubclass(kind, StrEnum):
         return _word_of(kind)
     if issubclass(kind, EntityId):
-        return lambda where, value: _named(where, lambda: kind.parse(_text(where, value)))
+        return lambda where, value: _named(where, lambda: kind(_text(where, value)))
     return lambda where, value: _named(where, lambda: kind(value))
 
 

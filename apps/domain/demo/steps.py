@@ -20,7 +20,7 @@ _DECIDERS: dict[tuple[str, str], tuple[AggregateDefinition, Decide]] = {
     ORDER.key: (ORDER, decide_order),
     CUSTOMER.key: (CUSTOMER, decide_customer),
     PRODUCT.key: (PRODUCT, decide_product),
-    **{definition.key: (definition, decide) for definition, decide in COMPANY},
+    **{commands.definition.key: (commands.definition, commands.decided) for commands in COMPANY},
 }
 
 

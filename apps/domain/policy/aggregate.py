@@ -161,7 +161,7 @@ POLICY = AggregateKind(
         CommandKind(payload=RejectPolicy, causes=REJECTED),
         CommandKind(payload=SuspendPolicy, causes=SUSPENDED),
         CommandKind(payload=ReactivatePolicy, causes=REACTIVATED, only_from=_SUSPENDED),
-        CommandKind(payload=SupersedePolicy, decide=supersede),
+        CommandKind(payload=SupersedePolicy, decide=supersede, leads_to=PolicyStatus.SUPERSEDED),
         CommandKind(payload=ArchivePolicy, causes=ARCHIVED),
     ),
 )  # fmt: skip
