@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -13,7 +14,7 @@ from apps.display.figures import ago
 from apps.persistence.chain import Cause, Finding
 from apps.persistence.encoding import cid_of
 from apps.persistence.errors import EncodingError, InvalidEvent, PayloadUnreadable
-from apps.persistence.events import AggregateDefinition, Event, is_opening, read_opening
+from apps.persistence.events import AggregateDefinition, Event, Opening, is_opening, read_opening
 from apps.persistence.store import Message, Store, decode_event
 
 from .window import Slot
@@ -39,7 +40,7 @@ class Reading:
 class EventRow:
     """One event. `state` is "linked", a cause of a finding, "unknown" or "not_chained"; `group` its place in a run of one correlation.
 
-    `sealed` is "encrypted" or "redacted" where its payload cannot be opened.
+    `sealed` is "encrypted" or "redacted" where its payload cannot be opened. `opening`: it opens the aggregate from an archive.
     """
 
     kind: ClassVar[str] = "event"
@@ -57,6 +58,7 @@ class EventRow:
     is_upcast: bool
     is_selected: bool
     has_snapshot: bool
+    opening: Opening | None = None
     group: str = ""
     group_size: int = 0
 
@@ -136,15 +138,14 @@ def _row(store: Store, slot: Slot, marks: Marks) -> EventRow:
         is_upcast=bool(event and event.schema != reading.schema),
         is_selected=slot.version == marks.selected,
         has_snapshot=slot.version in marks.snapshots,
+        opening=_opening(event),
     )
 
 
 def _summary(definition: AggregateDefinition | None, event: Event | None) -> str:
     """The definition's own words, else the first plain fields of the payload."""
-    if event is None:
+    if event is None or is_opening(event):
         return ""
-    if is_opening(event):
-        return _opened(event)
     if definition is not None and definition.summarise is not None:
         try:
             return definition.summarise(event)
@@ -154,11 +155,13 @@ def _summary(definition: AggregateDefinition | None, event: Event | None) -> str
     return ", ".join(f"{name} {text_of(value)}" for name, value in plain[:_SUMMARY_FIELDS])
 
 
-def _opened(event: Event) -> str:
-    try:
-        return str(read_opening(event))
-    except InvalidEvent as error:
-        return str(error)
+def _opening(event: Event | None) -> Opening | None:
+    """What an opening event stands for; None where it does not rightly say."""
+    if event is None or not is_opening(event):
+        return None
+    with suppress(InvalidEvent):
+        return read_opening(event)
+    return None
 
 
 def _grouped(rows: Sequence[EventRow]) -> list[EventRow]:

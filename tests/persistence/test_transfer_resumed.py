@@ -40,10 +40,10 @@ async def stage(own_nats_server: EmbeddedServer) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def worker_to_be_killed(server: EmbeddedServer) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_to_be_killed(server: EmbeddedServer, *domains: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker process that is at work."""
     who = server.settings("worker")
-    command = [sys.executable, "-m", "tests.persistence.killed_worker", who.url, who.user or "", who.password or ""]
+    command = [sys.executable, "-m", "tests.persistence.killed_worker", who.url, who.user or "", who.password or "", *domains]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY)
     assert process.stdout is not None
     await process.stdout.readline()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..encoding import Value, cid_of
-from ..evolution import Archived, fold_range
-from ..evolution.survey import survey
+from ..evolution import Archived, fold_range, manifest_type
 from ..registry import Registry
-from ..store import Layout, Store, StreamInfo, list_consumers, read_generations, stream_name
+from ..store import Layout, Store, StreamInfo, list_consumers, read_batch, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from .behind_archive import starting_projections
 
-COUNTED = 20_000
+COUNTED = 5_000
 """A range of more events than this is counted by a dry run only."""
 _NAMED = 12
 _FAILED_KEPT = 100
@@ -61,7 +60,20 @@ async def with_new_generation(store: Store, registry: Registry, plan: Plan, layo
 
 
 async def _aggregates(source: Store, found: Range) -> int | None:
-    return len((await survey(source, to_sequence=found.last)).heads) if found.events <= COUNTED else None
+    """How many have events in the range; None where it is too long to be read now. A plan makes no consumer."""
+    if found.events > COUNTED:
+        return None
+    names: set[str] = set()
+    position = found.info.first_sequence
+    while position <= found.last:
+        batch = await read_batch(source.connection, found.info.name, from_sequence=position, limit=1_000)
+        parsed = [source.layout.parse(message.subject) for message in batch.messages if message.sequence <= found.last]
+        kinds = [parts for parts in parsed if parts and (parts.context, parts.aggregate) != manifest_type(source.layout)]
+        names.update(f"{parts.context}.{parts.aggregate}.{parts.entity}" for parts in kinds)
+        if not batch.messages:
+            break
+        position = batch.messages[-1].sequence + 1
+    return len(names)
 
 
 async def _notes(store: Store, registry: Registry, layout: Layout, stream: str, after: str) -> tuple[str, ...]:
@@ -92,7 +104,7 @@ async def try_range(source: Store, registry: Registry, progress: Progress, found
     opening = sum(folded.check_sizes(source, nowhere))
     problems = folded.problems if is_leaving else []
     for problem in problems[:_FAILED_KEPT]:
-        progress.fail(source.layout.stream, problem)
+        progress.fail(problem, "cannot be opened in a new generation")
     figures: dict[str, Value] = {
         "events": folded.events,
         "seconds": progress.seconds,

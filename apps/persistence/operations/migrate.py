@@ -14,6 +14,7 @@ from ..store import Store, get_stream, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted
 from ..work.rates import measured_rate
 from ..work.run import load_run
+from .behind_archive import clear_away, problems_now
 from .rehearsed import samples_of, tell_failures, words_of
 
 
@@ -58,7 +59,7 @@ class Migrate:
         domain, migration = _find(registry, self.migration)
         journal = await read_journal(store, domain)
         check_turn(journal, migration, self.direction)
-        if self.direction == "forward" and (problems := await migration.change.validate(_looking(store))):
+        if self.direction == "forward" and (problems := await _problems(store, migration)):
             raise InvalidInput(" ".join(problems))
         start, end = migration.from_version, migration.to_version
         if self.direction == "back":
@@ -98,6 +99,8 @@ class Migrate:
         work = self._work(store, registry, progress, told)
         try:
             await _clear_away(work, domain, registry)
+            if isinstance(migration.change, StreamChange):
+                await clear_away(store, migration.change, work.run)
             done = await (apply if self.direction == "forward" else roll_back)(work, domain, migration)
         except RunInterrupted as interrupted:
             if interrupted.why == "cancelled":
@@ -154,6 +157,12 @@ def check_turn(journal: Journal, migration: Migration, direction: str) -> None:
 
 async def _rehearse_back(migration: Migration, work: Work) -> Rehearsal:
     return await migration.change.rehearse_back(work) if isinstance(migration.change, StreamChange) else Rehearsal()
+
+
+async def _problems(store: Store, migration: Migration) -> Sequence[str]:
+    if isinstance(migration.change, StreamChange):
+        return await problems_now(store, migration.change)
+    return await migration.change.validate(_looking(store))
 
 
 def _looking(store: Store) -> Work:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 from ..errors import InvalidInput, LeaseLost, PersistenceError, StreamNotFound, Unavailable, Unreachable
-from ..events import now
+from ..events import is_opening, now
 from ..projections.durable import Durable, Follower, follow
 from ..routing import RouterDefinition, SubjectRouter, message_of, router_of
 from ..routing.record import RouterFailure, RouterRecord, ensure_routes, read_router, write_router
@@ -146,7 +146,11 @@ class _Work:
         """Route one event; why it could not be. Raises Unavailable, LeaseLost."""
         self.lease.check()
         try:
-            event = message_of(reader.upcasters.read(decode_event(reader, message)))
+            stored = decode_event(reader, message)
+            if is_opening(stored.event):  # what it stands for was routed before it was archived
+                self.record = replace(self.record, passed=self.record.passed + 1)
+                return None
+            event = message_of(reader.upcasters.read(stored))
             if router.find_routes(event.subject):
                 await router.route(event)
             else:
