@@ -1,19 +1,19 @@
 """This module is `up`: the whole console on one machine, from one command, for a newcomer and for a small installation.
 
 It starts an embedded nats-server (or uses the one that `--nats` names), brings the SQL database up to date, and keeps the web process,
-a worker and the demo running. Each of them is configured by its environment alone:
+a worker, the signer and the demo running. Each of them is configured by its environment alone:
 
     CIM_DATA                            the folder of everything that is kept
     CIM_SECRET_KEY_FILE                 the file with Django's secret key, made once, readable by its owner alone
     CIM_NATS_URL                        one address or several, separated by commas
-    CIM_NATS_USER, CIM_NATS_PASSWORD    with the embedded server: user `web` for the web process, `worker` for the others
+    CIM_NATS_USER, CIM_NATS_PASSWORD    with the embedded server: users `web` and `signer` for their processes, `worker` for the others
     CIM_NATS_CREDENTIALS, CIM_NATS_NKEY files
     CIM_NATS_TLS_CA, _TLS_CERT, _TLS_KEY  files
     CIM_NATS_DOMAIN                     the JetStream domain
     CIM_NATS_MONITOR_URL                the server's HTTP monitoring
     CIM_NATS_INBOX_PREFIX               where answers arrive, as far as the NATS user is limited to it
     CIM_DEMO                            1 where demo data is being made
-    CIM_READY_FILE                      a file that the worker and the demo make once they are at work
+    CIM_READY_FILE                      a file that the worker, the signer and the demo make once they are at work
 """
 
 from __future__ import annotations
@@ -141,14 +141,14 @@ def ended_by_signals(supervisor: Supervisor) -> Iterator[None]:
 
 
 def environment_of_each(options: argparse.Namespace, home: ConnectionSettings | EmbeddedServer) -> dict[str, dict[str, str]]:
-    """The environment of the web process, the worker, the demo, and of commands that a person types."""
+    """The environment of the web process, the worker, the demo, the signer, and of commands that a person types."""
     shared = {name: value for name, value in os.environ.items() if not name.startswith("CIM_NATS_")}
     shared |= {"CIM_DATA": str(options.data), "CIM_SECRET_KEY_FILE": str(secret_key_file(options.data)), "PYTHONUNBUFFERED": "1"}
     shared |= {"CIM_DEMO": "1"} if options.demo else {}
     if isinstance(home, EmbeddedServer):
         shared.setdefault("CIM_DOMAINS", "apps.domain")  # a server of our own has only the order example to show
         shared.setdefault("CIM_STREAM_CHANGES", "1")
-    users: dict[str, User] = {"web": "web", "worker": "worker", "demo": "worker", "command": "admin"}
+    users: dict[str, User] = {"web": "web", "worker": "worker", "demo": "worker", "signer": "signer", "command": "admin"}
     environments = {}
     for name, user in users.items():
         settings = home.settings(user) if isinstance(home, EmbeddedServer) else home
@@ -199,11 +199,13 @@ def prepare(environment: Mapping[str, str]) -> str:
 
 
 def start_programs(supervisor: Supervisor, environments: Mapping[str, Mapping[str, str]], options: argparse.Namespace, port: int) -> None:
-    """Start the web process, the worker and then the demo. Raises CannotStart where the web process does not answer."""
+    """Start the web process, the worker, then the signer and the demo. Raises CannotStart where the web process does not answer."""
     daphne = (sys.executable, "-m", "daphne", "-b", HOST, "-p", str(port), "-v", "0", "--no-server-name", "cimadmin.asgi:application")
     supervisor.start(Program(name="web", command=daphne, environment=environments["web"], is_ready=lambda: answers(port)))
     supervisor.start(managed("worker", environments, "worker"))
     late = supervisor.wait_until_ready("worker", seconds=WORKER_SECONDS)
+    if not supervisor.stopping.is_set():
+        supervisor.start(managed("signer", environments, "signer"))
     if options.demo and not supervisor.stopping.is_set():
         supervisor.start(managed("demo", environments, "demo", "--rate", f"{options.demo_rate:g}"))
     if supervisor.wait_until_ready("web", seconds=WEB_SECONDS) and not supervisor.stopping.is_set():

@@ -21,6 +21,7 @@
     │   ├── RevisionConflict
     │   ├── LeaseLost
     │   ├── PlanStale
+    │   ├── HistoryRewritten     what was signed or witnessed is not how the log begins now
     │   ├── StreamClosed         another generation of the stream takes events now
     │   └── MigrationConflict    two claim one step, it is applied already, or another is running
     ├── Unavailable              no answer that can be relied on now
@@ -194,6 +195,10 @@ class LeaseLost(Conflict):
 
 class PlanStale(Conflict):
     """The world has moved since the plan was made."""
+
+
+class HistoryRewritten(Conflict):
+    """What was signed or witnessed before is not how the log begins now; nothing was signed."""
 
 
 class StreamClosed(Conflict):

@@ -22,7 +22,14 @@ from apps.persistence.projections import Orders, run_projection
 from apps.persistence.registry import Command, Domain, Registry
 from apps.persistence.snapshots import state_at
 from apps.persistence.store import AGGREGATES_STREAM, COMMANDS_STREAM, CONSOLE, EVENTS, ensure_home, get_stream, kv_get, open_store
-from apps.persistence.store.embedded import WEB_INBOX, WEB_MAY_PUBLISH, WEB_MAY_SUBSCRIBE, EmbeddedServer
+from apps.persistence.store.embedded import (
+    SIGNER_MAY_PUBLISH,
+    SIGNER_MAY_SUBSCRIBE,
+    WEB_INBOX,
+    WEB_MAY_PUBLISH,
+    WEB_MAY_SUBSCRIBE,
+    EmbeddedServer,
+)
 from apps.persistence.work.parameters import parameters_of
 from cimadmin import up_options
 
@@ -263,11 +270,13 @@ def test_tree_of_errors_is_the_tree_of_the_code() -> None:
     assert sorted(drawn) == sorted(there)
 
 
-def test_rights_of_the_web_user_are_those_of_the_embedded_server() -> None:
+def test_rights_of_limited_users_are_those_of_the_embedded_server() -> None:
     publish, subscribe = pages.rows(pages.section(OPERATING, "What the NATS users may do"))[:2]
+    signer = pages.rows(pages.section(OPERATING, "What the NATS users may do"))[-2:]
 
     assert pages.names_in(publish[1]) == list(WEB_MAY_PUBLISH)
     assert pages.names_in(subscribe[1]) == list(WEB_MAY_SUBSCRIBE)
+    assert [pages.names_in(row[1]) for row in signer] == [list(SIGNER_MAY_PUBLISH), list(SIGNER_MAY_SUBSCRIBE)]
     assert f"`CIM_NATS_INBOX_PREFIX={WEB_INBOX}`" in pages.read(OPERATING)
 
 

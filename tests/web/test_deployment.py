@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from apps.persistence.store.embedded import WEB_MAY_PUBLISH, WEB_MAY_SUBSCRIBE, find_binary
+from apps.persistence.store.embedded import SIGNER_MAY_PUBLISH, SIGNER_MAY_SUBSCRIBE, WEB_MAY_PUBLISH, WEB_MAY_SUBSCRIBE, find_binary
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -14,7 +14,7 @@ NATS_CONF = (ROOT / "deploy" / "nats.conf").read_text()
 
 
 def test_nats_configuration_is_accepted_by_the_server() -> None:
-    passwords = {f"CIM_{user}_PASSWORD": "p-long-enough" for user in ("ADMIN", "WORKER", "WEB", "SYSTEM")}
+    passwords = {f"CIM_{user}_PASSWORD": "p-long-enough" for user in ("ADMIN", "WORKER", "WEB", "SIGNER", "SYSTEM")}
 
     checked = subprocess.run([find_binary(), "-t", "-c", ROOT / "deploy" / "nats.conf"], env=passwords, capture_output=True, text=True)
 
@@ -25,11 +25,10 @@ def test_nats_configuration_syncs_every_write() -> None:
     assert "sync_interval: always" in NATS_CONF
 
 
-def test_web_user_has_the_same_permissions_as_with_the_embedded_server() -> None:
-    publish, subscribe = re.findall(r"allow: \[(.*?)\]", NATS_CONF, flags=re.DOTALL)
+def test_limited_users_have_the_same_permissions_as_with_the_embedded_server() -> None:
+    allowed = [re.findall(r'"(.+?)"', subjects) for subjects in re.findall(r"allow: \[(.*?)\]", NATS_CONF, flags=re.DOTALL)]
 
-    assert re.findall(r'"(.+?)"', publish) == list(WEB_MAY_PUBLISH)
-    assert re.findall(r'"(.+?)"', subscribe) == list(WEB_MAY_SUBSCRIBE)
+    assert allowed == [list(WEB_MAY_PUBLISH), list(WEB_MAY_SUBSCRIBE), list(SIGNER_MAY_PUBLISH), list(SIGNER_MAY_SUBSCRIBE)]
 
 
 def test_nats_image_is_of_the_release_that_is_tested() -> None:

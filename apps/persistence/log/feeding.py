@@ -11,6 +11,7 @@ from typing import Protocol
 from ..errors import PersistenceError, StreamNotFound
 from ..store import Connection, get_stream
 from .kept import LogState, ensure_log, keep_tree, open_tree, read_log
+from .published import ensure_checkpoints
 from .reading import next_leaves
 from .tiles import TiledTree
 
@@ -78,6 +79,7 @@ async def feed_logs(
         try:
             async with hold_lease(LOG_LEASE) as lease:
                 await ensure_log(connection)
+                await ensure_checkpoints(connection)
                 feeders: dict[str, LogFeeder] = {}
                 while not lease.lost.is_set():
                     for stream in streams():

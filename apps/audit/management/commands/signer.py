@@ -1,0 +1,60 @@
+"""This module is `manage.py signer`: it signs the log of every stream with chains on the home connection until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.persistence.errors import PersistenceError
+from apps.persistence.log.signer import SignerFolder, change_key, open_signer_folder, sign_logs
+from apps.persistence.store import Connection, ConnectionSettings, chained_generations
+from apps.persistence.store.child import say_ready
+from apps.persistence.store.connection import open_connection
+from apps.persistence.store.generations import read_generations
+from apps.registry import registry
+
+
+class Command(BaseCommand):
+    help = "Sign the log of every stream with chains, with the key in the folder `signer` of CIM_DATA, which is made at the first start."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--change-key", action="store_true", help="make a new key, signed by the old one, and end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = settings.CIM_DATA / "signer"
+        try:
+            if options["change_key"]:
+                old, new = change_key(folder)
+                self.stdout.write(f"{new.verifier.vkey} signs from the next start on, and {old.verifier.vkey} has signed that.")
+                return
+            with open_signer_folder(folder) as opened:
+                asyncio.run(_sign(opened))
+        except PersistenceError as error:
+            raise CommandError(str(error)) from error
+
+
+async def _sign(opened: SignerFolder) -> None:
+    signing = asyncio.create_task(_connect_and_sign(opened))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signing.cancel)
+    with suppress(asyncio.CancelledError):
+        await signing
+
+
+async def _connect_and_sign(opened: SignerFolder) -> None:
+    async with open_connection(ConnectionSettings(name="home", **settings.CIM_HOME)) as connection:
+        await sign_logs(connection, opened, lambda: _streams(connection), on_ready=say_ready)
+
+
+async def _streams(connection: Connection) -> Sequence[str]:
+    """Every stream with chains, in the generations that there are at this moment."""
+    layouts = [layout for layout in registry().layouts if layout.is_chained]
+    for layout in layouts:
+        await read_generations(connection, layout.stream)
+    return [layout.stream for layout in chained_generations(connection, layouts)]

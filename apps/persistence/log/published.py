@@ -1,0 +1,134 @@
+"""This module is where checkpoints are published: the bucket `cim-log-checkpoints`, which everybody may read and only the signer writes.
+
+The key of a stream holds its newest checkpoint, with the last 64 before it, and `{stream}.refusal` why none was signed since. The key
+`_keys` holds the vkeys of the log and the notes by which each followed the one before. Nothing here is trusted because it lies here: a
+checkpoint counts by its signature, and the first vkey is the one that somebody noted elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..encoding import decode, encode
+from ..errors import EncodingError, InvalidInput, StreamNotFound
+from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_history, kv_put
+from .checkpoints import SignedCheckpoint, open_checkpoint
+from .keys import VerifierKey
+from .rotation import keys_since
+
+CHECKPOINTS_BUCKET = "cim-log-checkpoints"
+CHECKPOINTS_KEPT = 64
+_KEYS = "_keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One published checkpoint of a stream; `at` is when the server stored it, which a heartbeat renews."""
+
+    stream: str
+    note: bytes
+    at: datetime
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogKeys:
+    """The keys of a log since its first, under its bare name; those of its witnesses."""
+
+    name: str
+    vkeys: tuple[VerifierKey, ...]
+    witnesses: tuple[VerifierKey, ...] = ()
+
+    def origin(self, stream: str) -> str:
+        """The name of the log of one stream."""
+        return f"{self.name}/{stream}"
+
+    def of(self, stream: str) -> list[VerifierKey]:
+        """The keys that may have signed a checkpoint of this stream."""
+        return [*(key.named(self.origin(stream)) for key in self.vkeys), *self.witnesses]
+
+
+async def ensure_checkpoints(connection: Connection) -> None:
+    """Create the bucket where it is missing."""
+    await ensure_bucket(connection, CHECKPOINTS_BUCKET, history=CHECKPOINTS_KEPT)
+
+
+async def publish_checkpoint(connection: Connection, stream: str, note: bytes, *, revision: int) -> int:
+    """Put a checkpoint in the place of the one at `revision` (0: there is none). Raises RevisionConflict where there is another by now."""
+    return await kv_put(connection, CHECKPOINTS_BUCKET, stream, note, expected_revision=revision)
+
+
+async def publish_refusal(connection: Connection, stream: str, reason: str) -> None:
+    """Say why the stream's log is not signed; an empty reason takes that back. Writes nothing where that is said already."""
+    if await read_refusal(connection, stream) != reason:
+        await kv_put(connection, CHECKPOINTS_BUCKET, f"{stream}.refusal", reason.encode())
+
+
+async def read_refusal(connection: Connection, stream: str) -> str:
+    """Why the stream's log is not signed any more; empty while it is."""
+    try:
+        entry = await kv_get(connection, CHECKPOINTS_BUCKET, f"{stream}.refusal")
+    except StreamNotFound:
+        return ""
+    return entry.value.decode(errors="replace") if entry else ""
+
+
+async def publish_keys(connection: Connection, keys: Sequence[tuple[str, bytes]], witnesses: Sequence[str] = ()) -> None:
+    """Publish the vkeys of a log, oldest first, each with the note by which it followed, and those of its witnesses."""
+    block = encode({"vkeys": [vkey for vkey, _ in keys], "rotations": [note for _, note in keys[1:]], "witnesses": list(witnesses)})
+    entry = await kv_get(connection, CHECKPOINTS_BUCKET, _KEYS, leader=True)
+    if entry is None or entry.value != block:
+        await kv_put(connection, CHECKPOINTS_BUCKET, _KEYS, block)
+
+
+async def read_published(connection: Connection, stream: str, *, leader: bool = False) -> Published | None:
+    """The newest checkpoint of a stream, or None where none was published."""
+    try:
+        entry = await kv_get(connection, CHECKPOINTS_BUCKET, stream, leader=leader)
+    except StreamNotFound:
+        return None
+    return _published(stream, entry) if entry else None
+
+
+async def published_before(connection: Connection, stream: str) -> list[Published]:
+    """The checkpoints of a stream that are still kept, newest first."""
+    try:
+        entries = await kv_history(connection, CHECKPOINTS_BUCKET, stream)
+    except StreamNotFound:
+        return []
+    return [_published(stream, entry) for entry in reversed(entries) if entry.operation == "put"]
+
+
+async def read_keys(connection: Connection) -> LogKeys | None:
+    """The published keys of the log, each led to by the one before; None where there is no signer yet. Raises InvalidInput."""
+    try:
+        entry = await kv_get(connection, CHECKPOINTS_BUCKET, _KEYS)
+    except StreamNotFound:
+        return None
+    return parse_keys(entry.value) if entry else None
+
+
+def parse_keys(block: bytes) -> LogKeys:
+    """The keys of a log as they are published. Raises InvalidInput where one does not follow from the one before it."""
+    try:
+        value: Any = decode(block)
+        vkeys, rotations, witnesses = value["vkeys"], value["rotations"], value["witnesses"]
+        first = VerifierKey.parse(vkeys[0])
+    except (EncodingError, LookupError, TypeError) as error:
+        raise InvalidInput(f"The published keys of the log cannot be read: {error}. The signer publishes them when it starts.") from error
+    found = keys_since(first, rotations)
+    if [key.vkey for key in found] != vkeys:
+        raise InvalidInput("The published keys of the log are not those that its changes of keys lead to; somebody changed them.")
+    return LogKeys(name=first.name, vkeys=found, witnesses=tuple(VerifierKey.parse(text) for text in witnesses))
+
+
+def open_published(published: Published, keys: LogKeys) -> SignedCheckpoint:
+    """The checkpoint, once its signature holds. Raises InvalidInput."""
+    return open_checkpoint(published.note, keys.of(published.stream), origin=keys.origin(published.stream))
+
+
+def _published(stream: str, entry: KvEntry) -> Published:
+    return Published(stream=stream, note=entry.value, at=entry.time, revision=entry.revision)

@@ -1,0 +1,142 @@
+"""This module is the signer's process: its folder with key and database, the change of its key, and its endless round over all streams."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Conflict, InvalidInput, PersistenceError
+from ..store import Connection
+from .keys import KeyKind, SigningKey, read_key_file, write_key_file
+from .published import publish_keys, publish_refusal
+from .rotation import sign_rotation
+from .signed_database import SignedDatabase, open_signed_database
+from .signing import Signer
+
+LOOK_SECONDS = 1.0
+REFUSED_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerFolder:
+    """What the signer keeps, on its own disk; nobody else reads it."""
+
+    key: SigningKey
+    database: SignedDatabase
+
+
+@contextmanager
+def open_signer_folder(folder: Path) -> Iterator[SignerFolder]:
+    """The key and the database in a folder, both made where the folder is new.
+
+    Raises InvalidInput where others can read the key, or it is not the one that signed last; Conflict where another signer is at work.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_signed_database(folder / "signed.sqlite3") as database:
+        yield SignerFolder(key=_key_in(folder, database), database=database)
+
+
+def change_key(folder: Path) -> tuple[SigningKey, SigningKey]:
+    """Make a new key, signed by the old one, which is removed then. Returns both. Raises as `open_signer_folder`."""
+    with open_signer_folder(folder) as opened:
+        new = SigningKey.generate(opened.key.name, KeyKind.LOG)
+        write_key_file(_new_key_file(folder), new)
+        opened.database.add_key(new.verifier.vkey, sign_rotation(opened.key, new).raw)
+        _new_key_file(folder).replace(_key_file(folder))
+        return opened.key, new
+
+
+async def sign_logs(
+    connection: Connection, opened: SignerFolder, find_streams: Callable[[], Awaitable[Sequence[str]]], *, on_ready: Callable[[], None]
+) -> None:
+    """Publish the keys, then sign the log of every stream that `find_streams` names whenever it is due, until cancelled."""
+    signer = Signer(connection, opened.database, opened.key)
+    not_before: dict[str, float] = {}
+    clock = asyncio.get_running_loop().time
+    is_published = False
+    while True:
+        if is_published:
+            await _attempt("this round is late", _round(connection, signer, find_streams, not_before, clock))
+        elif await _attempt("the keys cannot be published yet", publish_keys(connection, opened.database.vkeys())):
+            is_published = True
+            log.info("signing as %s", opened.key.verifier.vkey)
+            on_ready()
+        await asyncio.sleep(LOOK_SECONDS if is_published else LOOK_SECONDS / 10)
+
+
+async def sign_or_refuse(connection: Connection, signer: Signer, stream: str) -> bool:
+    """One look at one stream; where nothing may be signed, say why where people see it. Whether it was not refused."""
+    try:
+        signed = await signer.look(stream)
+    except (Conflict, InvalidInput) as error:
+        log.error("%s is not signed: %s", stream, error)
+        await publish_refusal(connection, stream, str(error))
+        return False
+    if signed is not None:
+        await publish_refusal(connection, stream, "")
+    return True
+
+
+async def _round(
+    connection: Connection,
+    signer: Signer,
+    find_streams: Callable[[], Awaitable[Sequence[str]]],
+    not_before: dict[str, float],
+    clock: Callable[[], float],
+) -> None:
+    """A stream that was refused is looked at again a minute later: that reads all of it."""
+    for stream in await find_streams():
+        if clock() >= not_before.get(stream, 0.0) and not await sign_or_refuse(connection, signer, stream):
+            not_before[stream] = clock() + REFUSED_SECONDS
+
+
+async def _attempt(what: str, work: Awaitable[None]) -> bool:
+    try:
+        await work
+    except PersistenceError as error:
+        log.warning("%s: %s", what, error)
+        return False
+    return True
+
+
+def _key_in(folder: Path, database: SignedDatabase) -> SigningKey:
+    """The key that signs now: the one that the database names last."""
+    known = [vkey for vkey, _ in database.vkeys()]
+    _finish_change(folder, known)
+    path = _key_file(folder)
+    if not path.exists():
+        if known:
+            raise InvalidInput(f"The key file {path} is gone, and {known[-1]} has signed; bring the file back.")
+        write_key_file(path, SigningKey.generate(f"cim-{secrets.token_hex(4)}", KeyKind.LOG))
+    key = read_key_file(path)
+    if not known:
+        database.add_key(key.verifier.vkey, b"")
+    elif known[-1] != key.verifier.vkey:
+        raise InvalidInput(f"The key file {path} holds {key.verifier.vkey}, and {known[-1]} signed last; bring that one back.")
+    return key
+
+
+def _finish_change(folder: Path, known: list[str]) -> None:
+    """End a change of keys that was cut off: forward once the database knows the new key, else back."""
+    new = _new_key_file(folder)
+    if not new.exists():
+        return
+    if known and known[-1] == read_key_file(new).verifier.vkey:
+        new.replace(_key_file(folder))
+    else:
+        new.unlink()
+
+
+def _key_file(folder: Path) -> Path:
+    return folder / "log.key"
+
+
+def _new_key_file(folder: Path) -> Path:
+    return folder / "log.key.new"
