@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from apps.domain.cqrs import DeclaredCommand
 from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.errors import InvalidInput, StreamNotFound
 from apps.persistence.events import AggregateRef
 from apps.persistence.projections.builtin import AggregateEntry, page_aggregates, recent_aggregates
-from apps.persistence.store import Layout, Message, Store, get_last, subjects_matching
+from apps.persistence.store import EVENTS, Layout, Message, Store, get_last, subjects_matching
 from apps.persistence.subjects import check_token, is_token
 from apps.registry import informed, is_serving_events, layout_for, registry
 
 from .address import address_of
 from .directory import SUBJECTS_READ, DirectoryState, aggregates_pattern, read_directory_state
+from .offers import commands_for
 
 ROWS = 50
 
@@ -73,6 +75,12 @@ class TypeListing:
     after: str | None = None
     before: int | None = None
     policy: str = ""
+
+    @property
+    def creations(self) -> tuple[DeclaredCommand, ...]:
+        """The commands that make one more of this type."""
+        commands = commands_for(self.query.context, self.query.type) if self.layout.name == EVENTS.name else None
+        return commands.creations if commands else ()
 
     @property
     def is_empty_type(self) -> bool:

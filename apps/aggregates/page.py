@@ -16,6 +16,7 @@ from .address import Asked, address_of
 from .chain import ChainState, Fault, chain_of
 from .comparison import Comparison, compare_versions
 from .event import EventDetail, describe_event
+from .offers import Offers, read_offers
 from .state import CannotFold, StatePane, folded, read_state
 from .timeline import Entry, Marks, by_sequence, read_event, rows_of
 from .window import Window, read_window
@@ -70,6 +71,7 @@ class AggregatePage:
     comparison: Comparison | None
     proved: Proved | None
     redaction: Redaction | None
+    offers: Offers | None
 
     @property
     def ref(self) -> AggregateRef:
@@ -203,6 +205,7 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
         comparison=await _compare(store, definition, asked, kept),
         proved=await _prove(store, definition, asked),
         redaction=redaction,
+        offers=await read_offers(store, asked.ref, may_take_long=asked.folds) if asked.is_newest and layout.name == EVENTS.name else None,
     )
 
 

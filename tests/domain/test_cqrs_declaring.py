@@ -96,7 +96,7 @@ def test_shape_says_kind_help_and_need_of_each_field() -> None:
         ("is_remote", "switch", False),
         ("note", "lines", False),
     ]
-    assert shape.fields[1].help == "An address with one `@` and a domain with a dot."
+    assert shape.fields[1].help == "An address with one @ and a domain with a dot."
     assert shape.fields[7].options == ("full time", "part time")
 
 

@@ -70,7 +70,7 @@ def help_of(declared: Any) -> str:
     """The first paragraph of a class's own docstring, in one line; empty where it has none."""
     text = declared.__dict__.get("__doc__") or "" if isinstance(declared, type) else ""
     written = "" if text.startswith(f"{getattr(declared, '__name__', '')}(") else text
-    return " ".join(written.strip().partition("\n\n")[0].split())
+    return " ".join(written.strip().partition("\n\n")[0].replace("`", "").split())
 
 
 def words_of(name: str) -> str:
