@@ -11,22 +11,27 @@ from .company import COMPANY
 from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
 from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
+from .fulfilment import FULFILMENT, PAYMENT, decide_payment
 from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
+from .sagas import SagaProcess, aggregate_of, handler_of_saga
 from .views import ORGANIZATION_VIEWS
 
 DOMAIN = Domain(
     name="example",
     title="Order example",
-    aggregates=(ORDER, CUSTOMER, PRODUCT, *(commands.definition for commands in COMPANY)),
+    aggregates=(ORDER, CUSTOMER, PRODUCT, PAYMENT, aggregate_of(FULFILMENT), *(commands.definition for commands in COMPANY)),
     projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT, ORGANIZATION_VIEWS),
     commands={
         ORDER.key: ORDER_COMMANDS,
         CUSTOMER.key: handler_of(CUSTOMER, decide_customer),
         PRODUCT.key: handler_of(PRODUCT, decide_product),
+        PAYMENT.key: handler_of(PAYMENT, decide_payment),
+        FULFILMENT.key: handler_of_saga(FULFILMENT),
         **{commands.definition.key: commands for commands in COMPANY},
     },
+    processes=(SagaProcess(saga=FULFILMENT),),
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),
     migrations=(NEWEST_SCHEMAS,),

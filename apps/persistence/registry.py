@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from .encoding import Value
 from .errors import InvalidInput
@@ -36,6 +37,17 @@ CommandHandler = Callable[[Store, Command], Awaitable[None]]
 """Appends the events that the command causes. Raises InvalidInput or InvalidState to refuse it for good, Unavailable to be called again."""
 
 
+class Process(Protocol):
+    """Something that every worker keeps running for a domain, such as a saga; the workers share what there is to do."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs."""
+
+    async def run(self, store: Store, registry: Registry, stop: asyncio.Event) -> None:
+        """Until `stop` is set. Settles its own failures: what it raises ends the worker."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
     """Everything one package brings. `commands` maps `(context, aggregate type)` to the handler of all its commands.
@@ -52,6 +64,7 @@ class Domain:
     commands: dict[tuple[str, str], CommandHandler] = field(default_factory=dict)
     layouts: Sequence[Layout] = ()
     migrations: Sequence[Migration] = ()
+    processes: Sequence[Process] = ()
     routers: Sequence[RouterDefinition] = ()
     permissions: Mapping[str, Permissions] = field(default_factory=dict)
     is_demo: bool = False
@@ -100,6 +113,7 @@ class Registry:
         encrypted = {key: definition.encryption for key, definition in self.aggregates.items() if definition.encryption is not None}
         steps = [step for domain in self.domains for step in domain.upcasters]
         self.upcasters = Upcasters(steps, sealing=Sealing(types=encrypted, keys=keys))
+        self.processes = tuple(process for domain in self.domains for process in domain.processes)
         self.layouts = (EVENTS, CONSOLE, *(layout for domain in self.domains for layout in domain.layouts))
 
     def definition_of(self, aggregate: AggregateRef) -> AggregateDefinition | None:

@@ -67,6 +67,7 @@ async def work(
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
             group.create_task(keep_dropping_leftovers(store), name="unfinished files"),
+            *(group.create_task(process.run(informed, registry, stop), name=process.name) for process in registry.processes),
         ]
         on_ready()
         log.info("worker %s is at work: %d projections", name, len(definitions))
