@@ -10,7 +10,7 @@ from django.conf import settings
 
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
-from apps.persistence.events import AggregateRef, FileKeys
+from apps.persistence.events import AggregateRef, FileKeys, Scope
 from apps.persistence.registry import Registry, StreamChanges
 from apps.persistence.store import (
     CONSOLE,
@@ -22,6 +22,7 @@ from apps.persistence.store import (
     find_layout,
     serving_layout,
 )
+from apps.persistence.sync import Link
 
 _Observed = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
@@ -30,7 +31,8 @@ def registry() -> Registry:
     """All that the domains declare. Raises InvalidInput naming the package that cannot be used and why."""
     observed = tuple((name, tuple(sorted(fields.items()))) for name, fields in sorted(settings.CIM_OBSERVED.items()))
     changes = StreamChanges(are_allowed=bool(settings.CIM_STREAM_CHANGES), protected=tuple(settings.CIM_PROTECTED_STREAMS))
-    return _load(tuple(settings.CIM_DOMAINS), changes, observed, settings.CIM_KEYS)
+    links = tuple(Link(name=name, node=settings.CIM_NODE, layer=Scope(layer)) for name, layer in settings.CIM_LINKS.items())
+    return _load(tuple(settings.CIM_DOMAINS), changes, observed, links, settings.CIM_KEYS)
 
 
 def informed(store: Store) -> Store:
@@ -63,9 +65,10 @@ def _fits(layout: Layout, ref: AggregateRef) -> bool:
 
 
 @cache
-def _load(names: tuple[str, ...], changes: StreamChanges, observed: _Observed, keys: Path) -> Registry:
+def _load(names: tuple[str, ...], changes: StreamChanges, observed: _Observed, links: tuple[Link, ...], keys: Path) -> Registry:
     loaded = load_registry(names, stream_changes=changes, keys=FileKeys(keys))
     loaded.observed = {name: ConnectionSettings(name=name, **dict(fields)) for name, fields in observed}
+    loaded.links = {link.name: link for link in links}
     return loaded
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,9 @@ _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgr
 
 Connection = dict[str, str]
 """The fields of a `ConnectionSettings` by name, without the connection's own name."""
+
+LAYERS = ("container", "leaf", "cluster", "super_cluster")
+"""To where events may climb; they are `Scope` without local."""
 
 CONNECTION_FIELDS = frozenset({
     "url", "user", "password", "credentials_file", "nkey_file", "tls_ca_file", "tls_cert_file", "tls_key_file",
@@ -149,6 +153,21 @@ def connections(name: str) -> dict[str, Connection]:
         raise ImproperlyConfigured(f'{name} must be an object of objects, such as {{"berlin": {{"url": "nats://10.0.0.4:4222"}}}}.')
     for connection_name, fields in found.items():
         _check_fields(name, connection_name, fields)
+    return found
+
+
+def links(name: str, *, node: str, known: Mapping[str, object]) -> dict[str, str]:
+    """`berlin=cluster,region=super_cluster`: observed connections that this node's events travel to, and the layer of each."""
+    found: dict[str, str] = {}
+    for word in words(name):
+        connection_name, _, layer = word.partition("=")
+        if layer not in LAYERS:
+            raise ImproperlyConfigured(f"{name} holds {word!r}; write name=layer, where layer is one of {', '.join(LAYERS)}.")
+        if connection_name not in known:
+            raise ImproperlyConfigured(f"{name} names {connection_name!r}, which CIM_OBSERVED does not; describe that connection there.")
+        found[connection_name] = layer
+    if found and not _CONNECTION_NAME.fullmatch(node):
+        raise ImproperlyConfigured(f"{name} needs CIM_NODE, the name of this node among all: up to 40 letters, digits, - and _.")
     return found
 
 

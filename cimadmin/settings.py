@@ -19,6 +19,10 @@ CIM_DEMO = environment.flag("CIM_DEMO")
 CIM_DOMAINS = environment.words("CIM_DOMAINS")
 CIM_HOME = environment.connection("CIM_NATS", default_url="nats://127.0.0.1:4222")
 CIM_OBSERVED = environment.connections("CIM_OBSERVED")
+CIM_NODE = environment.text("CIM_NODE", "")
+"""The name of this node among all that are linked."""
+CIM_LINKS = environment.links("CIM_LINKS", node=CIM_NODE, known=CIM_OBSERVED)
+"""The layer of each observed connection to which events of this node travel."""
 CIM_STREAM_CHANGES = environment.flag("CIM_STREAM_CHANGES")
 CIM_PROTECTED_STREAMS = environment.words("CIM_PROTECTED_STREAMS")
 """Streams that no operation of the console changes, beside the console's own; a name may hold `*`."""
@@ -62,6 +66,7 @@ INSTALLED_APPS = [
     "apps.projections",
     "apps.audit",
     "apps.evolution",
+    "apps.nodes",
     "apps.routes",
     "apps.runs",
     "apps.files",

@@ -18,6 +18,7 @@ urlpatterns = [
     path("projections/", include("apps.projections.urls")),
     path("audit/", include("apps.audit.urls")),
     path("evolution/", include("apps.evolution.urls")),
+    path("nodes/", include("apps.nodes.urls")),
     path("routes/", include("apps.routes.urls")),
     path("runs/", include("apps.runs.urls")),
     path("files/", include("apps.files.urls")),

@@ -43,6 +43,7 @@ PERMISSIONS: Final = MappingProxyType({
     "audit.view": Role.VIEWER,
     "evolution.view": Role.VIEWER,
     "routes.view": Role.VIEWER,
+    "nodes.view": Role.VIEWER,
     "runs.view": Role.VIEWER,
     "live.view": Role.VIEWER,
     "storage.view": Role.VIEWER,

@@ -50,6 +50,7 @@ AREAS: Final = (
     Area(app="audit", title="Audit", icon="shield-check", view="audit:index", permission="audit.view", key="u"),
     Area(app="evolution", title="Evolution", icon="git-compare", view="evolution:index", permission="evolution.view", key="v"),
     Area(app="routes", title="Routes", icon="route", view="routes:index", permission="routes.view", key="t"),
+    Area(app="nodes", title="Nodes", icon="link", view="nodes:index", permission="nodes.view", key="n"),
     Area(app="runs", title="Runs", icon="list-checks", view="runs:index", permission="runs.view", key="r"),
     Area(app="files", title="Files", icon="file-text", view="files:index", permission="files.view", key="f"),
     Area(app="accounts", title="People", icon="users", view="accounts:people", permission="people.view", key="e"),

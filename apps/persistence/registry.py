@@ -16,6 +16,7 @@ from .projections.definition import ProjectionDefinition
 from .routing import Permissions, RouterDefinition
 from .store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
 from .subjects import check_token
+from .sync import Link
 
 _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
@@ -84,7 +85,8 @@ class StreamChanges:
 class Registry:
     """What all domains declare, by name; `migrations` by the domain's name.
 
-    `observed` are the configured connections beside home, by name; `keys` open and seal the payloads of encrypted types.
+    `observed` are the configured connections beside home, by name, and `links` lead to those of them to which this node's events travel;
+    `keys` open and seal the payloads of encrypted types.
     Raises InvalidInput where two declare the same or upcasters are no chain, MigrationConflict where two migrations claim one step.
     """
 
@@ -92,6 +94,7 @@ class Registry:
         self.domains = tuple(domains)
         self.stream_changes = StreamChanges()
         self.observed: Mapping[str, ConnectionSettings] = {}
+        self.links: Mapping[str, Link] = {}
         self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
         self.projections: dict[str, ProjectionDefinition] = {}
         self.commands: dict[tuple[str, str], CommandHandler] = {}

@@ -21,6 +21,7 @@ from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
 from .work.lease import Lease, hold
 from .work.leftovers import keep_dropping_leftovers
+from .work.links import run_links
 from .work.operation import Operations
 from .work.routers import run_routers
 from .work.snapshot_watch import watch_policies
@@ -64,6 +65,7 @@ async def work(
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
             group.create_task(run_routers(informed, registry.routers.values(), lease_of), name="routers"),
             group.create_task(feed_logs(store.connection, logged_streams, lease_of), name="logs"),
+            group.create_task(run_links(informed, registry, lease_of, stop), name="links"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
             group.create_task(keep_dropping_leftovers(store), name="unfinished files"),

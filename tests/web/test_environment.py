@@ -131,3 +131,29 @@ def test_a_number_of_megabytes_that_makes_no_sense_is_refused(monkeypatch: pytes
 
     with pytest.raises(ImproperlyConfigured, match="CIM_TEST_MEGABYTES is"):
         environment.megabytes("CIM_TEST_MEGABYTES", default=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "node", "message"),
+    [
+        ("berlin", "laptop", "CIM_LINKS holds 'berlin'; write name=layer"),
+        ("berlin=local", "laptop", "layer is one of container, leaf, cluster, super_cluster"),
+        ("paris=leaf", "laptop", "CIM_LINKS names 'paris', which CIM_OBSERVED does not"),
+        ("berlin=leaf", "", "CIM_LINKS needs CIM_NODE"),
+        ("berlin=leaf", "my laptop", "CIM_LINKS needs CIM_NODE"),
+    ],
+)
+def test_links_that_are_wrong_are_named(monkeypatch: pytest.MonkeyPatch, value: str, node: str, message: str) -> None:
+    monkeypatch.setenv("CIM_LINKS", value)
+
+    with pytest.raises(ImproperlyConfigured, match=message):
+        environment.links("CIM_LINKS", node=node, known={"berlin": {}})
+
+
+def test_links_lead_to_observed_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIM_LINKS", "berlin=leaf, region=super_cluster")
+
+    assert environment.links("CIM_LINKS", node="laptop", known={"berlin": {}, "region": {}}) == {
+        "berlin": "leaf",
+        "region": "super_cluster",
+    }

@@ -17,8 +17,9 @@ from apps.domain.demo.run import DemoOptions, play_beginning
 from apps.domain.demo.tampered import write_tampered
 from apps.persistence.console import load_registry
 from apps.persistence.registry import StreamChanges
-from apps.persistence.store import Store, ensure_home, open_store
+from apps.persistence.store import ConnectionSettings, Store, ensure_home, open_store
 from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.sync import Link
 from apps.persistence.worker import work
 
 DEADLINE_SECONDS = 30
@@ -29,9 +30,17 @@ FAILED_AT = 155
 class Worker:
     """A worker that lives as long as the block lasts."""
 
-    def __init__(self, server: EmbeddedServer, domains: Sequence[str] = ("apps.domain",), *, changes: bool = False) -> None:
-        """`changes`: operators may change streams."""
-        self._server = server
+    def __init__(
+        self,
+        server: EmbeddedServer,
+        domains: Sequence[str] = ("apps.domain",),
+        *,
+        changes: bool = False,
+        link: Link | None = None,
+        above: ConnectionSettings | None = None,
+    ) -> None:
+        """`changes`: operators may change streams. `link` leads to the server `above`."""
+        self._server, self._link, self._above = server, link, above
         self._domains = domains
         self._changes = StreamChanges(are_allowed=changes)
         self._ready = threading.Event()
@@ -51,7 +60,10 @@ class Worker:
     async def _work(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with open_store(self._server.settings("worker")) as store:
-            await work(store, load_registry(self._domains, stream_changes=self._changes), self._stop, on_ready=self._ready.set)
+            registry = load_registry(self._domains, stream_changes=self._changes)
+            if self._link is not None and self._above is not None:
+                registry.links, registry.observed = {self._link.name: self._link}, {self._link.name: self._above}
+            await work(store, registry, self._stop, on_ready=self._ready.set)
 
 
 async def write_demo(store: Store) -> None:

@@ -27,6 +27,7 @@ from .prove import ProveSnapshots
 from .purge import Purge
 from .purge_key import PurgeKey
 from .rebuild import Rebuild
+from .release import Release
 from .replay import Replay
 from .replay_parked import ReplayParked
 from .reset_consumer import ResetConsumer
@@ -77,6 +78,9 @@ GROUPS: Mapping[str, Operations] = {
         "restore-archive": RestoreArchive,
         "roll-back-archive": RollBackArchive,
         "delete-file": DeleteFile,
+    },
+    "Nodes": {
+        "release": Release,
     },
     "Migrations": {
         "migrate": Migrate,
@@ -136,6 +140,7 @@ __all__ = [
     "Purge",
     "PurgeKey",
     "Rebuild",
+    "Release",
     "Replay",
     "ReplayParked",
     "ResetConsumer",

@@ -8,7 +8,7 @@ nodes wrote to one aggregate while they were apart is merged by a rule that give
 from .conflicts import list_conflicts, merged_of, record_conflicts
 from .envelope import IMMEDIATE, MANUAL, ON_CONNECTION, EventEnvelope, PropagationPolicy, When, batched, layer_above, policy_of, reaches
 from .gathered import GATHERED_STREAM, Gathered, ensure_gathered, gather, gathered_of, layout_of
-from .link import SYNC_BUCKET, Held, Link, LinkState, Passed, ensure_sync, pass_on, read_state, release
+from .link import SYNC_BUCKET, Held, Link, LinkState, Passed, ensure_sync, held_of, pass_on, read_state, release
 from .merge import Conflict, ConflictRule, Contender, Merged, merge
 from .running import LinkStatus, bring_down, read_status, run_link
 
@@ -37,6 +37,7 @@ __all__ = [
     "ensure_sync",
     "gather",
     "gathered_of",
+    "held_of",
     "layer_above",
     "layout_of",
     "list_conflicts",

@@ -49,6 +49,10 @@ class Link:
         if self.layer is Scope.LOCAL:
             raise InvalidInput(f"The link {self.name} leads to the layer local, from where nothing goes anywhere; name a higher layer.")
 
+    def origin_of(self, message: Message) -> str:
+        """The node that wrote an event of this server: itself, or the one that it was gathered from."""
+        return node_of(message.subject) if message.stream == GATHERED_STREAM else self.node
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -100,6 +104,19 @@ async def read_state(connection: Connection, link: Link, stream: str) -> LinkSta
     return LinkState(stream=stream, held=tuple(cast("list[int]", value["held"])), revision=entry.revision, **numbers)
 
 
+async def held_of(link: Link, source: Store, state: LinkState, *, limit: int = 200) -> list[Held]:
+    """The first of the events that wait, and why each does."""
+    found: list[Held] = []
+    first: dict[tuple[str, str], int] = {}
+    for sequence in state.held[:limit]:
+        message = await get_message(source.connection, state.stream, sequence)
+        event = EventBlock.read(message.data).event
+        key = (link.origin_of(message), str(event.aggregate))
+        found.append(_held(message, event, policy_of(event), first.get(key)))
+        first.setdefault(key, event.version)
+    return found
+
+
 async def release(connection: Connection, link: Link, stream: str, *, until: int) -> LinkState:
     """Let go what waits for a person, up to this sequence. Raises RevisionConflict where the link has moved meanwhile."""
     state = await read_state(connection, link, stream)
@@ -120,7 +137,7 @@ async def pass_on(link: Link, source: Store, target: Connection, *, at: datetime
     fresh: tuple[Message, ...] = ()
     if len(waiting) < MAX_HELD:
         fresh = (await read_batch(source.connection, stream, from_sequence=state.position + 1, limit=_PAGE)).messages
-    sorting = _Sorting(link, source, at or now(), state.released, has_just_connected)
+    sorting = _Sorting(link, at or now(), state.released, has_just_connected)
     sorting.sort([*waiting, *fresh])
     sent = 0
     for node, blocks in sorting.going:
@@ -140,8 +157,8 @@ async def pass_on(link: Link, source: Store, target: Connection, *, at: datetime
 class _Sorting:
     """Which of the messages go now, which wait and which stay."""
 
-    def __init__(self, link: Link, source: Store, at: datetime, released: int, has_just_connected: bool) -> None:
-        self._link, self._source, self._at = link, source, at
+    def __init__(self, link: Link, at: datetime, released: int, has_just_connected: bool) -> None:
+        self._link, self._at = link, at
         self._released, self._has_just_connected = released, has_just_connected
         self.going: list[tuple[str, list[EventBlock]]] = []
         self.held: list[Held] = []
@@ -152,7 +169,7 @@ class _Sorting:
         is_batch_due = self._is_batch_due(found)
         held_back: dict[tuple[str, str], int] = {}
         for message, block in found:
-            node = self._node_of(message)
+            node = self._link.origin_of(message)
             if not reaches(block.event.scope, self._link.layer):
                 self.stayed += 1
                 continue
@@ -185,9 +202,6 @@ class _Sorting:
         if not self.going or self.going[-1][0] != node or len(self.going[-1][1]) == _PAGE:
             self.going.append((node, []))
         self.going[-1][1].append(block)
-
-    def _node_of(self, message: Message) -> str:
-        return node_of(message.subject) if self._source.layout.stream == GATHERED_STREAM else self._link.node
 
 
 def _held(message: Message, event: Event, policy: PropagationPolicy, behind: int | None) -> Held:

@@ -60,7 +60,6 @@ async def run_link(store: Store, link: Link, above: ConnectionSettings, stop: as
             pause = pause if isinstance(error, Unavailable) else LONGEST_PAUSE_SECONDS
             await _note_trouble(store.connection, link, str(error))
         pause = await _rest(stop, pause)
-    await _note_trouble(store.connection, link, "The worker that ran the link has stopped.")
 
 
 async def _exchange(store: Store, link: Link, target: Connection, stop: asyncio.Event, rule_of: RuleOf) -> None:

@@ -39,3 +39,8 @@ async def connections(store: Store, registry: Registry) -> Sequence[str]:
 async def files(store: Store, registry: Registry) -> Sequence[str]:
     """The names of the files there are, the newest first."""
     return [file.name for file in await list_files(store.connection)]
+
+
+async def links(store: Store, registry: Registry) -> Sequence[str]:
+    """The links of this node."""
+    return sorted(registry.links)
