@@ -11,16 +11,23 @@ import pytest
 from apps.persistence.errors import ContinuityLost, EncodingError, InvalidEvent, InvalidInput, InvalidSubject, VersionConflict
 from apps.persistence.events import AggregateRef, NewEvent, StoredEvent, new_id
 from apps.persistence.eventstore import EventFilter, EventStore, InMemoryEventStore, JetStreamEventStore, read_many
-from apps.persistence.store import Store
+from apps.persistence.store import Layout, Store, ensure_event_stream
 
 CART = AggregateRef("sales", "cart", "c1")
 OTHER = AggregateRef("sales", "cart", "c2")
 PERSON = AggregateRef("people", "person", "p1")
 
 
-@pytest.fixture(params=["jetstream", "memory"])
-def events(request: pytest.FixtureRequest, store: Store) -> EventStore:
-    return InMemoryEventStore() if request.param == "memory" else JetStreamEventStore(store=store)
+@pytest.fixture(params=["jetstream", "flat", "memory"])
+async def events(request: pytest.FixtureRequest, store: Store) -> EventStore:
+    """The event store on a versioned layout, on a flat one, and in memory."""
+    if request.param == "memory":
+        return InMemoryEventStore()
+    if request.param == "flat":
+        flat = Layout(stream=f"FLAT-{new_id()[-12:]}", root=f"flat.{new_id()[-12:]}", kind="flat")
+        await ensure_event_stream(store.connection, flat)
+        return JetStreamEventStore(store=store.on(flat))
+    return JetStreamEventStore(store=store)
 
 
 def added(item: str, *, correlation: str | None = None) -> NewEvent:

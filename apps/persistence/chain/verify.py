@@ -176,6 +176,6 @@ async def _read(store: Store, run: _Run, *, patterns: Sequence[str] = ()) -> Non
 def _check_chained(store: Store) -> None:
     if not store.layout.is_chained:
         raise FeatureUnavailable(
-            f"{store.layout.stream} is described by a foreign layout: its messages have no versions and no links, so there is no chain to "
-            "verify."
+            f"{store.layout.stream} is described by a {store.layout.kind} layout: its subjects say no versions, so there is no chain "
+            f"to verify here{'; reading an aggregate checks its links' if store.layout.takes_events else ''}."
         )

@@ -1,8 +1,24 @@
 """This package is the event store behind one small protocol: on JetStream, and in memory for the unit tests of programs that use it."""
 
 from .cache import EventCache
+from .checking import OnRead, find_break
 from .jetstream import JetStreamEventStore
 from .memory import InMemoryEventStore
 from .protocol import Behind, EventFilter, EventStore, read_many
+from .story import Beginning, Caused, causation_tree, story_of
 
-__all__ = ["Behind", "EventCache", "EventFilter", "EventStore", "InMemoryEventStore", "JetStreamEventStore", "read_many"]
+__all__ = [
+    "Beginning",
+    "Behind",
+    "Caused",
+    "EventCache",
+    "EventFilter",
+    "EventStore",
+    "InMemoryEventStore",
+    "JetStreamEventStore",
+    "OnRead",
+    "causation_tree",
+    "find_break",
+    "read_many",
+    "story_of",
+]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ..errors import ContinuityLost, StreamClosed, Unavailable, Unreachable
 from ..events import StoredEvent
 from ..store import CoreMessage, Message, Store, at_time, decode_event, get_stream, read_batch
+from .checking import OnRead, check_name
 from .protocol import Behind, EventFilter
 
 PAGE = 500
@@ -34,10 +35,13 @@ class Following:
     declared: Store
     pattern: str
     only: EventFilter
+    on_read: OnRead = OnRead.STRICT
 
 
 @asynccontextmanager
-async def follow(store: Store, behind: Behind | None, only: EventFilter) -> AsyncIterator[AsyncIterator[StoredEvent]]:
+async def follow(
+    store: Store, behind: Behind | None, only: EventFilter, *, on_read: OnRead = OnRead.STRICT
+) -> AsyncIterator[AsyncIterator[StoredEvent]]:
     """Events behind a place and then as they come. Raises StreamNotFound, ContinuityLost; see `EventStore.subscribe_to_events`.
 
     Iterating raises Unavailable where the server stays away, StreamClosed at the end of a generation that another one follows, and
@@ -52,7 +56,7 @@ async def follow(store: Store, behind: Behind | None, only: EventFilter) -> Asyn
 
     async with store.connection.subscribe(pattern, wake):
         position = await _start(pinned, behind, pattern)
-        place = Following(store=pinned, declared=store, pattern=pattern, only=only)
+        place = Following(store=pinned, declared=store, pattern=pattern, only=only, on_read=on_read)
         async with aclosing(_events(place, position, woken)) as events:
             yield events
 
@@ -70,9 +74,11 @@ async def position_of(store: Store, behind: Behind, pattern: str) -> int | None:
     return first.sequence - 1 if first else None
 
 
-def read_event(store: Store, message: Message) -> StoredEvent:
-    """The event in a message, in the newest schema. Raises InvalidEvent or EncodingError."""
-    return store.upcasters.read(decode_event(store, message))
+def read_event(store: Store, message: Message, on_read: OnRead = OnRead.STRICT) -> StoredEvent:
+    """The event in a message, in the newest schema. Raises InvalidEvent or EncodingError, ChainBroken where it was changed."""
+    stored = decode_event(store, message)
+    check_name(stored, message, on_read)
+    return store.upcasters.read(stored)
 
 
 async def _start(store: Store, behind: Behind | None, pattern: str) -> int:
@@ -104,7 +110,7 @@ async def _events(place: Following, position: int, woken: asyncio.Event) -> Asyn
             messages = ()
         for message in messages:
             position = message.sequence
-            stored = read_event(place.store, message)
+            stored = read_event(place.store, message, place.on_read)
             if place.only.takes(stored.event):
                 yield stored
         pause = FIRST_PAUSE_SECONDS if messages else await _rest(woken, pause)

@@ -12,8 +12,9 @@ from ..projections import find_record
 from ..projections.builtin import events_by_correlation, index_of
 from ..projections.builtin.event_index import MAX_TAIL
 from ..projections.models import place_of, read_position
-from ..store import Store, append, append_at, get_stream, head_of, history, page_back, read_batch
+from ..store import Store, append, append_at, get_stream, head_of, messages_of, page_back, read_batch
 from .cache import EventCache
+from .checking import OnRead, check_read
 from .following import PAGE, follow, pattern_of, position_of, read_event
 from .protocol import ALL_EVENTS, Behind, EventFilter, check_limit, check_versions
 
@@ -23,13 +24,17 @@ TRIES = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JetStreamEventStore:
-    """The events of a store's layout, which must be versioned. The cache is this object's; the events are everybody's."""
+    """The events of a store's layout, versioned or flat. The cache is this object's; the events are everybody's.
+
+    `on_read` says what happens where something that is read was changed or does not follow from what is before it.
+    """
 
     store: Store
     cache: EventCache = field(default_factory=EventCache)
+    on_read: OnRead = OnRead.STRICT
 
     def __post_init__(self) -> None:
-        if not self.store.layout.is_chained:
+        if not self.store.layout.takes_events:
             raise FeatureUnavailable(f"{self.store.layout.stream} holds no versions, so it cannot be an event store; it can be browsed.")
 
     async def append_events(
@@ -46,13 +51,16 @@ class JetStreamEventStore:
         return await append(self.store, await head_of(self.store, aggregate, leader=True), events)
 
     async def get_events(self, aggregate: AggregateRef, *, from_version: int = 1, to_version: int | None = None) -> list[StoredEvent]:
-        """See EventStore. Raises InvalidEvent or EncodingError at the first event that cannot be read."""
+        """See EventStore. Raises InvalidEvent or EncodingError at the first event that cannot be read, ChainBroken where it is strict."""
         check_versions(from_version, to_version)
         store = self.store.pinned()
         is_whole = from_version == 1 and to_version is None
-        if not is_whole and aggregate not in self.cache.kept:
-            return list((await history(store, aggregate, from_version=from_version, to_version=to_version)).events)
-        found = [read_event(store, message) for message in await self.cache.read(store, aggregate)]
+        if is_whole or aggregate in self.cache.kept:
+            messages = await self.cache.read(store, aggregate)
+        else:
+            messages = tuple(await messages_of(store, aggregate, from_version=from_version, to_version=to_version))
+        found = [read_event(store, message, self.on_read) for message in messages]
+        check_read(aggregate, found, messages, self.on_read)
         return [one for one in found if from_version <= one.event.version and (to_version is None or one.event.version <= to_version)]
 
     async def get_aggregate_version(self, aggregate: AggregateRef) -> int:
@@ -71,19 +79,20 @@ class JetStreamEventStore:
         found: list[StoredEvent] = []
         before, wanted = info.last_sequence + 1, check_limit(limit)
         while True:
-            missing = wanted - len(found)
+            missing = wanted - len(found) if store.layout.is_chained else PAGE
             page = await page_back(store.connection, info, before_sequence=before, limit=missing, pattern=pattern_of(store, only))
-            found = [read_event(store, message) for message in page.messages] + found
+            read = [read_event(store, message, self.on_read) for message in page.messages]
+            found = [one for one in read if only.takes(one.event)] + found
             if page.is_complete or len(found) >= wanted:
-                return found
+                return found[-wanted:]
             before = page.scanned_from
 
     async def get_events_by_correlation(self, correlation: str, *, limit: int = 100) -> list[StoredEvent]:
         """See EventStore. Quick where the projection `event-index` is up to date; the stream is read where it is not."""
         only, store = EventFilter(correlation=correlation), self.store.pinned()
         check_limit(limit)
-        if await _is_indexed(store):
-            return [read_event(store, message) for message in await events_by_correlation(store, correlation, limit=limit)]
+        if store.layout.is_chained and await _is_indexed(store):
+            return [read_event(store, message, self.on_read) for message in await events_by_correlation(store, correlation, limit=limit)]
         return await self.get_events_since(0, limit=limit, only=only)
 
     async def get_events_since(self, behind: Behind, *, limit: int = 1000, only: EventFilter = ALL_EVENTS) -> list[StoredEvent]:
@@ -96,9 +105,9 @@ class JetStreamEventStore:
         correlation = (only.correlation or "").encode()
         found: list[StoredEvent] = []
         while len(found) < wanted:
-            limit = PAGE if correlation else min(PAGE, wanted - len(found))
+            limit = min(PAGE, wanted - len(found)) if store.layout.is_chained and not correlation else PAGE
             batch = await read_batch(store.connection, store.layout.stream, from_sequence=position + 1, limit=limit, pattern=pattern)
-            read = [read_event(store, message) for message in batch.messages if correlation in message.data]
+            read = [read_event(store, message, self.on_read) for message in batch.messages if correlation in message.data]
             found += [one for one in read if only.takes(one.event)]
             if not batch.messages or not batch.pending:
                 break
@@ -109,7 +118,7 @@ class JetStreamEventStore:
         self, behind: Behind | None = 0, *, only: EventFilter = ALL_EVENTS
     ) -> AbstractAsyncContextManager[AsyncIterator[StoredEvent]]:
         """See EventStore, and `following.follow` for what is raised. No consumer is made; a broken link is bridged."""
-        return follow(self.store, behind, only)
+        return follow(self.store, behind, only, on_read=self.on_read)
 
 
 async def _is_indexed(store: Store) -> bool:

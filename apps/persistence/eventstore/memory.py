@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..encoding import Cid, cid_of
-from ..errors import ContinuityLost, InvalidEvent, InvalidInput, VersionConflict
+from ..errors import AggregateFull, ContinuityLost, InvalidEvent, InvalidInput, VersionConflict
 from ..events import AggregateRef, Event, NewEvent, StoredEvent, Upcasters, new_id, now
 from ..store import EVENTS, Layout
 from .protocol import ALL_EVENTS, Behind, EventFilter, check_limit, check_versions
@@ -57,6 +57,9 @@ class InMemoryEventStore:
         expected = len(chain) if expected_version is None else expected_version
         if not 0 <= expected <= len(chain):
             raise VersionConflict(aggregate, expected=expected, actual=len(chain))
+        limit = self.layout.max_events
+        if limit is not None and expected + len(events) > limit:
+            raise AggregateFull(aggregate, version=expected, wanted=len(events), limit=limit)
         added = self._make(aggregate, events, after=chain[:expected])
         if expected < len(chain):
             stored = chain[expected : expected + len(added)]

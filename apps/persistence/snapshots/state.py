@@ -229,5 +229,5 @@ def check_versions(ref: AggregateRef, events: Sequence[StoredEvent], *, first: i
 def _check(store: Store, definition: AggregateDefinition, ref: AggregateRef) -> None:
     if (ref.context, ref.type) != definition.key:
         raise InvalidInput(f"{ref} is not of the type {'.'.join(definition.key)}; fold it by its own definition.")
-    if not store.layout.is_chained:
+    if not store.layout.takes_events:
         raise FeatureUnavailable(f"Events in {store.layout.stream} carry no versions, so {ref} has no state at a version.")

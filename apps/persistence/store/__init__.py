@@ -5,6 +5,7 @@ from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, 
 from .connection import Connection, open_connection
 from .consumers import create_consumer, delete_consumer, pause_consumer, reset_consumer
 from .counting import count_messages
+from .event_streams import create_event_streams, ensure_declared
 from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
 from .kv import (
@@ -20,7 +21,7 @@ from .kv import (
     kv_put_batch,
     to_entry,
 )
-from .layout import CONSOLE, EVENTS, Layout, SubjectParts, find_layout
+from .layout import CONSOLE, EVENTS, Layout, SubjectParts, find_layout, one_stream_each
 from .link import ConnectionState, CoreMessage, Link, Reply, ServerFacts
 from .load import History, at_version, decode_event, find_version, head_of, history, load, messages_of
 from .load import at_time as aggregate_at_time
@@ -55,6 +56,7 @@ from .store import (
     ensure_stream,
     open_store,
 )
+from .stream_config import Drift, EventStreamConfig, RetentionPolicy, StorageType, drift_of
 from .streams import (
     ConsumerInfo,
     Follower,
@@ -81,7 +83,9 @@ __all__ = [
     "ConnectionState",
     "ConsumerInfo",
     "CoreMessage",
+    "Drift",
     "EventBlock",
+    "EventStreamConfig",
     "Follower",
     "Gap",
     "Generations",
@@ -97,7 +101,9 @@ __all__ = [
     "PubAck",
     "Redaction",
     "Reply",
+    "RetentionPolicy",
     "ServerFacts",
+    "StorageType",
     "Store",
     "StoredObject",
     "StreamInfo",
@@ -119,11 +125,14 @@ __all__ = [
     "check_stream_name",
     "count_messages",
     "create_consumer",
+    "create_event_streams",
     "decode_event",
     "delete_consumer",
     "delete_object",
+    "drift_of",
     "drop_chunks",
     "ensure_bucket",
+    "ensure_declared",
     "ensure_event_stream",
     "ensure_home",
     "ensure_object_bucket",
@@ -155,6 +164,7 @@ __all__ = [
     "list_streams",
     "load",
     "messages_of",
+    "one_stream_each",
     "open_connection",
     "open_reader",
     "open_store",

@@ -1,6 +1,7 @@
 """This module is appending: the only place where events are written, exactly once, by one form of check.
 
-Each message expects that nothing is stored under `….{entity}.*.v{version}`. One event is a plain publish, two or more an atomic batch.
+Each message expects that nothing is stored under `….{entity}.*.v{version}`; in a flat layout the first one expects that the aggregate's
+newest event is still the one that was read. One event is a plain publish, two or more an atomic batch.
 Whatever is not a clear yes (a refused expectation, a lost acknowledgement, a broken link) is resolved by reading the versions back
 through the leader and comparing CIDs.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from ..encoding import Cid, cid_of
 from ..errors import (
+    AggregateFull,
     AppendUnresolved,
     InvalidEvent,
     InvalidInput,
@@ -33,9 +35,10 @@ from .api_errors import (
     WRONG_LAST_SEQUENCE,
 )
 from .generations import explain_refusal
-from .load import find_version, head_of
+from .load import find_version, head_of, messages_of
 from .message import Message
 from .publish import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MAX_BATCH, MESSAGE_ID, Outgoing, PubAck, store_batch, store_message
+from .read import get_last
 from .store import Store
 
 RETRY_SECONDS = 15.0
@@ -57,15 +60,18 @@ class _Block:
 async def append(store: Store, head: Head, events: Sequence[NewEvent], *, retry_seconds: float = RETRY_SECONDS) -> list[StoredEvent]:
     """Store `events` (1 to 1,000) after `head`, all or none, exactly once; `head` comes from `load` or `head_of`.
 
-    Raises VersionConflict if the aggregate has moved on, StreamClosed if another generation of its stream serves now, InvalidEvent or
-    EncodingError for what cannot be stored, OutOfSpace, and AppendUnresolved where the server stayed away for `retry_seconds`: then the
-    same call with the same event ids and times is safe.
+    Raises VersionConflict if the aggregate has moved on, AggregateFull above the layout's limit of events, StreamClosed if another
+    generation of its stream serves now, InvalidEvent or EncodingError for what cannot be stored, OutOfSpace, and AppendUnresolved where
+    the server stayed away for `retry_seconds`: then the same call with the same event ids and times is safe.
     """
     if not 1 <= len(events) <= MAX_BATCH:
         raise InvalidInput(f"{len(events):,} events cannot be appended at once; 1 to {MAX_BATCH:,} can.")
     pinned = store.pinned()  # whatever is switched meanwhile, these events are for the stream that `head` was read from
     if head.stream and head.stream != pinned.layout.stream and head.version:
         raise StreamClosed(head.stream, successor=pinned.layout.stream)
+    limit = pinned.layout.max_events
+    if limit is not None and head.version + len(events) > limit:
+        raise AggregateFull(head.aggregate, version=head.version, wanted=len(events), limit=limit)
     return await _store(pinned, head, _make_blocks(pinned, head, events), retry_seconds)
 
 
@@ -116,11 +122,11 @@ def _complete(new: NewEvent, aggregate: AggregateRef, version: int, previous: Ci
 
 
 async def _store(store: Store, head: Head, blocks: list[_Block], retry_seconds: float) -> list[StoredEvent]:
-    messages = [_outgoing(store, block) for block in blocks]
     deadline = time.monotonic() + retry_seconds
     pause = 0.02
     while True:
         try:
+            messages = await _messages(store, head, blocks)
             return _acknowledged(store, blocks, await _send(store, messages))
         except (ServerRefused, Unavailable) as error:
             cause = await judge(store, error)
@@ -135,6 +141,26 @@ async def _store(store: Store, head: Head, blocks: list[_Block], retry_seconds: 
             ) from cause
         await asyncio.sleep(pause)
         pause = min(pause * 2, 1.0)
+
+
+async def _messages(store: Store, head: Head, blocks: list[_Block]) -> list[Outgoing]:
+    """What is sent, each message with its check. Raises VersionConflict where a flat layout does not hold the head that was given."""
+    if store.layout.kind != "flat":
+        return [_outgoing(store, block) for block in blocks]
+    expected = await _sequence_of(store, head)
+    checks = [{EXPECTED_SEQUENCE: str(expected)}, *({} for _ in blocks[1:])]
+    return [Outgoing(block.subject, block.data, {MESSAGE_ID: str(block.cid), **check}) for block, check in zip(blocks, checks, strict=True)]
+
+
+async def _sequence_of(store: Store, head: Head) -> int:
+    """Where the aggregate's newest event lies, if it is the head; else that sequence which nothing can follow, so that it is resolved."""
+    if head.version == 0:
+        return 0
+    last = await get_last(store.connection, store.layout.stream, store.layout.all_of(head.aggregate), leader=True)
+    newest = Event.from_block(last.data).version if last else 0
+    if last is None or newest < head.version:
+        raise VersionConflict(head.aggregate, expected=head.version, actual=newest)
+    return last.sequence if cid_of(last.data) == head.cid else 0
 
 
 def _outgoing(store: Store, block: _Block) -> Outgoing:
@@ -186,7 +212,7 @@ def _acknowledged(store: Store, blocks: list[_Block], ack: PubAck) -> list[Store
 async def _resolve(store: Store, head: Head, blocks: list[_Block], deadline: float) -> list[StoredEvent] | None:
     """What is stored under these versions? Ours: return it. Somebody else's: VersionConflict. Nothing: None, send again."""
     try:
-        found = [await find_version(store, head.aggregate, block.event.version, leader=True) for block in blocks]
+        found = await _stored_under(store, head, blocks)
     except Unavailable:
         if time.monotonic() > deadline:
             raise AppendUnresolved(
@@ -200,6 +226,14 @@ async def _resolve(store: Store, head: Head, blocks: list[_Block], deadline: flo
         return [_as_stored(block, message) for block, message in zip(blocks, found, strict=True) if message]
     actual = await head_of(store, head.aggregate, leader=True)
     raise VersionConflict(head.aggregate, expected=head.version, actual=actual.version)
+
+
+async def _stored_under(store: Store, head: Head, blocks: list[_Block]) -> list[Message | None]:
+    """What lies under the versions of these blocks. A flat layout is read by Direct Get; what a replica lacks yet is looked for again."""
+    if store.layout.kind != "flat":
+        return [await find_version(store, head.aggregate, block.event.version, leader=True) for block in blocks]
+    found = await messages_of(store, head.aggregate, from_version=blocks[0].event.version, to_version=blocks[-1].event.version)
+    return [*found, *(None for _ in blocks[len(found) :])]
 
 
 def _as_stored(block: _Block, message: Message) -> StoredEvent:

@@ -2,6 +2,9 @@
 
 *versioned*: `{root}.{context}.{aggregate}.{entity}.{event}.v{version}`; every event has a subject of its own, which makes one aggregate
 a single look-up and a second event of one version impossible.
+*flat*: `{root}.{context}.{aggregate}.{entity}`; one subject for each aggregate, whose version and type are read from the block. It takes a
+third of the server's memory, for tens of millions of events; a version is found by reading the aggregate, and types cannot be filtered by
+subject.
 *foreign*: somebody else's subjects, described by a pattern such as `orders.{entity}.{event}`; there are no versions and no chain.
 """
 
@@ -43,7 +46,8 @@ class Layout:
 
     `context`, if given, is that of every aggregate here and stands in `root` instead of in the subject. `pattern` is for foreign
     layouts: literal tokens, `*`, and each of `{context}`, `{aggregate}`, `{entity}`, `{event}` at most once; what is not in the
-    pattern comes from `context` and `aggregate`. A pattern that ends in `>` ignores the rest.
+    pattern comes from `context` and `aggregate`. A pattern that ends in `>` ignores the rest. `aggregate` with `context` in another layout
+    is the one type of aggregates that the stream holds. `max_events` is how many events an aggregate may have (None: any number).
 
     A declared layout stands for whichever generation of its stream serves (see generations.py); `of_generation` is one certain generation,
     whose `declared` is the stream that was declared.
@@ -51,7 +55,7 @@ class Layout:
 
     stream: str
     root: str = "cim.events"
-    kind: Literal["versioned", "foreign"] = "versioned"
+    kind: Literal["versioned", "flat", "foreign"] = "versioned"
     context: str | None = None
     aggregate: str | None = None
     pattern: str | None = None
@@ -59,15 +63,23 @@ class Layout:
     generation: int = 1
     declared: str = ""
     is_pinned: bool = field(default=False, compare=False)
+    max_events: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "foreign":
             _check_pattern(self)
+        elif self.aggregate and not self.context:
+            raise InvalidInput(f"The layout of {self.stream} names the aggregate type {self.aggregate} without its context; give both.")
 
     @property
     def is_chained(self) -> bool:
-        """Whether events here have versions and link to each other."""
+        """Whether events here have versions that their subjects say, and link to each other."""
         return self.kind == "versioned"
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether events of our own can be appended here: each a block with its version and the link to the one before it."""
+        return self.kind != "foreign"
 
     @property
     def name(self) -> str:
@@ -85,40 +97,44 @@ class Layout:
     @property
     def subjects(self) -> str:
         """The pattern of all subjects of this layout."""
-        if self.pattern is not None:
-            return re.sub(r"\{\w+\}", "*", self.pattern)
-        return f"{self._prefix}.>"
+        if self.kind != "versioned":
+            return re.sub(r"\{\w+\}", "*", self._template)
+        return f"{self._prefix}.{self.aggregate}.>" if self.aggregate else f"{self._prefix}.>"
 
     def subject(self, event: Event) -> str:
-        """Where `event` belongs. Only for a versioned layout."""
+        """Where `event` belongs. Not for a foreign layout."""
         ref = event.aggregate
+        if self.kind == "flat":
+            return self._aggregate(ref)
         return f"{self._aggregate(ref)}.{check_token(event.type, 'an event type')}.v{event.version}"
 
     def parse(self, subject: str) -> SubjectParts | None:
         """What `subject` says, or None if it is not of this layout."""
-        return self._parse_foreign(subject) if self.kind == "foreign" else self._parse_versioned(subject)
+        return self._parse_versioned(subject) if self.kind == "versioned" else self._parse_template(subject)
 
     def all_of(self, ref: AggregateRef) -> str:
         """The pattern of every event of one aggregate."""
         if self.kind == "foreign":
-            return self._foreign_pattern({"context": ref.context, "aggregate": ref.type, "entity": ref.id, "event": "*"})
-        return f"{self._aggregate(ref)}.>"
+            return self._filled({"context": ref.context, "aggregate": ref.type, "entity": ref.id, "event": "*"})
+        return self._aggregate(ref) if self.kind == "flat" else f"{self._aggregate(ref)}.>"
 
     def pattern_of(self, *, context: str = "*", aggregate: str = "*", entity: str = "*", event: str = "*") -> str:
-        """The pattern of all events of these aggregates and types."""
-        if self.kind == "foreign":
-            return self._foreign_pattern({"context": context, "aggregate": aggregate, "entity": entity, "event": event})
+        """The pattern of all events of these aggregates and types; in a flat layout, of all types."""
+        if self.kind != "versioned":
+            return self._filled({"context": context, "aggregate": aggregate, "entity": entity, "event": event})
+        aggregate = self.aggregate if self.aggregate and aggregate == "*" else aggregate
         return f"{self._prefix if self.context else f'{self.root}.{context}'}.{aggregate}.{entity}.{event}.*"
 
     def at_version(self, ref: AggregateRef, version: int) -> str:
-        """The pattern of one version of one aggregate, whatever the event's type. Raises FeatureUnavailable on a foreign layout."""
-        if self.kind == "foreign":
-            raise FeatureUnavailable(f"Events in {self.stream} carry no version, so version {version} of {ref} cannot be looked up.")
+        """The pattern of one version of one aggregate, whatever the event's type. Raises FeatureUnavailable where subjects hold none."""
+        if self.kind != "versioned":
+            raise FeatureUnavailable(f"Subjects in {self.stream} carry no version, so version {version} of {ref} cannot be looked up.")
         return f"{self._aggregate(ref)}.*.v{version}"
 
     def first_of_each(self, *, context: str = "*", aggregate: str = "*") -> str:
         """The pattern of version 1 of every aggregate of a type: one subject for each aggregate."""
         head = self.root if self.context else f"{self.root}.{context}"
+        aggregate = self.aggregate if self.aggregate and aggregate == "*" else aggregate
         return f"{head if not self.context else self._prefix}.{aggregate}.*.*.v1"
 
     def names_one(self, pattern: str) -> bool:
@@ -130,12 +146,20 @@ class Layout:
     def _prefix(self) -> str:
         return f"{self.root}.{self.context}" if self.context else self.root
 
+    @property
+    def _template(self) -> str:
+        """The subjects of a layout that is not versioned, with a place for each part of the aggregate's name that is not fixed."""
+        return self.pattern or f"{self._prefix}{'' if self.context else '.{context}'}.{self.aggregate or '{aggregate}'}.{{entity}}"
+
+    def holds(self, ref: AggregateRef) -> bool:
+        """Whether events of this aggregate belong here."""
+        return self.context in (None, ref.context) and self.aggregate in (None, ref.type)
+
     def _aggregate(self, ref: AggregateRef) -> str:
-        if self.context is None:
-            return f"{self.root}.{ref.context}.{ref.type}.{ref.id}"
-        if ref.context != self.context:
-            raise InvalidInput(f"{ref} does not belong in {self.stream}, which holds only the context {self.context}.")
-        return f"{self._prefix}.{ref.type}.{ref.id}"
+        if not self.holds(ref):
+            only = f"aggregates {self.context}.{self.aggregate}" if self.aggregate else f"the context {self.context}"
+            raise InvalidInput(f"{ref} does not belong in {self.stream}, which holds only {only}.")
+        return f"{self.root}.{ref.context}.{ref.type}.{ref.id}"
 
     def _parse_versioned(self, subject: str) -> SubjectParts | None:
         prefix = f"{self._prefix}."
@@ -146,10 +170,12 @@ class Layout:
         if found is None:
             return None
         context, aggregate, entity, event, version = found.groups()
+        if self.aggregate not in (None, aggregate):
+            return None
         return SubjectParts(context=context, aggregate=aggregate, entity=entity, event=event, version=int(version))
 
-    def _parse_foreign(self, subject: str) -> SubjectParts | None:
-        wanted, given = (self.pattern or "").split("."), subject.split(".")
+    def _parse_template(self, subject: str) -> SubjectParts | None:
+        wanted, given = self._template.split("."), subject.split(".")
         if wanted[-1] == ">" and len(given) >= len(wanted):
             wanted.pop()
             given = given[: len(wanted)]
@@ -165,8 +191,8 @@ class Layout:
             context=found["context"], aggregate=found["aggregate"], entity=found["entity"], event=found.get("event"), version=None
         )
 
-    def _foreign_pattern(self, values: Mapping[str, str]) -> str:
-        tokens = [values[token[1:-1]] if token.startswith("{") else token for token in (self.pattern or "").split(".")]
+    def _filled(self, values: Mapping[str, str]) -> str:
+        tokens = [values[token[1:-1]] if token.startswith("{") else token for token in self._template.split(".")]
         return ".".join(tokens)
 
 
@@ -192,6 +218,20 @@ def _check_pattern(layout: Layout) -> None:
             f"The layout of {layout.stream} cannot use the pattern {layout.pattern!r}: it needs {{entity}} once, and a context and an "
             f"aggregate in the pattern or beside it{'; unknown: ' + ', '.join(sorted(unknown)) if unknown else ''}."
         )
+
+
+def one_stream_each(types: Iterable[tuple[str, str]], *, stream: str = "CIM-EVENTS", root: str = "cim.events") -> list[Layout]:
+    """A versioned layout for each (context, aggregate type), every one a stream of its own under one root: CIM-EVENTS-SALES-ORDER.
+
+    Raises InvalidInput where two would have one name.
+    """
+    found: dict[str, Layout] = {}
+    for context, aggregate in types:
+        name = f"{stream}-{context}-{aggregate}".upper()
+        if name in found:
+            raise InvalidInput(f"{context}.{aggregate} would share the stream {name} with another type; give it a layout of its own.")
+        found[name] = Layout(stream=name, root=root, context=context, aggregate=aggregate)
+    return list(found.values())
 
 
 EVENTS = Layout(stream="CIM-EVENTS", root="cim.events")

@@ -1,7 +1,7 @@
 """This module is loading one aggregate: its head, its history, what it was at a version or a time. No consumer is ever created.
 
 In the versioned layout each event has its own subject, so one Direct Get returns the whole aggregate; above 1,024 events it is paged by
-lists of versions. In a foreign layout subjects repeat, and the stream is read in bounded batches.
+lists of versions. In a flat or foreign layout subjects repeat, and the stream is read in bounded batches.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ async def head_of(store: Store, aggregate: AggregateRef, *, leader: bool = False
     message = await get_last(store.connection, store.layout.stream, store.layout.all_of(aggregate), leader=leader)
     if message is None:
         return Head(aggregate=aggregate)
+    if store.layout.kind == "flat":
+        return _flat_head(message)
     parts = store.layout.parse(message.subject)
     if parts is None or parts.version is None:
         raise FeatureUnavailable(f"{store.layout.stream} holds no versions, so {aggregate} has no head; its events can only be browsed.")
@@ -44,7 +46,10 @@ async def head_of(store: Store, aggregate: AggregateRef, *, leader: bool = False
 
 
 async def find_version(store: Store, aggregate: AggregateRef, version: int, *, leader: bool = False) -> Message | None:
-    """The stored message of one version, or None."""
+    """The stored message of one version, or None. In a flat layout the aggregate is read up to it, without asking the leader."""
+    if store.layout.kind == "flat":
+        found = await _all_repeated(store, aggregate, last=version)
+        return found[version - 1] if 1 <= version <= len(found) else None
     return await get_last(store.connection, store.layout.stream, store.layout.at_version(aggregate, version), leader=leader)
 
 
@@ -74,11 +79,11 @@ async def at_time(store: Store, aggregate: AggregateRef, moment: datetime) -> Hi
 async def messages_of(store: Store, aggregate: AggregateRef, *, from_version: int = 1, to_version: int | None = None) -> list[Message]:
     """The stored messages of an aggregate by version, nothing decoded: what verification and pages need.
 
-    In a foreign layout, versions are counted in stream order.
+    In a flat or foreign layout, versions are counted in stream order.
     """
     store = store.pinned()
     if not store.layout.is_chained:
-        found = await _all_foreign(store, aggregate)
+        found = await _all_repeated(store, aggregate, last=to_version)
         return found[from_version - 1 : to_version]
     if from_version <= 1 and to_version is None:
         try:
@@ -86,7 +91,7 @@ async def messages_of(store: Store, aggregate: AggregateRef, *, from_version: in
         except TooManyMatches:
             pass
         except FeatureUnavailable:
-            return _in_order(store, await _all_foreign(store, aggregate))
+            return _in_order(store, await _all_repeated(store, aggregate))
     return await _by_versions(store, aggregate, max(1, from_version), to_version)
 
 
@@ -152,12 +157,22 @@ def _in_order(store: Store, messages: list[Message]) -> list[Message]:
     return sorted(messages, key=lambda message: (versions[message.sequence], message.sequence))
 
 
-async def _all_foreign(store: Store, aggregate: AggregateRef) -> list[Message]:
+def _flat_head(message: Message) -> Head:
+    """Raises InvalidEvent or EncodingError where the newest message of an aggregate is no event, naming the sequence."""
+    try:
+        event = Event.from_block(message.data)
+    except (InvalidEvent, EncodingError) as error:
+        raise type(error)(f"{message.stream} sequence {message.sequence:,}: {error}") from error
+    return Head(aggregate=event.aggregate, version=event.version, cid=cid_of(message.data), stream=message.stream)
+
+
+async def _all_repeated(store: Store, aggregate: AggregateRef, *, last: int | None = None) -> list[Message]:
+    """The messages of an aggregate whose subject repeats, in stream order; no more than the first `last`."""
     found: list[Message] = []
     pattern, position = store.layout.all_of(aggregate), 1
     while True:
         batch = await read_batch(store.connection, store.layout.stream, from_sequence=position, limit=FOREIGN_BATCH, pattern=pattern)
         found.extend(batch.messages)
-        if not batch.pending or not batch.messages:
+        if not batch.pending or not batch.messages or (last is not None and len(found) >= last):
             return found
         position = batch.messages[-1].sequence + 1

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import ServerRefused, StreamNotFound
-from ..events import Upcasters
+from ..errors import InvalidInput, ServerRefused, StreamNotFound
+from ..events import AggregateRef, Upcasters
 from .connection import Connection, open_connection
 from .generations import GENERATIONS_BUCKET, following, serving_layout
 from .layout import CONSOLE, EVENTS, Layout, find_layout
 from .settings import ConnectionSettings
+from .stream_config import EventStreamConfig
 from .streams import StreamInfo, get_stream, to_stream_info
 
 COMMANDS_STREAM = "CIM-COMMANDS"
@@ -43,6 +44,15 @@ class Store:
         layout = self.layout
         return self if layout.is_pinned or not layout.is_chained else self.on(replace(layout, is_pinned=True))
 
+    def holding(self, aggregate: AggregateRef) -> Store:
+        """This store with the declared layout that an aggregate's events belong in, the one that says most. Raises InvalidInput."""
+        holding = [layout for layout in self.layouts if layout.takes_events and layout.holds(aggregate)]
+        if not holding:
+            raise InvalidInput(
+                f"No layout holds {aggregate}; there are {', '.join(layout.stream for layout in self.layouts)}. Declare one."
+            )
+        return self.on(max(holding, key=lambda layout: (layout.aggregate is not None, layout.context is not None)))
+
     def on_stream(self, stream: str) -> Store | None:
         """This store with the layout of exactly `stream`, or None where no layout describes it."""
         found = find_layout(self.layouts, stream)
@@ -64,23 +74,7 @@ async def open_store(
 
 async def ensure_event_stream(connection: Connection, layout: Layout, *, replicas: int = 1) -> StreamInfo:
     """The layout's stream, created if it is not there: on file, without limits, nothing deletable, Direct Get and atomic batches on."""
-    return await ensure_stream(
-        connection,
-        {
-            "name": layout.stream,
-            "subjects": [layout.subjects],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "num_replicas": replicas,
-            "max_age": 0,
-            "duplicate_window": 120_000_000_000,
-            "allow_direct": True,
-            "allow_atomic": True,
-            "deny_delete": True,
-            "deny_purge": True,
-        },
-    )
+    return await ensure_stream(connection, EventStreamConfig.of(layout, replicas=replicas).to_config())
 
 
 async def ensure_home(connection: Connection, *, replicas: int = 1) -> None:
