@@ -14,7 +14,7 @@ from .events import AggregateDefinition, AggregateRef, KeyStore, Sealing, Upcast
 from .evolution import Migration, check_migrations
 from .projections.definition import ProjectionDefinition
 from .routing import Permissions, RouterDefinition
-from .store import CONSOLE, EVENTS, ConnectionSettings, Layout, Store
+from .store import CONSOLE, EVENTS, ConnectionSettings, EventStreamConfig, Layout, Store, find_layout
 from .subjects import check_token
 from .sync import Link
 
@@ -54,7 +54,8 @@ class Domain:
     """Everything one package brings. `commands` maps `(context, aggregate type)` to the handler of all its commands.
 
     `title` names it to people; `is_demo` marks all that it brings as demo data. `layouts` are further streams of its own. `routers` are
-    carried out by the workers. `permissions` say by a user's name who may publish and subscribe where, for the page of routes.
+    carried out by the workers, and `streams` made by them where they are missing. `permissions` say by a user's name who may publish and
+    subscribe where, for the page of routes.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Domain:
     migrations: Sequence[Migration] = ()
     processes: Sequence[Process] = ()
     routers: Sequence[RouterDefinition] = ()
+    streams: Sequence[EventStreamConfig] = ()
     permissions: Mapping[str, Permissions] = field(default_factory=dict)
     is_demo: bool = False
 
@@ -100,6 +102,7 @@ class Registry:
         self.commands: dict[tuple[str, str], CommandHandler] = {}
         self.routers: dict[str, RouterDefinition] = {}
         self.permissions: dict[str, Permissions] = {}
+        self.streams: dict[str, EventStreamConfig] = {}
         for domain in self.domains:
             for definition in domain.aggregates:
                 _add(self.aggregates, definition.key, definition, domain)
@@ -109,6 +112,8 @@ class Registry:
                 _add(self.commands, key, handler, domain)
             for router in domain.routers:
                 _add(self.routers, router.name, router, domain)
+            for stream in domain.streams:
+                _add(self.streams, stream.name, stream, domain)
             for user, permissions in domain.permissions.items():
                 _add(self.permissions, user, permissions, domain)
         _check_ways(self.routers.values())
@@ -122,6 +127,13 @@ class Registry:
     def definition_of(self, aggregate: AggregateRef) -> AggregateDefinition | None:
         """How this aggregate is folded, or None where no domain declares its type."""
         return self.aggregates.get((aggregate.context, aggregate.type))
+
+    def declared_stream(self, name: str) -> EventStreamConfig | None:
+        """How a stream is declared: by a domain, or by a layout as appending needs it; None where nothing declares it."""
+        if name in self.streams:
+            return self.streams[name]
+        layout = find_layout((layout for layout in self.layouts if layout.takes_events), name)
+        return EventStreamConfig.of(layout) if layout else None
 
 
 def load_domains(names: Iterable[str], *, builtin: Sequence[Domain] = (), keys: KeyStore | None = None) -> Registry:

@@ -14,7 +14,7 @@ from .projections import run_all
 from .projections.sampler import run_sampler
 from .registry import Registry
 from .routing.users import tell_own_user
-from .store import Store, chained_generations, ensure_home
+from .store import Store, chained_generations, ensure_declared, ensure_home
 from .transfer import ensure_files
 from .work.commands import consume_commands
 from .work.engine import CLAIM_SECONDS, Engine
@@ -45,6 +45,8 @@ async def work(
     await ensure_home(store.connection)
     await ensure_files(store.connection)
     informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
+    for declared in registry.streams.values():
+        await ensure_declared(store.connection, declared)
     await tell_own_user(store.connection)
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"

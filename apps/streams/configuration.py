@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from apps.display.figures import count, iso, size, span
-from apps.persistence.store import Layout, Store, StreamInfo, get_stream
+from apps.persistence.store import Drift, Layout, Store, StreamInfo, get_stream
 from apps.registry import informed
 
+from .drift import drift_here
 from .names import is_system
 
 _RETENTION = {
@@ -56,6 +57,7 @@ class ConfigurationPage:
     stream: StreamInfo
     sections: tuple[Section, ...]
     concerns: tuple[Concern, ...]
+    drift: tuple[Drift, ...]
     raw: str
 
 
@@ -67,6 +69,7 @@ async def read_configuration(store: Store, name: str) -> ConfigurationPage:
         stream=stream,
         sections=sections_of(stream),
         concerns=concerns_of(stream, layouts[0] if layouts else None),
+        drift=drift_here(store, stream),
         raw=json.dumps(dict(stream.config), indent=2, sort_keys=True),
     )
 

@@ -46,6 +46,12 @@ CHIPS = (
         meaning="Its last verification found something.",
         holds=lambda row: row.mark is not None and not row.mark.intact,
     ),
+    Chip(
+        name="drifted",
+        words="Not as declared",
+        meaning="A setting is not what the console or a domain declares.",
+        holds=lambda row: row.is_drifted,
+    ),
 )
 
 SORTS: Mapping[str, Callable[[StreamRow], Any]] = MappingProxyType(

@@ -16,6 +16,7 @@ from apps.persistence.projections.stream_samples import StreamSamples, read_stre
 from apps.persistence.store import Connection, Store, StreamInfo, list_consumers, list_streams
 
 from .addresses import observed_by
+from .drift import drift_here
 from .head import lagging_replicas
 from .rates import RATES
 
@@ -60,6 +61,7 @@ class StreamRow:
     limit: Limit | None
     mark: Mark | None
     is_idle: bool
+    is_drifted: bool = False
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ async def survey(store: Store) -> tuple[StreamRow, ...]:
             await _read_buckets(store, kept)
             kept.lags_at = time.monotonic()
     now = datetime.now(UTC)
-    return tuple(_row(kept, stream, now) for stream in kept.streams)
+    return tuple(_row(kept, stream, now, is_drifted=bool(drift_here(store, stream))) for stream in kept.streams)
 
 
 async def _read_buckets(store: Store, kept: _Kept) -> None:
@@ -152,7 +154,7 @@ async def worst_lags(store: Store, names: Sequence[str]) -> dict[str, Lag]:
     return {name: lag for name, task in tasks.items() if (lag := task.result())}
 
 
-def _row(kept: _Kept, stream: StreamInfo, now: datetime) -> StreamRow:
+def _row(kept: _Kept, stream: StreamInfo, now: datetime, *, is_drifted: bool) -> StreamRow:
     """What the list says of one stream. Its past rates are the worker's samples; its rate now is what this process sees, if it does."""
     newest = stream.last_time or stream.created
     line = kept.samples.rates(stream.name)
@@ -165,6 +167,7 @@ def _row(kept: _Kept, stream: StreamInfo, now: datetime) -> StreamRow:
         limit=nearest_limit(stream, now),
         mark=kept.marks.get(stream.name),
         is_idle=newest is not None and (now - newest).total_seconds() > IDLE_SECONDS,
+        is_drifted=is_drifted,
     )
 
 
