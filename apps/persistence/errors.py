@@ -8,7 +8,6 @@
     │   │   └── PayloadUnreadable    encrypted, and the key is not here or is another one
     │   │       └── PayloadRedacted  the key was destroyed on purpose; nobody can read it any more
     │   ├── InvalidProof         a proof of the log that does not show what it is to show
-    │   ├── AggregateFull        an aggregate may have no more events
     │   ├── InvalidState         a state that a fold cannot make or a command cannot leave
     │   └── NoMigrationPath      no declared migrations lead from one schema version to the other
     ├── EncodingError            bytes or values that are not strict DAG-CBOR
@@ -31,7 +30,6 @@
     │   ├── AppendUnresolved     not known whether the events are stored; append the same events again
     │   └── OutOfSpace
     ├── ServerRefused            any other error that JetStream gives, with its own code
-    ├── ChainBroken              what was read is not what was written, or does not follow from what is before it
     ├── ContinuityLost           a reader met a sequence out of order
     ├── ContentDamaged           what is stored under a CID is something else
     ├── ProjectionFailed         an event that a projection cannot apply
@@ -76,18 +74,6 @@ class PayloadRedacted(PayloadUnreadable):
 
 class InvalidProof(InvalidInput):
     """A proof of the log does not show what it is to show, or cannot be made from what is kept."""
-
-
-class AggregateFull(InvalidInput):
-    """An aggregate would have more events than its layout allows; nothing was stored."""
-
-    def __init__(self, aggregate: object, *, version: int, wanted: int, limit: int) -> None:
-        super().__init__(
-            f"{aggregate} has {version:,} events, and {wanted:,} more would exceed the limit of {limit:,}; nothing was stored. "
-            "Go on in a new aggregate, or raise max_events of the layout."
-        )
-        self.aggregate = aggregate
-        self.limit = limit
 
 
 class InvalidState(InvalidInput):
@@ -269,18 +255,6 @@ class ServerRefused(PersistenceError):
         self.description = description
         self.code = code
         self.err_code = err_code
-
-
-class ChainBroken(PersistenceError):
-    """What was read is not what was written: `cause` as verification names it. Verify the aggregate to see all that is wrong."""
-
-    def __init__(self, aggregate: object, *, cause: str, version: int, sequence: int, reason: str) -> None:
-        super().__init__(f"{aggregate} version {version} at sequence {sequence:,}, {cause.replace('_', ' ')}: {reason}")
-        self.aggregate = aggregate
-        self.cause = cause
-        self.version = version
-        self.sequence = sequence
-        self.reason = reason
 
 
 class ContinuityLost(PersistenceError):

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from apps.persistence.encoding import cid_of
-from apps.persistence.errors import ChainBroken
 from apps.persistence.events import AggregateRef, Event, Head, NewEvent, StoredEvent, new_id
-from apps.persistence.eventstore import EventStore, InMemoryEventStore, JetStreamEventStore, OnRead, causation_tree, story_of
+from apps.persistence.eventstore import ChainBroken, EventStore, InMemoryEventStore, JetStreamEventStore, OnRead, causation_tree, story_of
 from apps.persistence.store import Outgoing, Store, append, store_message
 from apps.persistence.store.publish import MESSAGE_ID
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.persistence.errors import AggregateFull, FeatureUnavailable, InvalidInput, VersionConflict
+from apps.persistence.errors import FeatureUnavailable, InvalidInput, VersionConflict
 from apps.persistence.events import AggregateDefinition, AggregateRef, Event, Head, NewEvent, State, new_id
 from apps.persistence.eventstore import EventStore, InMemoryEventStore, JetStreamEventStore
 from apps.persistence.snapshots import state_at, take
 from apps.persistence.store import (
+    AggregateFull,
     Layout,
     Store,
     append,

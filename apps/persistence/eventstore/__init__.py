@@ -1,7 +1,7 @@
 """This package is the event store behind one small protocol: on JetStream, and in memory for the unit tests of programs that use it."""
 
 from .cache import EventCache
-from .checking import OnRead, find_break
+from .checking import ChainBroken, OnRead, find_break
 from .jetstream import JetStreamEventStore
 from .memory import InMemoryEventStore
 from .protocol import Behind, EventFilter, EventStore, read_many
@@ -11,6 +11,7 @@ __all__ = [
     "Beginning",
     "Behind",
     "Caused",
+    "ChainBroken",
     "EventCache",
     "EventFilter",
     "EventStore",

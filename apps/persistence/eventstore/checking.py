@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from ..chain import Cause
 from ..encoding import Cid
-from ..errors import ChainBroken
+from ..errors import PersistenceError
 from ..events import AggregateRef, StoredEvent
 from ..store import Message
 from ..store.publish import MESSAGE_ID
@@ -27,6 +27,18 @@ class OnRead(StrEnum):
     STRICT = "strict"  # ChainBroken is raised, and nothing is handed out
     WARN = "warn"  # it is handed out, and logged
     OFF = "off"  # nobody looks
+
+
+class ChainBroken(PersistenceError):
+    """What was read is not what was written: `cause` as verification names it. Verify the aggregate to see all that is wrong."""
+
+    def __init__(self, aggregate: AggregateRef, *, cause: str, version: int, sequence: int, reason: str) -> None:
+        super().__init__(f"{aggregate} version {version} at sequence {sequence:,}, {cause.replace('_', ' ')}: {reason}")
+        self.aggregate = aggregate
+        self.cause = cause
+        self.version = version
+        self.sequence = sequence
+        self.reason = reason
 
 
 def check_name(stored: StoredEvent, message: Message, on_read: OnRead) -> None:

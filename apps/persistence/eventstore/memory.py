@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..encoding import Cid, cid_of
-from ..errors import AggregateFull, ContinuityLost, InvalidEvent, InvalidInput, VersionConflict
+from ..errors import ContinuityLost, InvalidEvent, InvalidInput, VersionConflict
 from ..events import AggregateRef, Event, NewEvent, StoredEvent, Upcasters, new_id, now
-from ..store import EVENTS, Layout
+from ..store import EVENTS, AggregateFull, Layout
 from .protocol import ALL_EVENTS, Behind, EventFilter, check_limit, check_versions
 
 MOST_AT_ONCE = 1000

@@ -1,6 +1,6 @@
 """This package is the store: the connection to JetStream through which all persisted data is read and written."""
 
-from .append import append, append_at
+from .append import AggregateFull, append, append_at
 from .append_blocks import BLOCKS_AT_ONCE, Appended, EventBlock, append_blocks, stored_versions, without
 from .connection import Connection, open_connection
 from .consumers import create_consumer, delete_consumer, pause_consumer, reset_consumer
@@ -76,6 +76,7 @@ __all__ = [
     "CONSOLE",
     "EVENTS",
     "REDACTION_DEFINITION",
+    "AggregateFull",
     "Appended",
     "Batch",
     "Connection",

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from ..encoding import Cid, cid_of
 from ..errors import (
-    AggregateFull,
     AppendUnresolved,
     InvalidEvent,
     InvalidInput,
@@ -45,6 +44,18 @@ RETRY_SECONDS = 15.0
 _AMBIGUOUS = frozenset({WRONG_LAST_SEQUENCE, SEQUENCE_IN_PROCESS, DUPLICATE_IN_BATCH})
 _TRY_AGAIN = TEMPORARILY_UNAVAILABLE | {TOO_MANY_BATCHES}
 _PASSING = (Unavailable, Unreachable)
+
+
+class AggregateFull(InvalidInput):
+    """An aggregate would have more events than its layout allows; nothing was stored."""
+
+    def __init__(self, aggregate: object, *, version: int, wanted: int, limit: int) -> None:
+        super().__init__(
+            f"{aggregate} has {version:,} events, and {wanted:,} more would exceed the limit of {limit:,}; nothing was stored. "
+            "Go on in a new aggregate, or raise max_events of the layout."
+        )
+        self.aggregate = aggregate
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
