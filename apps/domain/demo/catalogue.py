@@ -72,9 +72,14 @@ def skus() -> tuple[str, ...]:
     return tuple(sku for sku, _, _ in _PRODUCTS)
 
 
+def name_of(number: int) -> tuple[str, str]:
+    """Given and family name of person `number`; they repeat after 208."""
+    return _GIVEN[number % len(_GIVEN)], _FAMILY[number % len(_FAMILY)]
+
+
 def registration(number: int) -> Step:
-    """Customer `number` registers; names repeat after 195 of them, ids do not."""
-    given, family = _GIVEN[number % len(_GIVEN)], _FAMILY[number % len(_FAMILY)]
+    """Customer `number` registers; names repeat, ids do not."""
+    given, family = name_of(number)
     email = f"{given}.{family}.{number}@example.org".lower()
     return Step(customer_ref(number), "register", {"name": f"{given} {family}", "email": email})
 

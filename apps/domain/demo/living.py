@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from random import Random
 
 from apps.persistence.errors import Unavailable
@@ -13,7 +14,7 @@ from apps.persistence.store import COMMANDS_STREAM, CoreMessage, Store, get_stre
 from apps.persistence.work.commands import NOTICES_ROOT, Accepted, send_command
 
 from ..orders import OrderStatus, lines_of, status_of
-from . import catalogue
+from . import catalogue, office
 from .steps import Step
 from .world import MAX_ACTIVE, Living, World
 
@@ -41,10 +42,11 @@ class Life:
     async def live(self, stop: asyncio.Event, *, count: int | None = None) -> None:
         """Until `stop` is set, `count` commands are sent, or the store holds enough. Goes on by itself after an outage."""
         connection = self._store.connection
-        async with (
-            connection.subscribe("cim.*.sales.order.>", self._on_event),
-            connection.subscribe(f"{NOTICES_ROOT}.*", self._on_notice),
-        ):
+        async with AsyncExitStack() as listening:
+            await listening.enter_async_context(connection.subscribe("cim.*.sales.order.>", self._on_event))
+            await listening.enter_async_context(connection.subscribe(f"{NOTICES_ROOT}.*", self._on_notice))
+            for subject in office.SUBJECTS:
+                await listening.enter_async_context(connection.subscribe(subject, self._on_office))
             while not stop.is_set() and not self.limit_reached and (count is None or self.sent < count):
                 began = time.monotonic()
                 try:
@@ -57,6 +59,14 @@ class Life:
     def _on_event(self, message: CoreMessage) -> None:
         """Events of the generation that serves; others fly by while a migration copies them."""
         self._world.on_event(message, self._store.layout)
+
+    def _on_office(self, message: CoreMessage) -> None:
+        """Something happened in the organization: what is done next follows, under the same correlation."""
+        event = office.read_living(message)
+        if event is not None and self._store.layout.parse(message.subject) is not None:
+            step = office.follow_up(event)
+            if step is not None:
+                self._world.follow_ups.append((step, event.correlation))
 
     async def _tick(self) -> None:
         if await self._must_wait():
@@ -102,7 +112,9 @@ class Life:
         newcomer = self._world.begin_customer() if kind < 0.4 else None
         if newcomer is not None:
             return newcomer
-        if kind < 0.7:
+        if kind < 0.6:
+            return office.begin(self._random)
+        if kind < 0.75:
             number = self._random.randint(1, catalogue.CUSTOMER_COUNT)
             email = f"customer.{number}.{self._random.randint(1, 999)}@example.org"
             return Step(catalogue.customer_ref(number), "change_email", {"email": email})

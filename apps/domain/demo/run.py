@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from apps.persistence.errors import InvalidState, Unavailable
 from apps.persistence.store import EVENTS, Store, ensure_home, get_stream
 
-from . import catalogue, stories
+from . import catalogue, company, stories
 from .living import Life, Say
 from .player import Player
 from .tampered import TAMPERED, write_tampered
@@ -53,7 +53,7 @@ async def run_demo(store: Store, options: DemoOptions, stop: asyncio.Event, *, s
             say(f"{TAMPERED.stream} now holds six orders that were tampered with, and an intact one, to try verification on.")
     on_ready()
     life = Life(store, seed=options.seed, rate=options.rate, stop_at=options.stop_at, say=say)
-    say(f"Sending {options.rate:g} commands a second to orders, customers and products; all of it is demo data.")
+    say(f"Sending {options.rate:g} commands a second to orders, products and the people around them; all of it is demo data.")
     async with asyncio.TaskGroup() as group:
         history = group.create_task(_play_history(store, options, say)) if options.count is None else None
         await life.live(stop, count=options.count)
@@ -80,6 +80,14 @@ async def play_beginning(store: Store, options: DemoOptions) -> None:
             await player.play(stories.clearance_story(options.seed))
 
 
+async def play_company(store: Store, options: DemoOptions) -> int:
+    """The organization around the orders; returns how many events were still missing and are stored now."""
+    player = Player(store)
+    for steps in company.company_aggregates(options.seed):
+        await player.do(steps)
+    return player.events
+
+
 async def play_history(store: Store, options: DemoOptions) -> int:
     """The long history, orders of 3 to 200 events and one giant; returns how many events were still missing and are stored now."""
     player = Player(store)
@@ -101,6 +109,7 @@ async def _play_history(store: Store, options: DemoOptions, say: Say) -> None:
     """Play the history, from where it was interrupted if the server goes away meanwhile."""
     while await _has_room(store, options):
         try:
+            await play_company(store, options)
             events = await play_history(store, options)
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)
