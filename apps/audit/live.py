@@ -10,7 +10,7 @@ from apps.live.frames import Frame, Refresh, render
 from apps.live.sources import source
 from apps.persistence.store import Store
 
-from .proof import StreamProof, read_proof, read_proofs
+from .proof import StreamProof, coverage_of, read_proof, read_proofs
 from .trail import read_trail
 
 LOOK_SECONDS = 1.0
@@ -31,7 +31,8 @@ async def audit_stream(store: Store, argument: str) -> AsyncGenerator[Sequence[F
     role, _, name = argument.partition("/")
     while True:
         proof = await read_proof(store, name)
-        yield [card(proof, role=role), Refresh(id="audit-verified", revision=proof.revision)]
+        log = render("audit/_log.html", id=f"log-{name}", coverage=await coverage_of(store, name), user=holder_of(role))
+        yield [card(proof, role=role), log, Refresh(id="audit-verified", revision=proof.revision)]
         await asyncio.sleep(LOOK_SECONDS)
 
 

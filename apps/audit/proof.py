@@ -9,6 +9,7 @@ from apps.persistence.chain import Cause, Mark, mark_history, read_mark
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import AggregateRef
+from apps.persistence.log.coverage import Coverage, read_coverage
 from apps.persistence.store import Layout, Store, StreamInfo, find_layout, get_stream
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import Run, RunState
@@ -161,6 +162,11 @@ async def read_proof(store: Store, name: str) -> StreamProof:
 async def read_marks(store: Store, name: str) -> list[Mark]:
     """What was verified before, newest first."""
     return await mark_history(store, name)
+
+
+async def coverage_of(store: Store, name: str) -> Coverage:
+    """How far the log of a stream is signed."""
+    return await read_coverage(store.connection, name)
 
 
 async def _read(store: Store, layout: Layout) -> StreamProof:

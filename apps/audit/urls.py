@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from . import views
+from . import log_views, views
 
 app_name = "audit"
 urlpatterns = [
     path("", views.index, name="index"),
     path("<str:name>/", views.stream, name="stream"),
+    path("<str:name>/checkpoint", log_views.checkpoint, name="checkpoint"),
+    path("<str:name>/judge/", log_views.judge, name="judge"),
 ]

@@ -10,7 +10,7 @@ from apps.accounts.rights import permission_required
 from apps.accounts.templatetags.rights import role
 from apps.connection import ask
 
-from .proof import read_marks, read_proof, read_proofs
+from .proof import coverage_of, read_marks, read_proof, read_proofs
 from .trail import read_trail
 
 
@@ -24,5 +24,10 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required("audit.view")
 def stream(request: HttpRequest, name: str) -> HttpResponse:
-    context = {"proof": ask(read_proof, name), "marks": ask(read_marks, name), "topic": f"audit-stream:{role(request.user)}/{name}"}
+    context = {
+        "proof": ask(read_proof, name),
+        "marks": ask(read_marks, name),
+        "coverage": ask(coverage_of, name),
+        "topic": f"audit-stream:{role(request.user)}/{name}",
+    }
     return render(request, "audit/stream.html", context)

@@ -1,0 +1,157 @@
+"""The audit page of a stream says how far it is signed, gives checkpoints out, and judges those that people kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from apps.persistence.events import AggregateRef, NewEvent, new_id
+from apps.persistence.log.checkpoints import Checkpoint, sign_checkpoint
+from apps.persistence.log.feeding import LogFeeder
+from apps.persistence.log.kept import ensure_log
+from apps.persistence.log.published import ensure_checkpoints, publish_keys, publish_refusal
+from apps.persistence.log.signer import open_signer_folder
+from apps.persistence.log.signing import Signer
+from apps.persistence.store import Store, append, ensure_home, head_of
+
+from .conftest import Home, Visitor
+from .working_console import page, read
+
+AUDIT = "/audit/CIM-EVENTS/"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The signer's folder of this module's server."""
+    return tmp_path_factory.mktemp("signer")
+
+
+async def write_and_sign(store: Store, folder: Path) -> None:
+    """Three events more, logged and signed."""
+    await ensure_home(store.connection)
+    await ensure_log(store.connection)
+    await ensure_checkpoints(store.connection)
+    order = AggregateRef("sales", "order", new_id())
+    await append(store, await head_of(store, order), [NewEvent(type="item_added", payload={"number": number}) for number in range(3)])
+    await LogFeeder(store.connection, "CIM-EVENTS").feed()
+    with open_signer_folder(folder) as opened:
+        await publish_keys(store.connection, opened.database.vkeys())
+        await Signer(store.connection, opened.database, opened.key).look("CIM-EVENTS")
+
+
+async def refuse(store: Store, reason: str) -> None:
+    await publish_refusal(store.connection, "CIM-EVENTS", reason)
+
+
+@pytest.fixture
+def signed(home: Home, folder: Path) -> None:
+    """Some more events are signed."""
+    home.run(write_and_sign, folder)
+
+
+def forged(folder: Path, size: int) -> SimpleUploadedFile:
+    """A checkpoint that the log's own key signed over another history."""
+    with open_signer_folder(folder) as opened:
+        key = opened.key.named(f"{opened.key.name}/CIM-EVENTS")
+    return SimpleUploadedFile("kept", sign_checkpoint(Checkpoint(origin=key.name, size=size, root=b"f" * 32), key).raw)
+
+
+def judged(visitor: Visitor, **brought: object) -> str:
+    answer = visitor.post(f"{AUDIT}judge/", brought)
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def test_stream_without_a_signer_says_so(home: Home, auditor: Visitor) -> None:
+    home.run(lambda store: ensure_home(store.connection))
+
+    text = read(auditor, "/audit/CIM-CONSOLE/")
+
+    assert "Nothing signed yet" in text
+    assert "0 events not yet covered" in text
+
+
+@pytest.mark.usefixtures("signed")
+def test_page_says_how_far_the_stream_is_signed_and_by_whom(viewer: Visitor) -> None:
+    text = read(viewer, AUDIT)
+
+    assert "All covered" in text
+    assert "0 events not yet covered" in text
+    assert "by the log's own key" in text.replace("&#x27;", "'")
+    assert "Needs the auditor role." in text
+
+
+@pytest.mark.usefixtures("signed")
+def test_checkpoint_that_was_taken_away_is_still_good_after_more_events(auditor: Visitor, home: Home, folder: Path) -> None:
+    kept = auditor.get(f"{AUDIT}checkpoint")
+    home.run(write_and_sign, folder)
+
+    text = judged(auditor, file=SimpleUploadedFile("kept", kept.content))
+
+    assert kept["Content-Disposition"].endswith('.checkpoint"')
+    assert "Nothing before it was changed" in text
+    assert "The events were read again just now" in text
+
+
+@pytest.mark.usefixtures("signed")
+def test_checkpoint_can_be_pasted_as_browsers_send_it(auditor: Visitor) -> None:
+    kept = auditor.get(f"{AUDIT}checkpoint").content.decode()
+
+    assert "Nothing before it was changed" in judged(auditor, text=kept.replace("\n", "\r\n"))
+
+
+@pytest.mark.usefixtures("signed")
+def test_older_checkpoint_can_be_taken_away_by_its_size(auditor: Visitor, home: Home, folder: Path) -> None:
+    before = auditor.get(f"{AUDIT}checkpoint").content
+    size = before.split(b"\n")[1].decode()
+    home.run(write_and_sign, folder)
+
+    assert auditor.get(f"{AUDIT}checkpoint?size={size}").content == before
+    assert auditor.get(f"{AUDIT}checkpoint?size=999999").status_code == 404
+
+
+@pytest.mark.usefixtures("signed")
+def test_checkpoint_of_another_history_is_an_alarm(auditor: Visitor, folder: Path) -> None:
+    text = judged(auditor, file=forged(folder, 2))
+
+    assert "History was rewritten" in text
+    assert 'role="alert"' in text
+
+
+@pytest.mark.usefixtures("signed")
+def test_checkpoint_from_the_future_is_an_alarm(auditor: Visitor, folder: Path) -> None:
+    assert "Events that were signed are gone" in judged(auditor, file=forged(folder, 10_000))
+
+
+@pytest.mark.usefixtures("signed")
+@pytest.mark.parametrize("text", ["hello", "<script>alert(1)</script>"])
+def test_what_is_no_checkpoint_is_said_to_be_none(auditor: Visitor, text: str) -> None:
+    answer = judged(auditor, text=text)
+
+    assert "This checkpoint does not count" in answer
+    assert "<script>alert" not in answer
+
+
+@pytest.mark.usefixtures("signed")
+def test_nothing_brought_is_said_so(auditor: Visitor) -> None:
+    answer = auditor.post(f"{AUDIT}judge/", {}, follow=True)
+
+    assert "No checkpoint came with the request" in answer.content.decode()
+
+
+@pytest.mark.usefixtures("signed")
+def test_reason_of_the_signer_stands_on_the_page(viewer: Visitor, home: Home) -> None:
+    home.run(refuse, "The tail was cut.")
+    text = page(viewer, AUDIT)
+    home.run(refuse, "")
+
+    assert "The signer refuses to sign this stream." in text
+    assert "The tail was cut." in text
+
+
+@pytest.mark.usefixtures("signed")
+def test_viewer_may_not_take_checkpoints_away_nor_have_them_judged(viewer: Visitor) -> None:
+    assert viewer.get(f"{AUDIT}checkpoint").status_code == 403
+    assert viewer.post(f"{AUDIT}judge/", {"text": "x"}).status_code == 403
