@@ -19,21 +19,11 @@ from apps.domain.demo.tampered import write_tampered
 from apps.persistence.store import Store, ensure_home, open_store
 from apps.persistence.store.child import kill_child, start_child, stop_child
 from apps.persistence.store.embedded import EmbeddedServer
-from cimadmin.up import answers, prepare, secret_key_file, usable_port, variables_of
+from cimadmin.up import answers, secret_key_file, usable_port, variables_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 SEED = 7
-_SIGN_IN = """
-import os, sys, django
-os.environ["DJANGO_SETTINGS_MODULE"] = "cimadmin.settings"
-django.setup()
-from django.contrib.auth.models import Group, User
-from apps.accounts.links import create_sign_in_link
-person, _ = User.objects.get_or_create(username=sys.argv[1])
-person.groups.set([Group.objects.get(name=sys.argv[2])])
-print(create_sign_in_link(person))
-"""
 
 
 class RunningConsole:
@@ -56,6 +46,7 @@ class RunningConsole:
         self._domains = domains
         self._python_path = python_path
         self._observed = observed or {}
+        self._door: subprocess.Popen[str] | None = None
         self._web: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
 
@@ -64,21 +55,27 @@ class RunningConsole:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
+        """All its programs start at the same time; each takes a second of processor time to import what it needs."""
         self.nats.start()
-        prepare(self._environment("web"))
+        self._door = self._open_door()
+        self._begin_worker()
         self.port = usable_port(0)
-        self.start_worker()
-        self.start_web()
+        self._begin_web()
+        said = self._tell_door("")
+        assert said == "open", said
+        self._wait(self._ready_file.exists)
+        self._wait(lambda: answers(self.port))
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._door is not None:
+            self._door.communicate()
         self.stop_web()
         self.stop_worker()
         self.nats.stop()
 
     def start_web(self) -> None:
-        daphne = (sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0", "cimadmin.asgi:application")
-        self._web = self._start(daphne, "web")
+        self._begin_web()
         self._wait(lambda: answers(self.port))
 
     def stop_web(self) -> None:
@@ -87,10 +84,8 @@ class RunningConsole:
             self._web = None
 
     def start_worker(self) -> None:
-        ready = self.folder / "worker.ready"
-        ready.unlink(missing_ok=True)
-        self._worker = self._start((sys.executable, "manage.py", "worker"), "worker")
-        self._wait(ready.exists)
+        self._begin_worker()
+        self._wait(self._ready_file.exists)
 
     def stop_worker(self) -> None:
         if self._worker is not None:
@@ -104,9 +99,7 @@ class RunningConsole:
 
     def sign_in_link(self, name: str, role: str) -> str:
         """The address of a link, good once, by which `name` comes in with `role`."""
-        command = [sys.executable, "-c", _SIGN_IN, name, role]
-        done = subprocess.run(command, env=self._environment("web"), cwd=REPOSITORY, capture_output=True, text=True, check=True)
-        return self.url + done.stdout.strip()
+        return self.url + self._tell_door(f"{name} {role}\n")
 
     def do(self, action: Callable[[Store], Awaitable[object]], server: EmbeddedServer | None = None) -> None:
         """Do something to a store, as a program beside the console would; in a thread, as Playwright's own loop runs in this one."""
@@ -127,6 +120,37 @@ class RunningConsole:
             await write_tampered(store.connection, SEED)
 
         self.do(play)
+
+    @property
+    def _ready_file(self) -> Path:
+        return self.folder / "worker.ready"
+
+    def _begin_web(self) -> None:
+        daphne = (sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0", "cimadmin.asgi:application")
+        self._web = self._start(daphne, "web")
+
+    def _begin_worker(self) -> None:
+        self._ready_file.unlink(missing_ok=True)
+        self._worker = self._start((sys.executable, "manage.py", "worker"), "worker")
+
+    def _open_door(self) -> subprocess.Popen[str]:
+        command = (sys.executable, "-m", "tests.browser.door")
+        with (self.folder / "console.log").open("ab") as log:
+            pipe = subprocess.PIPE
+            return subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=log, env=self._environment("web"), cwd=REPOSITORY, text=True, bufsize=1
+            )
+
+    def _tell_door(self, line: str) -> str:
+        """What it answers."""
+        assert self._door is not None
+        assert self._door.stdin is not None
+        assert self._door.stdout is not None
+        self._door.stdin.write(line)
+        self._door.stdin.flush()
+        answer = self._door.stdout.readline().strip()
+        assert answer, (self.folder / "console.log").read_text()[-3000:]
+        return answer
 
     def _start(self, command: tuple[str, ...], user: str) -> subprocess.Popen[bytes]:
         with (self.folder / "console.log").open("ab") as log:
