@@ -10,22 +10,22 @@ import pytest
 
 from apps.persistence.chain import verify_stream
 from apps.persistence.console import load_registry
-from apps.persistence.errors import InvalidInput, ProjectionFailed
-from apps.persistence.events import OPENING, AggregateRef, Head, NewEvent, Upcaster, Upcasters, fold, new_id
-from apps.persistence.evolution import StreamChange, Work, keep
-from apps.persistence.projections import Orders, ProjectionDefinition, bucket_of, model_key, place_of, placed, read_position, run_projection
-from apps.persistence.store import EVENTS, Store, append, get_stream, head_of, kv_all, load, read_generations
+from apps.persistence.errors import InvalidInput
+from apps.persistence.events import (
+    AggregateRef,
+    Head,
+    NewEvent,
+)
+from apps.persistence.store import append, read_generations
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.failures import read_failures
 from apps.persistence.work.progress import RunProgress
 from apps.persistence.work.run import RunState
 
-from .archiving import DOMAIN, LATE, LIVE, OLD, add, archive, archiving_stage, fill, finished, read_models, states
-from .archiving_domain import STORIES, TOTALS
-from .baskets import BASKET, BASKET_2, added, named
+from .archiving import DOMAIN, LATE, LIVE, add, archiving_stage, fill, finished, read_models, states
+from .baskets import added, named
 from .changing_streams import carry_out, facts, one_of, plan
 from .engine_stage import Stage
-from .projecting import model_in
 from .test_killed_runs import blocks_of
 from .test_migrate import fill_many
 from .test_transfer_resumed import worker_to_be_killed
@@ -96,6 +96,23 @@ async def test_cancelled_run_keeps_the_file_and_nothing_else(stage: Stage) -> No
     assert "OBJ_cim-files" in names
     assert (await read_generations(stage.store.connection, "CIM-EVENTS")).filling is None
     await add(stage.store, basket(0), named("still open"))
+
+
+async def test_run_that_was_cancelled_while_it_was_paused_stands_in_no_way(stage: Stage) -> None:
+    """Nobody works on it then, so the next one tidies up."""
+    await fill_many(stage.store, 20)
+    async with stage.worker():
+        run_id = await stage.ask("archive", {"last": str(ARCHIVED), "new_generation": "on"}, limit=4_000)
+        await stage.wait_for_progress(run_id, lambda progress: progress.done > 3 * ARCHIVED)
+        await stage.tell("pause", run_id)
+        await stage.at_rest(run_id)
+        await stage.tell("cancel", run_id)
+        await stage.wait(run_id)
+
+        await finished(stage, await stage.ask("archive", {"last": str(ARCHIVED), "new_generation": "on"}))
+
+    starts = [name for name in (await stage.store.connection.api("STREAM.NAMES"))["streams"] if "-start-" in name]
+    assert sorted(name.rpartition("-start-")[0] for name in starts) == ["KV_cim-stories", "KV_cim-totals"]
 
 
 async def names_without_remains(stage: Stage) -> list[str]:
@@ -181,83 +198,3 @@ async def refused_plan(stage: Stage, **given: str) -> str:
             except InvalidInput as error:
                 return str(error)
             await asyncio.sleep(0.05)
-
-
-# -- what comes later -------------------------------------------------------------------------------------------------------------------
-
-
-def counting(**changes: object) -> ProjectionDefinition:
-    return replace(TOTALS, **changes)  # type: ignore[arg-type]
-
-
-async def build_here(
-    store: Store, definition: ProjectionDefinition, *, build: int = 7, until: int = 0, skip: frozenset[int] = frozenset()
-) -> dict[str, object]:
-    """Build it in the generation that serves, and give its models."""
-    here = placed(store.connection, definition)
-    last = until or (await get_stream(store.connection, here.stream)).last_sequence
-    await run_projection(store, here, build, Orders(until=last, skip=skip))
-    entries = await kv_all(store.connection, bucket_of(definition.name, build))
-    return {entry.key: model_in(entry.value) for entry in entries if not entry.key.startswith("_")}
-
-
-async def test_later_version_begins_with_transformed_models(filled: Stage) -> None:
-    await archive(filled)
-
-    transformed = counting(version=2, transforms={1: lambda key, model: {"added": model["added"], "is_counted": True}})
-
-    assert await build_here(filled.store, transformed, until=3) == {"total.all": {"added": 3, "is_counted": True}}
-    with pytest.raises(ProjectionFailed, match="made by version 1, and no transforms lead from there to version 3"):
-        await build_here(filled.store, counting(version=3), build=8)
-
-
-async def test_projection_without_starting_models_says_so_and_may_begin_without(filled: Stage) -> None:
-    await archive(filled)
-    newcomer = replace(STORIES, name="newcomer", keys=lambda stored: [model_key("story", stored.event.aggregate.id)], apply=lambda *_: {})
-
-    with pytest.raises(ProjectionFailed, match=r"cannot apply the event at sequence 3: its stream begins behind an archive"):
-        await build_here(filled.store, newcomer)
-    assert await build_here(filled.store, newcomer, skip=frozenset({3})) == {}
-    position = await read_position(filled.store.connection, place_of(placed(filled.store.connection, newcomer), 7))
-    assert (position.applied, position.left_out) == (3, (3,))
-
-
-async def test_state_of_an_older_schema_is_upcast_or_refused(filled: Stage) -> None:
-    await archive(filled)
-    events = (await load(filled.store, OLD)).events
-
-    def with_more(payload: dict[str, object]) -> dict[str, object]:
-        return {"state": {**payload["state"], "is_new": True}}  # type: ignore[dict-item]
-
-    step = Upcaster(context="shop", aggregate="basket", type=OPENING, from_schema=1, apply=with_more)  # type: ignore[arg-type]
-
-    assert fold(BASKET_2, [Upcasters([step]).read(one).event for one in events])["is_new"] is True
-    with pytest.raises(Exception, match="declare an upcaster of opened-from-archive from 1 to 2"):
-        fold(BASKET_2, [one.event for one in events])
-
-
-async def test_migration_keeps_opening_events_and_another_roll_back_comes_first(filled: Stage) -> None:
-    await archive(filled)
-    before = await states(filled.store)
-    change = StreamChange(id="later", layout=EVENTS, transform=lambda event: [keep(event)], back=lambda event: [keep(event)])
-    work = Work(store=filled.store, run=new_id(), by="ada", definitions={BASKET.key: BASKET})
-
-    await change.up(work)
-
-    assert filled.store.layout.stream == "CIM-EVENTS-3"
-    assert await states(filled.store) == before
-    with pytest.raises(InvalidInput, match="CIM-EVENTS-3 does not begin behind an archive"):
-        await plan(filled, "roll-back-archive", stream="CIM-EVENTS")
-    async with filled.worker():
-        assert set(await read_models(filled, "stories")) == {"stories"}
-
-
-async def test_command_that_was_archived_is_known_to_be_done(filled: Stage) -> None:
-    command = new_id()
-    await add(filled.store, OLD, replace(added("late"), causation=command, correlation=command))
-
-    await archive(filled, "9")
-
-    history = await load(filled.store, OLD)
-    assert [stored.event.causation for stored in history.events] == [command]
-    assert (await head_of(filled.store, OLD)).version == 1

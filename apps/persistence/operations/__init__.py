@@ -38,6 +38,7 @@ from .rotate_keys import RotateKeys
 from .skip import Skip
 from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
+from .start_models import StartModels
 from .switch import Switch
 from .verify import Verify
 
@@ -55,6 +56,7 @@ GROUPS: Mapping[str, Operations] = {
         "park": Park,
         "replay-parked": ReplayParked,
         "dismiss-parked": DismissParked,
+        "start-models": StartModels,
     },
     "Verification": {
         "verify": Verify,
@@ -153,6 +155,7 @@ __all__ = [
     "RotateKeys",
     "Seal",
     "Skip",
+    "StartModels",
     "Switch",
     "TakeSnapshot",
     "Verify",

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..errors import Conflict, InvalidInput, MigrationConflict, MigrationFailed, PlanStale, Unavailable
-from ..events import OPENING
+from ..errors import Conflict, InvalidInput, MigrationConflict, MigrationFailed, PlanStale, StreamNotFound, Unavailable
+from ..events import OPENING, Event, read_opening
 from ..evolution import ARCHIVE, Archived, StreamChange, Work, leave_out_manifests
 from ..projections import (
     Orders,
@@ -19,6 +19,7 @@ from ..projections import (
     at_generation,
     complete_start,
     drop_start,
+    drop_unused_starts,
     find_record,
     is_start_complete,
     needs_start,
@@ -120,6 +121,7 @@ async def open_behind(store: Store, registry: Registry, progress: Progress, behi
     work = _work(store, registry, progress, behind)
     try:
         await clear_away(store, behind.change, progress.run_id)
+        await _drop_unused(store, registry, behind)
         await _make_starts(store, registry, progress, behind)
         return await behind.change.up(work)
     except RunInterrupted as interrupted:
@@ -148,6 +150,20 @@ async def clear_away(store: Store, change: StreamChange, run: str) -> None:
     record = await read_generations(store.connection, change.layout.name)
     if record.filling is not None and record.run != run and await _has_ended(store, record.run):
         await change.abandon(Work(store=store, run=record.run, by="", definitions={}))
+
+
+async def _drop_unused(store: Store, registry: Registry, behind: Behind) -> None:
+    """Delete starting models that no generation begins with: those of runs that were cancelled while nobody worked on them."""
+    record = await read_generations(store.connection, behind.layout.stream)
+    used = {behind.archived.root}
+    for number in range(2, record.last + 1):
+        there = behind.layout.of_generation(number)
+        with suppress(StreamNotFound):
+            opened = await get_last(store.connection, there.stream, there.pattern_of(event=OPENING))
+            if opened is not None:
+                used.add(read_opening(Event.from_block(opened.data)).root)
+    for definition in starting_projections(registry, behind.layout):
+        await drop_unused_starts(store.connection, definition, used)
 
 
 async def _has_ended(store: Store, run_id: str) -> bool:

@@ -8,12 +8,18 @@ from typing import ClassVar
 
 from ..errors import AggregateNotFound, InvalidInput
 from ..events import AggregateRef, Destruction, KeyStore, now
+from ..projections import find_beginning, needs_start, placed
 from ..projections.builtin.newest_state import drop_newest_states
 from ..registry import Registry
 from ..snapshots.removal import drop_snapshots
 from ..store import Store, find_redaction, head_of, record_redaction
 from ..subjects import overlaps
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
+
+_OF_STARTS = (
+    "The stream begins behind an archive, and read models begin with models of that time, which keep it too: make those anew "
+    "(start-models) before the read models are rebuilt."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,7 @@ class DestroyKeys:
                 "Payloads that were stored before the type was encrypted stay readable.",
                 "Backups of the keys hold these keys still: destroy them there too, or they come back with a restore.",
                 *([f"Read models that took something from it keep it until they are rebuilt: {', '.join(readers)}."] if readers else []),
+                *([_OF_STARTS] if await _have_starts(store, registry, readers) else []),
                 "Its snapshots and its newest state, if any were kept, are removed.",
             ),
             undo="It cannot be undone.",
@@ -77,6 +84,12 @@ class DestroyKeys:
             figures={"keys": len(gone.keys)},
             samples=tuple(Sample(what=name, note="rebuild it to forget what it took", link=f"/projections/{name}/") for name in readers),
         )
+
+
+async def _have_starts(store: Store, registry: Registry, readers: Sequence[str]) -> bool:
+    """Whether one of these projections begins with models that were made before."""
+    definitions = [placed(store.connection, registry.projections[name]) for name in readers]
+    return any([needs_start(one) and await find_beginning(store, one) is not None for one in definitions])
 
 
 def keys_of(registry: Registry) -> KeyStore:

@@ -22,7 +22,7 @@ from .filling import Crew, Filling, filling_of
 from .lag import ProjectionStatus, Rebuild, State, Trend, project_status
 from .models import Position, place_of, read_position
 from .parking import LateModel, apply_parked, dismiss_parked, find_here, find_parked, look_at_parked, park_failed
-from .placing import at_generation, placed
+from .placing import at_generation, on_layout, placed
 from .reading import current_model, find_model, list_models
 from .reapply import Overtaken, Reapplied, Selection, find_overtaken, reapply, select_patterns
 from .rebuild import Rebuilt, begin_build, build_beside, drop_build, fill_build, switch
@@ -30,7 +30,17 @@ from .record import Build, Comparison, Failure, Parked, ProjectionRecord, Skip, 
 from .runner import EventRefused, Orders, Progress, run_projection
 from .sampler import run_sampler
 from .samples import Sample, TierName, read_samples
-from .starting import Beginning, complete_start, drop_start, find_beginning, is_start_complete, needs_start, start_of
+from .starting import (
+    Beginning,
+    complete_start,
+    drop_start,
+    drop_unused_starts,
+    find_beginning,
+    is_start_complete,
+    needs_start,
+    start_of,
+    start_version,
+)
 from .stream_samples import StreamSamples, StreamSeries, read_stream_samples
 from .supervisor import HeldLease, HoldLease, run_all
 
@@ -82,6 +92,7 @@ __all__ = [
     "dismiss_parked",
     "drop_build",
     "drop_start",
+    "drop_unused_starts",
     "ensure_record",
     "fill_build",
     "filling_of",
@@ -99,6 +110,7 @@ __all__ = [
     "look_at_parked",
     "model_key",
     "needs_start",
+    "on_layout",
     "park_failed",
     "pause",
     "place_of",
@@ -119,6 +131,7 @@ __all__ = [
     "serving_bucket",
     "skip_failed",
     "start_of",
+    "start_version",
     "switch",
     "to_record",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..store import Connection, known_generations, stream_name
+from ..store import Connection, Layout, known_generations, stream_name
 from .definition import ProjectionDefinition
 
 
@@ -26,6 +26,15 @@ def at_generation(connection: Connection, definition: ProjectionDefinition, numb
         generation=number,
         target=replace(target, prefix=target_prefix(target.prefix, number)) if target else None,
     )
+
+
+def on_layout(definition: ProjectionDefinition, declared: Layout, layout: Layout) -> ProjectionDefinition:
+    """The definition, as declared over the stream of `declared`, on another stream with the same kind of events."""
+    subjects = tuple(
+        f"{layout.root}{subject[len(declared.root) :]}" if subject.startswith(f"{declared.root}.") else subject
+        for subject in definition.subjects
+    )
+    return replace(definition, stream=layout.stream, subjects=subjects, generation=layout.generation)
 
 
 def target_prefix(prefix: str, number: int) -> str:

@@ -7,13 +7,15 @@ position, so it applies exactly what came after.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ..encoding import Cid, decode, encode
 from ..errors import InvalidEvent, ProjectionFailed, StreamNotFound
 from ..events import OPENING, Event, read_opening
-from ..store import Connection, Store, find_layout, get_last, kv_get, kv_put, open_reader, to_entry
+from ..store import Connection, Store, find_layout, get_last, kv_get, kv_put, list_streams, open_reader, to_entry
 from .definition import Model, ProjectionDefinition, bucket_of
 from .durable import Durable
 from .models import ModelBucket, place_of, read_position
@@ -48,7 +50,9 @@ def start_of(definition: ProjectionDefinition, archive: Cid) -> ProjectionDefini
 async def find_beginning(store: Store, definition: ProjectionDefinition) -> Beginning | None:
     """Where the stream of a placed definition begins behind an archive; None where it begins with its first events."""
     layout = find_layout(store.layouts, definition.stream)
-    if layout is None or not layout.is_chained or layout.generation == 1:
+    if layout is None and store.declared.stream == definition.stream:
+        layout = store.declared  # a restored archive, which may itself begin behind one
+    elif layout is None or not layout.is_chained or layout.generation == 1:
         return None
     message = await get_last(store.connection, layout.stream, layout.pattern_of(event=OPENING), leader=True)
     if message is None:
@@ -66,6 +70,12 @@ async def is_start_complete(connection: Connection, definition: ProjectionDefini
         return await kv_get(connection, bucket_of(start_of(definition, archive).name, _BUILD), COMPLETE_KEY, leader=True) is not None
     except StreamNotFound:
         return False
+
+
+async def start_version(connection: Connection, definition: ProjectionDefinition, archive: Cid) -> int:
+    """Which version of the projection made the starting models behind this archive; its own where there is not one model."""
+    position = await read_position(connection, place_of(start_of(definition, archive), _BUILD), leader=True)
+    return position.version or definition.version
 
 
 async def complete_start(connection: Connection, definition: ProjectionDefinition, archive: Cid) -> None:
@@ -86,6 +96,17 @@ async def drop_start(connection: Connection, definition: ProjectionDefinition, a
         return
 
 
+async def drop_unused_starts(connection: Connection, definition: ProjectionDefinition, used: Collection[Cid]) -> list[str]:
+    """Delete the starting models of a projection behind all archives but these; which buckets they were in."""
+    prefix = f"KV_{bucket_of(f'{definition.name}-start', 0)[:-1]}"
+    kept = {f"KV_{bucket_of(start_of(definition, archive).name, _BUILD)}" for archive in used}
+    names = [one.name for one in await list_streams(connection) if re.fullmatch(rf"{re.escape(prefix)}[0-9a-f]{{16}}-{_BUILD}", one.name)]
+    unused = [name for name in names if name not in kept]
+    for name in unused:
+        await connection.api(f"STREAM.DELETE.{name}", stream=name)
+    return unused
+
+
 async def begin_with_start(store: Store, definition: ProjectionDefinition, models: ModelBucket, *, skip: frozenset[int]) -> None:
     """Take the starting models over into a build that has applied nothing yet, where its stream begins behind an archive.
 
@@ -100,7 +121,7 @@ async def begin_with_start(store: Store, definition: ProjectionDefinition, model
         return
     named = replace(definition, name=definition.starts or definition.name)
     start = start_of(named, beginning.archive)
-    await _check(store.connection, named, start, beginning)
+    await _check(store.connection, named, beginning)
     position = await read_position(store.connection, place_of(start, _BUILD), leader=True)
     bucket = bucket_of(start.name, _BUILD)
     async with open_reader(store.connection, f"KV_{bucket}") as reader:
@@ -112,23 +133,23 @@ async def begin_with_start(store: Store, definition: ProjectionDefinition, model
     await models.commit({}, sequence=beginning.sequence, applied=position.applied)
 
 
-async def _check(connection: Connection, named: ProjectionDefinition, start: ProjectionDefinition, beginning: Beginning) -> None:
+async def _check(connection: Connection, named: ProjectionDefinition, beginning: Beginning) -> None:
     """Raises ProjectionFailed where the starting models are not there, or are of a version from which no transforms lead here."""
     wanted = f"skip this event with a note to begin without what was archived in {beginning.file}"
     if not await is_start_complete(connection, named, beginning.archive):
         raise ProjectionFailed(
             named.name,
             sequence=beginning.sequence,
-            reason=f"its stream begins behind an archive, and it has no starting models of that place. Make them, or {wanted}.",
+            reason=f"its stream begins behind an archive, and it has no models to begin with. Make them (start-models), or {wanted}.",
         )
-    version = (await read_position(connection, place_of(start, _BUILD), leader=True)).version or named.version
+    version = await start_version(connection, named, beginning.archive)
     missing = [step for step in range(version, named.version) if step not in named.transforms]
     if version > named.version or missing:
         raise ProjectionFailed(
             named.name,
             sequence=beginning.sequence,
             reason=f"its starting models were made by version {version}, and no transforms lead from there to version {named.version}. "
-            f"Declare them, make the models anew from the archive, or {wanted}.",
+            f"Declare them, make the models anew (start-models), or {wanted}.",
         )
 
 
