@@ -3,6 +3,7 @@
 from ..events import SnapshotPolicy
 from .blame import Blame, blame
 from .due import Standing, why_due
+from .large import STATES_BUCKET
 from .proof import Proof, prove
 from .snapshot import (
     MAX_STATE_BYTES,
@@ -23,6 +24,7 @@ __all__ = [
     "MAX_STATE_BYTES",
     "SNAPSHOTS_BUCKET",
     "SNAPSHOTS_KEPT",
+    "STATES_BUCKET",
     "Blame",
     "Kept",
     "Proof",

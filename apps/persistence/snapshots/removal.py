@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from ..encoding import Cid
 from ..errors import StreamNotFound
+from ..events import AggregateRef
 from ..store import Store, kv_keys, read_batch, to_entry
-from .snapshot import SNAPSHOTS_BUCKET
+from .large import drop_all_states
+from .snapshot import SNAPSHOTS_BUCKET, drop_unlinked, link_in
 
 _STREAM = f"KV_{SNAPSHOTS_BUCKET}"
 _SUBJECT = f"$KV.{SNAPSHOTS_BUCKET}."
@@ -28,6 +31,7 @@ class Written(NamedTuple):
     revision: int
     time: datetime
     size: int
+    link: Cid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,7 @@ async def prune_snapshots(store: Store, key: str, rule: Rule) -> Tally:
     gone = rule.choose(written)
     if gone:
         await _purge(store, {"filter": f"{_SUBJECT}{key}", "seq": gone[-1].revision + 1})
+        await _drop_links(store, key, gone)
     tally = Tally()
     tally.add(written, gone)
     return tally
@@ -103,7 +108,26 @@ async def prune_snapshots(store: Store, key: str, rule: Rule) -> Tally:
 
 async def drop_snapshots(store: Store, pattern: str) -> int:
     """Remove every snapshot under a pattern of keys, and return how many messages went."""
-    return await _purge(store, {"filter": f"{_SUBJECT}{pattern}"})
+    if pattern == EVERYTHING:
+        purged = await _purge(store, {"filter": f"{_SUBJECT}{pattern}"})
+        await drop_all_states(store.connection)
+        return purged
+    linked: defaultdict[str, list[Written]] = defaultdict(list)
+    async for batch in _batches(store, pattern):
+        for key, one in batch:
+            if one.link:
+                linked[key].append(one)
+    purged = await _purge(store, {"filter": f"{_SUBJECT}{pattern}"})
+    for key, gone in linked.items():
+        await _drop_links(store, key, gone)
+    return purged
+
+
+async def _drop_links(store: Store, key: str, gone: Sequence[Written]) -> None:
+    """Remove the states that lay apart and that no snapshot of the aggregate links to any more."""
+    links = [one.link for one in gone if one.link]
+    if links:
+        await drop_unlinked(store, AggregateRef.parse(key), links)
 
 
 async def _purge(store: Store, body: dict[str, str | int]) -> int:
@@ -125,5 +149,5 @@ async def _batches(store: Store, pattern: str) -> AsyncIterator[list[tuple[str, 
         except StreamNotFound:
             return
         entries = [to_entry(SNAPSHOTS_BUCKET, message) for message in batch.messages]
-        yield [(one.key, Written(one.revision, one.time, len(one.value))) for one in entries if one.operation == "put"]
+        yield [(one.key, Written(one.revision, one.time, len(one.value), link_in(one.value))) for one in entries if one.operation == "put"]
         position = batch.messages[-1].sequence + 1 if batch.messages and batch.pending else None

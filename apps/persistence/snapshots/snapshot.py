@@ -1,21 +1,29 @@
-"""This module is the snapshot as it is kept: an aggregate's state at a version, as a block in the bucket `cim-snapshots`."""
+"""This module is the snapshot as it is kept: an aggregate's state at a version, as a block in the bucket `cim-snapshots`.
+
+A state above 512 KiB lies apart, in `cim-states`; the block then holds the link to it, and readers get the state all the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ..encoding import Cid, cid_of, decode, encode
-from ..errors import EncodingError, InvalidInput, InvalidState, StreamNotFound
+from ..encoding import Cid, Value, cid_of, decode, encode
+from ..errors import ContentDamaged, EncodingError, InvalidInput, InvalidState, StreamNotFound
 from ..events import AggregateRef, State, format_time, parse_time
 from ..events.policy import MOST_KEPT
 from ..store import KvEntry, Store, ensure_bucket, kv_get, kv_get_many, kv_history, kv_put
+from .large import LARGEST_STATE_BYTES, drop_states, put_state, read_state
 
 SNAPSHOTS_BUCKET = "cim-snapshots"
 SNAPSHOTS_KEPT = MOST_KEPT
-MAX_STATE_BYTES = 512 * 1024
+INLINE_STATE_BYTES = 512 * 1024
+"""A larger state lies apart."""
+MAX_STATE_BYTES = LARGEST_STATE_BYTES
+_LARGEST_LINKING = 4096
+"""A snapshot whose state lies apart is no larger than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +31,8 @@ class Snapshot:
     """The state of an aggregate after `version`. `cid` is that of the event at that version and `sequence` its place in the stream.
 
     `schema` is that of the state (AggregateDefinition.schema). `generation` is that of the stream it was taken of, 0 where that was not
-    recorded. `revision` is the bucket's, 0 before it is written.
+    recorded. `revision` is the bucket's, 0 before it is written. `link` is the CID of a state that lies apart, None of one in the block;
+    `apart` are such states of the snapshots before it that may still be kept.
     """
 
     aggregate: AggregateRef
@@ -36,14 +45,17 @@ class Snapshot:
     by: str
     generation: int = 0
     revision: int = 0
+    link: Cid | None = None
+    apart: tuple[Cid, ...] = ()
 
     @property
     def state_cid(self) -> Cid:
         """The CID of the state: equal states have equal ones."""
-        return cid_of(encode(self.state))
+        return self.link or cid_of(encode(self.state))
 
     def to_block(self) -> bytes:
         """The canonical bytes that are kept. Raises EncodingError for a state that DAG-CBOR cannot hold."""
+        large: dict[str, Value] = {"apart": list(self.apart)} if self.apart else {}
         return encode(
             {
                 "aggregate": {"context": self.aggregate.context, "type": self.aggregate.type, "id": self.aggregate.id},
@@ -51,10 +63,11 @@ class Snapshot:
                 "sequence": self.sequence,
                 "cid": self.cid,
                 "schema": self.schema,
-                "state": self.state,
+                "state": self.link or self.state,
                 "taken_at": format_time(self.taken_at),
                 "by": self.by,
                 "generation": self.generation,
+                **large,
             }
         )
 
@@ -83,7 +96,7 @@ async def read_kept(store: Store, ref: AggregateRef) -> Kept:
     except StreamNotFound:
         entries = []
     deleted = max((entry.revision for entry in entries if entry.operation != "put"), default=0)
-    read = [_read(entry, ref) for entry in entries if entry.revision > deleted]
+    read = [await _whole(store, _read(entry, ref)) for entry in entries if entry.revision > deleted]
     snapshots = [one for one in read if isinstance(one, Snapshot)]
     snapshots.sort(key=lambda snapshot: (snapshot.version, snapshot.revision), reverse=True)
     return Kept(snapshots=tuple(snapshots), unusable=tuple(one for one in read if isinstance(one, Unusable)))
@@ -95,11 +108,12 @@ async def read_last(store: Store, ref: AggregateRef) -> Snapshot | Unusable | No
         entry = await kv_get(store.connection, SNAPSHOTS_BUCKET, str(ref))
     except StreamNotFound:
         return None
-    return _read(entry, ref) if entry else None
+    return await _whole(store, _read(entry, ref)) if entry else None
 
 
 async def read_newest(store: Store, refs: Sequence[AggregateRef]) -> dict[AggregateRef, Snapshot | Unusable]:
-    """The snapshot that was written last of each of these aggregates that has one. All their states are in memory at once."""
+    """The snapshot that was written last of each of these aggregates that has one. All their states are in memory at once,
+    but for those that lie apart: these are not read, and left empty."""
     names = {str(ref): ref for ref in refs}
     try:
         entries = await kv_get_many(store.connection, SNAPSHOTS_BUCKET, list(names))
@@ -124,15 +138,39 @@ async def find_snapshot(store: Store, ref: AggregateRef, *, schema: int, at_vers
 
 
 async def write_snapshot(store: Store, snapshot: Snapshot) -> int:
-    """Keep a snapshot beside the four before it, and return its revision. Raises InvalidState for a state above 512 KiB."""
-    size = len(encode(snapshot.state))
+    """Keep a snapshot beside the four before it, and return its revision. Raises InvalidState for a state above 16 MiB."""
+    block = encode(snapshot.state)
+    size = len(block)
     if size > MAX_STATE_BYTES:
         raise InvalidState(
             f"The state of {snapshot.aggregate} at version {snapshot.version} is {size:,} bytes, and a snapshot holds {MAX_STATE_BYTES:,}; "
             "make the state smaller, or load this aggregate without a snapshot."
         )
     await ensure_bucket(store.connection, SNAPSHOTS_BUCKET, history=SNAPSHOTS_KEPT)
+    if size > INLINE_STATE_BYTES:
+        snapshot = replace(snapshot, link=await put_state(store.connection, snapshot.aggregate, block))
     return await kv_put(store.connection, SNAPSHOTS_BUCKET, str(snapshot.aggregate), snapshot.to_block())
+
+
+async def drop_unlinked(store: Store, ref: AggregateRef, apart: Iterable[Cid]) -> None:
+    """Remove those of these states of an aggregate that no kept snapshot links to."""
+    candidates = set(apart)
+    if not candidates:
+        return
+    entries = await kv_history(store.connection, SNAPSHOTS_BUCKET, str(ref))
+    linked = {link_in(entry.value) for entry in entries if entry.operation == "put"}
+    await drop_states(store.connection, ref, [cid for cid in candidates if cid not in linked])
+
+
+def link_in(value: bytes) -> Cid | None:
+    """The link to a state that lies apart; None where it lies in the block, or this is no snapshot."""
+    if len(value) > _LARGEST_LINKING:
+        return None
+    try:
+        found: Any = decode(value)
+        return found["state"] if isinstance(found["state"], Cid) else None
+    except (EncodingError, KeyError, TypeError):
+        return None
 
 
 async def keep_newest(store: Store, ref: AggregateRef, count: int) -> int:
@@ -142,23 +180,37 @@ async def keep_newest(store: Store, ref: AggregateRef, count: int) -> int:
     return int(answer["purged"])
 
 
+async def _whole(store: Store, read: Snapshot | Unusable) -> Snapshot | Unusable:
+    """With its state where that lies apart; unusable where it is not there as it was written."""
+    if isinstance(read, Unusable) or read.link is None:
+        return read
+    try:
+        return replace(read, state=await read_state(store.connection, read.aggregate, read.link))
+    except (ContentDamaged, EncodingError) as error:
+        reason = f"It cannot be read as a snapshot of {read.aggregate}: {error!s:.200}"
+        return Unusable(version=read.version, revision=read.revision, reason=reason)
+
+
 def _read(entry: KvEntry, ref: AggregateRef) -> Snapshot | Unusable:
     version: Any = None
     try:
         value: Any = decode(entry.value)
         version = value["version"]
         aggregate = value["aggregate"]
+        link = value["state"] if isinstance(value["state"], Cid) else None
         snapshot = Snapshot(
             aggregate=AggregateRef(aggregate["context"], aggregate["type"], aggregate["id"]),
             version=version,
             sequence=value["sequence"],
             cid=Cid.from_bytes(value["cid"].raw),
             schema=value["schema"],
-            state=value["state"],
+            state={} if link else value["state"],
             taken_at=parse_time(value["taken_at"]),
             by=value["by"],
             generation=value.get("generation", 0),
             revision=entry.revision,
+            link=link,
+            apart=tuple(value.get("apart", ())),
         )
         _check(snapshot, ref)
     except (EncodingError, InvalidInput, KeyError, TypeError, AttributeError) as error:
@@ -175,5 +227,7 @@ def _check(snapshot: Snapshot, ref: AggregateRef) -> None:
             raise InvalidInput(f"its {name} is {number!r}.")
     if type(snapshot.generation) is not int or snapshot.generation < 0:
         raise InvalidInput(f"its generation is {snapshot.generation!r}.")
+    if not all(type(cid) is Cid for cid in snapshot.apart):
+        raise InvalidInput("its links to states of snapshots before it are no links.")
     if type(snapshot.state) is not dict or type(snapshot.by) is not str:
         raise InvalidInput("its state is no map, or nobody is named who took it.")

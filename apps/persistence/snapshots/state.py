@@ -13,7 +13,7 @@ from ..encoding import Cid, cid_of, encode
 from ..errors import AggregateNotFound, FeatureUnavailable, InvalidInput, InvalidState, NotFound
 from ..events import AggregateDefinition, AggregateRef, Head, State, StoredEvent, fold, now
 from ..store import Message, Store, decode_event, find_version, head_of, messages_of
-from .snapshot import SNAPSHOTS_KEPT, Snapshot, Unusable, keep_newest, read_kept, read_last, write_snapshot
+from .snapshot import SNAPSHOTS_KEPT, Snapshot, Unusable, drop_unlinked, keep_newest, read_kept, read_last, write_snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ async def take(
     """Keep the state of `ref` at `version` (default: the newest) and return the snapshot; the same one again is not written twice.
 
     It is folded from version 1, so that a fault in one snapshot cannot pass into the next; `use_snapshot` goes on from the last one
-    instead. Of older ones so many stay as the definition's policy keeps. Raises as `state_at`, and InvalidState for a state above 512 KiB.
+    instead. Of older ones so many stay as the definition's policy keeps. Raises as `state_at`, and InvalidState for a state above 16 MiB.
     """
     if store.upcasters.sealing.is_for(definition.key):
         raise InvalidInput(f"{'.'.join(definition.key)} is encrypted; a snapshot would keep the state of {ref} readable without its key.")
@@ -127,9 +127,11 @@ async def take(
         by=by,
         generation=store.layout.generation,
     )
-    revision = await write_snapshot(store, snapshot)
+    before = (*last.apart, *([last.link] if last.link else [])) if isinstance(last, Snapshot) else ()
+    revision = await write_snapshot(store, replace(snapshot, apart=before[-SNAPSHOTS_KEPT:]))
     if definition.snapshots is not None and definition.snapshots.keep < SNAPSHOTS_KEPT:
         await keep_newest(store, ref, definition.snapshots.keep)
+    await drop_unlinked(store, ref, before)
     return replace(snapshot, revision=revision)
 
 
