@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, Sequence
 
 from apps.live.frames import Frame, Refresh, render
 from apps.live.sources import source
+from apps.persistence.read_models import READ_MODELS_BUCKET
 from apps.persistence.store import Store, get_last
 
 from .buckets import PREFIXES, Kind, get_bucket, list_buckets
 from .indexes import index_of
-from .models import get_models
+from .models import get_models, list_models
 from .query import ModelsPage
 from .query_form import QueryForm
 from .revisions import subject_of
@@ -57,7 +58,12 @@ async def key(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], No
 
 @source("models", permission="storage.view")
 async def models(store: Store, bucket: str) -> AsyncGenerator[Sequence[Frame], None]:
-    """How fresh a bucket of models and its index are; where the index is being filled, the page when that is done."""
+    """The list of all, or how fresh one bucket and its index are; where the index is being filled, the page when that is done."""
+    while not bucket:
+        yield [
+            render("storage/_models_row.html", id=row.row_id, models=row, readers=READ_MODELS_BUCKET) for row in await list_models(store)
+        ]
+        await asyncio.sleep(BUCKET_SECONDS)
     while True:
         found, index = await get_models(store, bucket), await index_of(store, bucket)
         page = ModelsPage(models=found, form=BLANK, position=index.position, is_filled=index.is_filled, types={})

@@ -11,7 +11,7 @@ from apps.accounts.rights import permission_required
 from apps.connection import ask
 from apps.persistence.errors import InvalidInput
 from apps.persistence.queries import IndexStrategy
-from apps.persistence.read_models import SortDirection
+from apps.persistence.read_models import READ_MODELS_BUCKET, SortDirection
 
 from . import asked
 from .model import read_model
@@ -32,7 +32,7 @@ _CHOICES = {
 @permission_required("storage.view")
 def index(request: HttpRequest) -> HttpResponse:
     """Every bucket of models."""
-    return render(request, "storage/models.html", {"listing": ask(list_models)})
+    return render(request, "storage/models.html", {"listing": ask(list_models), "readers": READ_MODELS_BUCKET})
 
 
 @require_safe

@@ -40,3 +40,12 @@ def test_model_leads_to_the_events_that_made_it(worker: Worker, home: Home, view
     assert f'href="/aggregates/sales.order/{key.removeprefix("order.")}/"' in html
     assert re.search(r'href="/streams/CIM-EVENTS/\d+/">created</a>', html)
     assert "order-summary at" in wait_for(viewer, address, "order-summary at")
+
+
+def test_status_that_a_worker_wrote_for_readers_is_shown_with_its_history(worker: Worker, home: Home, viewer: Visitor) -> None:
+    wait_for(viewer, "/storage/models/", "events behind")
+
+    text = read(viewer, "/storage/kv/cim-read-models/key?key=discount-audit.projection_status")
+
+    assert 'kind "failed"' in text
+    assert "nobody may give more than 50 %" in text

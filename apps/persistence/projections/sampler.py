@@ -12,6 +12,7 @@ from ..store import Connection, ensure_bucket, kv_put, kv_put_batch, list_stream
 from .definition import ProjectionDefinition
 from .facts import Facts, gather_facts
 from .samples import SAMPLES_BUCKET, TIERS, Point, Series, read_series, sample_key
+from .stored_status import StatusWriter
 from .stream_samples import STREAM_SAMPLE_SECONDS, STREAMS_KEY, StreamSamples, read_stream_samples
 from .supervisor import HoldLease
 
@@ -30,6 +31,7 @@ class Sampler:
         self._definitions = definitions
         self._series: dict[str, Series] = {}
         self._streams = StreamSamples()
+        self._statuses = StatusWriter(connection)
 
     async def open(self) -> None:
         """Read what is there already, creating the bucket if it is not."""
@@ -39,11 +41,14 @@ class Sampler:
             found = await read_series(self._connection, names, tier.name)
             self._series |= {sample_key(name, tier.name): found.get(name) or Series(tier) for name in names}
         self._streams = await read_stream_samples(self._connection)
+        await self._statuses.open(names)
 
     async def sample_projections(self) -> None:
-        """One more point for every projection that has run."""
+        """One more point for every projection that has run, and its status for readers where that has changed."""
         changed: dict[str, bytes | None] = {}
-        for facts in await gather_facts(self._connection, self._definitions, with_next=False):
+        all_facts = await gather_facts(self._connection, self._definitions, with_next=False)
+        await self._statuses.write(all_facts)
+        for facts in all_facts:
             point = _point(facts)
             if point is None:
                 continue

@@ -8,6 +8,15 @@ from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_
 from .options import Filter, Op, Pagination, QueryBuilder, QueryOptions, QueryResult, Sort, SortDirection, TimeRange, check_field
 from .ordering import field_of, is_comparable, order_key
 from .selection import Selection
+from .status import (
+    ModelsStatus,
+    StatusKind,
+    find_projection_status,
+    list_projection_statuses,
+    projection_status_history,
+    status_of,
+    update_projection_status,
+)
 from .store import READ_MODELS_BUCKET, ReadModelStore, ReadModelStoreBuilder
 from .watch import BucketWatch, Listener, watching
 
@@ -20,6 +29,7 @@ __all__ = [
     "MemoryReadModelStore",
     "Model",
     "ModelSchema",
+    "ModelsStatus",
     "NearCache",
     "Op",
     "Pagination",
@@ -33,15 +43,21 @@ __all__ = [
     "Selection",
     "Sort",
     "SortDirection",
+    "StatusKind",
     "StoredModel",
     "TimeRange",
     "check_field",
     "field_of",
+    "find_projection_status",
     "is_comparable",
     "is_model_key",
     "key_pages",
+    "list_projection_statuses",
     "open_near_cache",
     "order_key",
     "parse_entry",
+    "projection_status_history",
+    "status_of",
+    "update_projection_status",
     "watching",
 ]
