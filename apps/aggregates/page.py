@@ -136,6 +136,17 @@ class AggregatePage:
         return self.window.last + 1 if self.window.last < self.head else None
 
     @property
+    def too_large(self) -> str:
+        """How the aggregate is larger than its type wants it; empty where it is not."""
+        definition = self.definition
+        if definition is None:
+            return ""
+        size = self.state.found.state_bytes if self.state.found else 0
+        found = [f"{self.head:,} events, above {definition.large_events:,}"] if self.head > definition.large_events else []
+        found += [f"a state of {size:,} bytes, above {definition.large_state_bytes:,}"] if size > definition.large_state_bytes else []
+        return " and ".join(found)
+
+    @property
     def broken_before(self) -> Fault | None:
         """The first fault that the state shown rests on."""
         return self.chain.breaks_before(self.selected)

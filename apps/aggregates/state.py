@@ -36,9 +36,10 @@ class CannotFold(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """How a state was come by. `unusable` are the snapshots that were left aside."""
+    """How a state was come by, and its size. `unusable` are the snapshots that were left aside."""
 
     state_cid: Cid
+    state_bytes: int
     snapshot_version: int | None
     events_read: int
     unusable: tuple[Unusable, ...]
@@ -136,4 +137,11 @@ async def _apply(store: Store, definition: AggregateDefinition, ref: AggregateRe
 
 
 def _how(found: StateAt, state: State, events_read: int) -> Found:
-    return Found(state_cid=cid_of(encode(state)), snapshot_version=found.snapshot_version, events_read=events_read, unusable=found.unusable)
+    block = encode(state)
+    return Found(
+        state_cid=cid_of(block),
+        state_bytes=len(block),
+        snapshot_version=found.snapshot_version,
+        events_read=events_read,
+        unusable=found.unusable,
+    )

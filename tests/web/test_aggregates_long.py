@@ -95,3 +95,9 @@ def test_a_snapshot_at_the_very_version_shows_the_state_alone(viewer: Visitor, l
 
     assert "From the snapshot at v12,000 and 0 events folded." in text
     assert "compare with v11,999" in text
+
+
+def test_the_page_warns_of_an_aggregate_with_more_events_than_its_type_wants(viewer: Visitor, long: Home) -> None:
+    text = words(page(viewer, LONG_PAGE))
+
+    assert "A large aggregate: 20,000 events, above 10,000. Each command loads all of it." in text

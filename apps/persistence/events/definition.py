@@ -23,6 +23,7 @@ class AggregateDefinition:
     `apply` is pure: it gets the state so far and one event, and returns the next state without changing its input. States hold what
     DAG-CBOR can: None, bool, int, float, str, bytes, Cid, lists and dicts with string keys. `summarise` says an event in a few words.
     `snapshots` says when one is due; without it they are taken only when somebody asks.
+    From `large_events` events or `large_state_bytes` of state on, an aggregate counts as large, and its page warns.
     With `encryption` the payloads of its events are sealed, each aggregate's by its own key; of such types no state is kept anywhere.
     """
 
@@ -36,6 +37,8 @@ class AggregateDefinition:
     demo: bool = False
     snapshots: SnapshotPolicy | None = None
     encryption: Algorithm | None = None
+    large_events: int = 10_000
+    large_state_bytes: int = 256 * 1024
 
     def __post_init__(self) -> None:
         check_token(self.context, "a context")

@@ -1,5 +1,6 @@
 """This package is the event store behind one small protocol: on JetStream, and in memory for the unit tests of programs that use it."""
 
+from .batcher import EventBatcher
 from .cache import EventCache
 from .checking import ChainBroken, OnRead, find_break
 from .jetstream import JetStreamEventStore
@@ -12,6 +13,7 @@ __all__ = [
     "Behind",
     "Caused",
     "ChainBroken",
+    "EventBatcher",
     "EventCache",
     "EventFilter",
     "EventStore",

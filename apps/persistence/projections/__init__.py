@@ -1,5 +1,6 @@
 """This package is projections: events folded into read models, exactly once, by one worker at a time; their lag, and building anew."""
 
+from .cached import CachedProjection
 from .compare import compare_builds, keep_comparison
 from .control import (
     RECORDS_BUCKET,
@@ -48,6 +49,7 @@ __all__ = [
     "RECORDS_BUCKET",
     "Beginning",
     "Build",
+    "CachedProjection",
     "Comparison",
     "Crew",
     "EventRefused",
