@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,9 @@ from apps.persistence.chain import verify_stream
 from apps.persistence.errors import MigrationFailed, ServerRefused, StreamClosed, VersionConflict
 from apps.persistence.events import AggregateRef, Event, NewEvent, StoredEvent
 from apps.persistence.evolution.manifest import find_manifest, manifest_ref
-from apps.persistence.store import Outgoing, Store, append, get_stream, head_of, load, open_store, store_message
+from apps.persistence.log import TiledTree
+from apps.persistence.log.reading import read_leaves
+from apps.persistence.store import Layout, Outgoing, Store, append, get_stream, head_of, load, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .baskets import BASKET_REF, added
@@ -75,11 +78,19 @@ async def test_manifest_is_first_and_says_what_the_generation_was_made_of(filled
         "first_sequence": 1,
         "last_sequence": 7,
         "aggregates": 2,
-        "log_root": None,
+        "log_root": b64encode(await root_of(filled, old.stream)).decode(),
     }
     assert Event.from_block(last.data).type == "completed"
     assert manifest is not None
     assert (manifest.migration, manifest.completed_at) == ("tidy", last.sequence)
+
+
+async def root_of(store: Store, stream: str) -> bytes:
+    """The root of a stream's log, by its leaves one after the other."""
+    tree = TiledTree()
+    async for leaves in read_leaves(store.connection, stream, after=0, last=7):
+        tree.append(leaves)
+    return tree.root()
 
 
 async def test_first_event_of_each_aggregate_links_to_its_old_head(filled: Store) -> None:
@@ -209,3 +220,11 @@ async def test_after_a_roll_back_it_can_be_done_again_into_another_generation(fi
 
     assert filled.layout.stream == f"{old.stream}-3"
     assert await items_of(filled) == ["put tea", "put cup", "put spoon", "removed tea", "put milk"]
+
+
+async def test_streams_whose_layout_can_have_no_other_generation_say_so(filled: Store) -> None:
+    flat = Layout(stream="FLAT", root="flat.events", kind="flat")
+
+    assert await change_of(filled, layout=flat).validate(work_of(filled)) == (
+        "FLAT has no generations: only a versioned layout for aggregates of any type can have another one.",
+    )

@@ -36,7 +36,8 @@ class Manifest:
 
     `messages` is how many that stream held when everything was copied; before, how many when the copy began.
     `completed_at` is the sequence, in the new generation, of the event that says that everything was copied; None before. `log_root` is
-    that of the old stream's Merkle log where there is one. `archived` is what it begins behind, None where everything was copied.
+    that of the old stream's Merkle log when the copy began, None where an older version began it. `archived` is what it begins behind,
+    None where everything was copied.
     """
 
     migration: str
@@ -116,7 +117,7 @@ def _described(found: Survey) -> dict[str, Value]:
         "last_sequence": found.last_sequence,
         "aggregates": len(found.heads),
         "heads": found.digest,
-        "log_root": None,
+        "log_root": found.log_root,
     }
 
 

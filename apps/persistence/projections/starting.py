@@ -54,6 +54,8 @@ async def find_beginning(store: Store, definition: ProjectionDefinition) -> Begi
         layout = store.declared  # a restored archive, which may itself begin behind one
     elif layout is None or not layout.is_chained or layout.generation == 1:
         return None
+    if layout.kind != "versioned":
+        return None
     message = await get_last(store.connection, layout.stream, layout.pattern_of(event=OPENING), leader=True)
     if message is None:
         return None
