@@ -223,8 +223,8 @@ async def test_after_a_roll_back_it_can_be_done_again_into_another_generation(fi
 
 
 async def test_streams_whose_layout_can_have_no_other_generation_say_so(filled: Store) -> None:
-    flat = Layout(stream="FLAT", root="flat.events", kind="flat")
+    of_one_type = Layout(stream="BASKETS", root="one.events", context="shop", aggregate="basket")
 
-    assert await change_of(filled, layout=flat).validate(work_of(filled)) == (
-        "FLAT has no generations: only a versioned layout for aggregates of any type can have another one.",
+    assert await change_of(filled, layout=of_one_type).validate(work_of(filled)) == (
+        "BASKETS has no generations: only a layout for aggregates of any type can have another one.",
     )

@@ -67,8 +67,8 @@ class StreamChange:
         """Whether the stream is there and nobody else is copying it."""
         if self.layout.name == CONSOLE.stream or not self.layout.is_chained:
             return (f"{self.layout.stream} cannot be migrated: the console's own events and foreign streams stay as they are.",)
-        if self.layout.kind != "versioned" or self.layout.aggregate is not None:
-            return (f"{self.layout.stream} has no generations: only a versioned layout for aggregates of any type can have another one.",)
+        if self.layout.aggregate is not None:
+            return (f"{self.layout.stream} has no generations: only a layout for aggregates of any type can have another one.",)
         record = await read_generations(work.store.connection, self.layout.name)
         if record.filling is not None and record.run != work.run:
             return (f"Run {record.run} is copying {self.layout.name}; wait for it, or cancel it.",)
