@@ -12,7 +12,7 @@ from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
 from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
 from .fulfilment import FULFILMENT, PAYMENT, decide_payment
-from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS
+from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS, ORDER_QUERIES
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
 from .sagas import SagaProcess, aggregate_of, handler_of_saga
@@ -32,6 +32,7 @@ DOMAIN = Domain(
         **{commands.definition.key: commands for commands in COMPANY},
     },
     processes=(SagaProcess(saga=FULFILMENT),),
+    queries={ORDER.key: ORDER_QUERIES},
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),
     migrations=(NEWEST_SCHEMAS,),

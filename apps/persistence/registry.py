@@ -34,6 +34,29 @@ class Command:
     correlation: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is asked of the read models of one aggregate type; `correlation` is for whom the result is published."""
+
+    id: str
+    context: str
+    type: str
+    name: str
+    parameters: dict[str, Value]
+    actor: str
+    correlation: str
+
+
+class QueryHandler(Protocol):
+    """All queries about one aggregate type."""
+
+    def check(self, query: Query) -> None:
+        """Raises InvalidInput with the reason where there will be no result."""
+
+    async def answer(self, store: Store, query: Query) -> Value:
+        """The result, from projections. Raises PersistenceError with the reason where there is none."""
+
+
 CommandHandler = Callable[[Store, Command], Awaitable[None]]
 """Appends the events that the command causes. Raises InvalidInput or InvalidState to refuse it for good, Unavailable to be called again."""
 
@@ -51,7 +74,7 @@ class Process(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """Everything one package brings. `commands` maps `(context, aggregate type)` to the handler of all its commands.
+    """Everything one package brings. `commands` and `queries` map `(context, aggregate type)` to the handler of all of them.
 
     `title` names it to people; `is_demo` marks all that it brings as demo data. `layouts` are further streams of its own. `routers` are
     carried out by the workers, and `streams` made by them where they are missing. `permissions` say by a user's name who may publish and
@@ -64,6 +87,7 @@ class Domain:
     projections: Sequence[ProjectionDefinition] = ()
     upcasters: Sequence[Upcaster] = ()
     commands: dict[tuple[str, str], CommandHandler] = field(default_factory=dict)
+    queries: dict[tuple[str, str], QueryHandler] = field(default_factory=dict)
     layouts: Sequence[Layout] = ()
     migrations: Sequence[Migration] = ()
     processes: Sequence[Process] = ()
@@ -100,22 +124,12 @@ class Registry:
         self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
         self.projections: dict[str, ProjectionDefinition] = {}
         self.commands: dict[tuple[str, str], CommandHandler] = {}
+        self.queries: dict[tuple[str, str], QueryHandler] = {}
         self.routers: dict[str, RouterDefinition] = {}
         self.permissions: dict[str, Permissions] = {}
         self.streams: dict[str, EventStreamConfig] = {}
         for domain in self.domains:
-            for definition in domain.aggregates:
-                _add(self.aggregates, definition.key, definition, domain)
-            for projection in domain.projections:
-                _add(self.projections, projection.name, projection, domain)
-            for key, handler in domain.commands.items():
-                _add(self.commands, key, handler, domain)
-            for router in domain.routers:
-                _add(self.routers, router.name, router, domain)
-            for stream in domain.streams:
-                _add(self.streams, stream.name, stream, domain)
-            for user, permissions in domain.permissions.items():
-                _add(self.permissions, user, permissions, domain)
+            self._declare(domain)
         _check_ways(self.routers.values())
         self.migrations = {domain.name: check_migrations(domain.name, domain.migrations) for domain in self.domains if domain.migrations}
         encrypted = {key: definition.encryption for key, definition in self.aggregates.items() if definition.encryption is not None}
@@ -134,6 +148,22 @@ class Registry:
             return self.streams[name]
         layout = find_layout((layout for layout in self.layouts if layout.takes_events), name)
         return EventStreamConfig.of(layout) if layout else None
+
+    def _declare(self, domain: Domain) -> None:
+        for definition in domain.aggregates:
+            _add(self.aggregates, definition.key, definition, domain)
+        for projection in domain.projections:
+            _add(self.projections, projection.name, projection, domain)
+        for key, handler in domain.commands.items():
+            _add(self.commands, key, handler, domain)
+        for key, answers in domain.queries.items():
+            _add(self.queries, key, answers, domain)
+        for router in domain.routers:
+            _add(self.routers, router.name, router, domain)
+        for stream in domain.streams:
+            _add(self.streams, stream.name, stream, domain)
+        for user, permissions in domain.permissions.items():
+            _add(self.permissions, user, permissions, domain)
 
 
 def load_domains(names: Iterable[str], *, builtin: Sequence[Domain] = (), keys: KeyStore | None = None) -> Registry:

@@ -16,6 +16,7 @@ from .registry import Registry
 from .routing.users import tell_own_user
 from .store import Store, chained_generations, ensure_declared, ensure_home
 from .transfer import ensure_files
+from .work.answering import answer_queries
 from .work.commands import consume_commands
 from .work.engine import CLAIM_SECONDS, Engine
 from .work.heartbeat import beating, this_worker
@@ -62,6 +63,7 @@ async def work(
     async with beating(store.connection, worker, engine.doing), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(consume_commands(informed, registry, stop), name="commands"),
+            group.create_task(answer_queries(informed, registry), name="queries"),
             group.create_task(engine.work(stop), name="runs"),
             group.create_task(engine.parts.work(stop), name="parts of runs"),
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),

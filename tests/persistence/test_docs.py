@@ -69,10 +69,11 @@ async def test_answer_other_than_the_promised_one_is_noticed() -> None:
 
 
 @pytest.fixture
-def acme() -> Domain:
+def acme(monkeypatch: pytest.MonkeyPatch) -> Domain:
     """The domain that CONTRIBUTING.md gives in full."""
     (text,) = [block for block in pages.blocks(CONTRIBUTING, "python") if "DOMAIN = Domain(" in block]
     module = types.ModuleType("acme.domain")
+    monkeypatch.setitem(sys.modules, "acme.domain", module)
     exec(compile(text, CONTRIBUTING, "exec"), module.__dict__)
     domain: Domain = module.DOMAIN
     return domain
@@ -100,6 +101,15 @@ async def test_domain_in_the_contributing_page_works_as_it_stands(acme: Domain, 
     assert state.state == {"reader": "Ada"}
     assert model is not None
     assert decode(model.value)["model"] == {"loans": 1}  # type: ignore[index,call-overload]
+
+
+def test_aggregate_test_in_the_contributing_page_passes(acme: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = [block for block in pages.blocks(CONTRIBUTING, "python") if "cqrs.testing" in block]
+    monkeypatch.setitem(sys.modules, "acme", types.ModuleType("acme"))
+    scenario = types.ModuleType("test_book")
+    exec(compile(text, CONTRIBUTING, "exec"), scenario.__dict__)
+
+    scenario.test_book_is_lent_to_one_reader_at_a_time()
 
 
 def test_operation_in_the_contributing_page_declares_its_form(monkeypatch: pytest.MonkeyPatch) -> None:

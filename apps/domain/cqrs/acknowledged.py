@@ -74,13 +74,13 @@ def read_ack(command_id: str, data: bytes) -> CommandAck:
 async def once(store: Store, command: Command, handler: CommandHandler) -> None:
     """Carry out a command unless it was answered, and note the answer. A conflict is tried again, a bounded number of times.
 
-    Raises InvalidInput with the reason of the answer where it is a refusal, Unavailable where the command must come again.
+    Raises InvalidState with the reason of the answer where it is a refusal, Unavailable where the command must come again.
     """
     answer = await find_ack(store.connection, command.id)
     if answer is None:
         answer = await _note(store.connection, await _carried_out(store, command, handler))
     if isinstance(answer, Rejected):
-        raise InvalidInput(answer.reason)
+        raise InvalidState(answer.reason)
 
 
 async def _carried_out(store: Store, command: Command, handler: CommandHandler) -> CommandAck:
@@ -92,10 +92,8 @@ async def _carried_out(store: Store, command: Command, handler: CommandHandler) 
             await asyncio.sleep(uniform(0, min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt)))
         except (InvalidInput, EncodingError) as error:
             return Rejected(command_id=command.id, reason=str(error))
-    reason = InvalidState(
-        f"{command.aggregate} was changed by others {TRIES_AFTER_CONFLICT} times while this was decided; look at it and send it again."
-    )
-    return Rejected(command_id=command.id, reason=str(reason))
+    reason = f"{command.aggregate} was changed by others {TRIES_AFTER_CONFLICT} times while this was decided; look at it and send it again."
+    return Rejected(command_id=command.id, reason=reason)
 
 
 async def _note(connection: Connection, answer: CommandAck) -> CommandAck:

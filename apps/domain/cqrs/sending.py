@@ -18,6 +18,7 @@ from apps.persistence.work.heartbeat import list_workers
 
 from .acknowledged import CommandAck, ack_subject, find_ack, read_ack
 from .commands import name_of
+from .identity import CorrelationId
 from .payload import to_payload
 
 ANSWER_SECONDS = 10.0
@@ -31,7 +32,9 @@ class Unanswered(Unavailable):
         self.command_id = command_id
 
 
-def new_command(declared: Any, to: AggregateRef, *, actor: str, name: str = "", command_id: str = "", correlation: str = "") -> Command:
+def new_command(
+    declared: Any, to: AggregateRef, *, actor: str, name: str = "", command_id: str = "", correlation: CorrelationId | None = None
+) -> Command:
     """The command that a declared dataclass stands for, with ids of its own where none are given."""
     command_id = command_id or new_id()
     return Command(
@@ -40,7 +43,7 @@ def new_command(declared: Any, to: AggregateRef, *, actor: str, name: str = "", 
         name=name or name_of(type(declared)),
         payload=to_payload(declared),
         actor=actor,
-        correlation=correlation or command_id,
+        correlation=correlation.text if correlation else command_id,
     )
 
 

