@@ -54,7 +54,7 @@ class Keeper:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                async with open_store(self.settings) as store:
+                async with open_store(self.settings, makes_consumers=False) as store:
                     self._opened(store)
                     pause = FIRST_PAUSE_SECONDS
                     await self._closed.wait()

@@ -19,8 +19,10 @@ from apps.persistence.store import (
     list_consumers,
     load,
     messages_of,
+    open_store,
     store_message,
 )
+from apps.persistence.store.embedded import EmbeddedServer
 from tests.persistence.conftest import AppendOrders, fresh_layout
 
 
@@ -81,11 +83,45 @@ async def test_an_aggregate_at_a_time_is_what_the_server_held_then(store: Store,
     assert found.head.version == 3
 
 
-async def test_loading_makes_no_consumer(store: Store, order: AggregateRef, append_items: AppendOrders) -> None:
-    await append_items(1200)
-    await load(store, order)
+async def consumers_made(store: Store, order: AggregateRef) -> int:
+    """How many consumers loading the order asked for."""
+    made: list[str] = []
+    advisories = f"$JS.EVENT.ADVISORY.CONSUMER.CREATED.{store.layout.stream}.>"
+    async with store.connection.subscribe(advisories, lambda message: made.append(message.subject)):
+        await load(store, order)
+        await store.connection.round_trip_ms()
+    return len(made)
 
+
+async def test_loading_makes_no_consumer_up_to_a_thousand_events(store: Store, order: AggregateRef, append_items: AppendOrders) -> None:
+    await append_items(1000)
+
+    assert await consumers_made(store, order) == 0
+
+
+async def test_consumer_that_reads_a_long_history_is_gone_afterwards(store: Store, order: AggregateRef, append_items: AppendOrders) -> None:
+    await append_items(1200)
+
+    assert await consumers_made(store, order) == 1
     assert await list_consumers(store.connection, store.layout.stream) == []
+
+
+async def test_store_that_makes_no_consumers_loads_a_long_history_by_versions(
+    store: Store, order: AggregateRef, append_items: AppendOrders
+) -> None:
+    await append_items(2500)
+    calm = replace(store, makes_consumers=False)
+
+    assert await consumers_made(calm, order) == 0
+    assert (await load(calm, order)).events == (await load(store, order)).events
+
+
+async def test_user_that_may_make_no_consumers_loads_a_long_history_all_the_same(
+    nats_server: EmbeddedServer, store: Store, order: AggregateRef, append_items: AppendOrders
+) -> None:
+    await append_items(1200)
+    async with open_store(nats_server.settings("web"), layout=store.layout, layouts=[store.layout]) as web:
+        assert len((await load(web, order)).events) == 1200
 
 
 async def test_a_stream_without_direct_get_is_read_through_its_leader(

@@ -23,12 +23,16 @@ _ALREADY_THERE = 10058
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """What every function of this package is given. `layouts` are all that are declared; `declared` is the one in use."""
+    """What every function of this package is given. `layouts` are all that are declared; `declared` is the one in use.
+
+    `makes_consumers`: a long history may be read by a consumer that lives as long as that takes.
+    """
 
     connection: Connection
     declared: Layout = EVENTS
     layouts: tuple[Layout, ...] = (EVENTS, CONSOLE)
     upcasters: Upcasters = field(default_factory=Upcasters)
+    makes_consumers: bool = True
 
     @property
     def layout(self) -> Layout:
@@ -66,10 +70,17 @@ async def open_store(
     layout: Layout = EVENTS,
     layouts: Sequence[Layout] = (EVENTS, CONSOLE),
     upcasters: Upcasters | None = None,
+    makes_consumers: bool = True,
 ) -> AsyncIterator[Store]:
     """Connect and hand out a store for as long as the block lasts. Creates nothing. Raises as `open_connection`."""
     async with open_connection(settings) as connection, following(connection):
-        yield Store(connection=connection, declared=layout, layouts=tuple(layouts), upcasters=upcasters or Upcasters())
+        yield Store(
+            connection=connection,
+            declared=layout,
+            layouts=tuple(layouts),
+            upcasters=upcasters or Upcasters(),
+            makes_consumers=makes_consumers,
+        )
 
 
 async def ensure_event_stream(connection: Connection, layout: Layout, *, replicas: int = 1) -> StreamInfo:
