@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from apps.display.differences import Lines, show
 from apps.persistence.encoding import Cid, cid_of, decode
 from apps.persistence.errors import EncodingError
-from apps.persistence.events import Event
+from apps.persistence.events import AggregateDefinition, Event
 from apps.persistence.store import Message, Store
 
+from .glance import linked
 from .timeline import Entry, EventRow, Reading, read_event
 from .window import Slot
 
@@ -62,12 +63,13 @@ class EventDetail:
         return max(0, self.size - _HEX_LIMIT)
 
 
-def describe_event(store: Store, slot: Slot, entries: Sequence[Entry]) -> EventDetail:
+def describe_event(store: Store, slot: Slot, entries: Sequence[Entry], definition: AggregateDefinition | None) -> EventDetail:
     """What the panel says about the event in `slot`, which is one of `entries`."""
     message, reading = slot.message, read_event(store, slot.message)
     cid, claimed = cid_of(message.data), message.headers.get("Nats-Msg-Id", "")
     correlation = reading.event.correlation if reading.event else None
     content = _content(message.data, reading)
+    shown = linked(content, definition) if content else None
     return EventDetail(
         version=slot.version,
         message=message,
@@ -77,8 +79,8 @@ def describe_event(store: Store, slot: Slot, entries: Sequence[Entry]) -> EventD
         is_closed=reading.is_closed,
         schema=reading.schema,
         claimed=claimed if claimed.startswith("bafyr4i") and claimed != str(cid) else "",
-        content=content,
-        text="" if content else message.data[:_TEXT_LIMIT].decode("utf-8", "replace"),
+        content=shown,
+        text="" if shown else message.data[:_TEXT_LIMIT].decode("utf-8", "replace"),
         same_story=sum(1 for entry in entries if isinstance(entry, EventRow) and entry.correlation == correlation),
     )
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from apps.domain.cqrs import DeclaredCommand
 from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.errors import InvalidInput, StreamNotFound
-from apps.persistence.events import AggregateRef
-from apps.persistence.projections.builtin import AggregateEntry, page_aggregates, recent_aggregates
+from apps.persistence.events import AggregateDefinition, AggregateRef
+from apps.persistence.projections.builtin import AggregateEntry, find_newest_states, page_aggregates, recent_aggregates
 from apps.persistence.store import EVENTS, Layout, Message, Store, get_last, subjects_matching
 from apps.persistence.subjects import check_token, is_token
 from apps.registry import informed, is_serving_events, layout_for, registry
 
 from .address import address_of
 from .directory import SUBJECTS_READ, DirectoryState, aggregates_pattern, read_directory_state
+from .glance import Glance, glance_of
 from .offers import commands_for
 
 ROWS = 50
@@ -51,11 +52,14 @@ class Row:
     changed: datetime | None = None
     created: datetime | None = None
     head: Cid | None = None
+    glance: Glance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeListing:
     """`source` says where the rows come from, `policy` when snapshots are due, if that is declared.
+
+    `has_glance`: the domain says how its aggregates are called, or where they stand.
 
     `total` counts those that begin with the prefix, None where it is not counted.
 
@@ -75,6 +79,7 @@ class TypeListing:
     after: str | None = None
     before: int | None = None
     policy: str = ""
+    has_glance: bool = False
 
     @property
     def creations(self) -> tuple[DeclaredCommand, ...]:
@@ -121,13 +126,24 @@ async def read_listing(store: Store, query: TypeQuery) -> TypeListing:
         is_demo=layout.demo or bool(definition and definition.demo),
         source="directory" if has_directory else "subjects",
         directory=directory,
-        rows=found.rows,
+        rows=await _with_glances(store, definition, query, found.rows) if has_directory else found.rows,
         total=found.total,
         is_at_least=found.is_at_least,
         after=found.after,
         before=found.before,
         policy=str(definition.snapshots) if definition and definition.snapshots else "",
+        has_glance=has_directory and definition is not None and bool(definition.status or definition.label),
     )
+
+
+async def _with_glances(store: Store, definition: AggregateDefinition | None, query: TypeQuery, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows with what their newest states say, as far as those were folded."""
+    if definition is None or not (definition.status or definition.label):
+        return rows
+    refs = [AggregateRef(query.context, query.type, row.id) for row in rows if row.address]
+    states = await find_newest_states(store.connection, definition, refs)
+    found = {ref.id: glance_of(definition, newest.state) for ref, newest in states.items()}
+    return tuple(replace(row, glance=found.get(row.id)) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

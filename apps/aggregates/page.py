@@ -210,7 +210,7 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
         entries=entries,
         chain=chain,
         verdict=verdict,
-        detail=describe_event(store, slot, entries) if slot else None,
+        detail=describe_event(store, slot, entries, definition) if slot else None,
         state=await read_state(store, definition, window, kept, may_take_long=asked.folds),
         kept=kept,
         comparison=await _compare(store, definition, asked, kept),

@@ -15,6 +15,7 @@ from apps.persistence.events.diff import Change, diff_states
 from apps.persistence.snapshots import Kept, StateAt, Unusable, state_at
 from apps.persistence.store import Store, decode_event
 
+from .glance import Glance, glance_of, linked
 from .timeline import name_error
 from .window import Slot, Window
 
@@ -58,6 +59,7 @@ class StatePane:
     found: Found | None = None
     compared_with: int | None = None
     changes: tuple[Change, ...] = ()
+    glance: Glance | None = None
     to_read: int = 0
     reason: str = ""
 
@@ -109,7 +111,13 @@ async def folded(definition: AggregateDefinition, folding: Awaitable[_T]) -> _T:
 async def _alone(store: Store, definition: AggregateDefinition, window: Window, version: int) -> StatePane:
     """The state without what its event changed: a snapshot at this very version says nothing of the one before."""
     found = await folded(definition, state_at(store, definition, window.ref, version=version, known=window.messages))
-    return StatePane(kind="shown", version=version, lines=show(found.state), found=_how(found, found.state, found.events_read))
+    return StatePane(
+        kind="shown",
+        version=version,
+        lines=linked(show(found.state), definition),
+        found=_how(found, found.state, found.events_read),
+        glance=glance_of(definition, found.state),
+    )
 
 
 async def _beside_the_one_before(store: Store, definition: AggregateDefinition, window: Window, slot: Slot) -> StatePane:
@@ -120,10 +128,11 @@ async def _beside_the_one_before(store: Store, definition: AggregateDefinition, 
     return StatePane(
         kind="shown",
         version=slot.version,
-        lines=compare(before.state, after),
+        lines=linked(compare(before.state, after), definition),
         found=_how(before, after, before.events_read + 1),
         compared_with=slot.version - 1,
         changes=tuple(diff_states(before.state, after)),
+        glance=glance_of(definition, after),
     )
 
 

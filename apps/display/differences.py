@@ -21,7 +21,7 @@ Sign = Literal["", "+", "-"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line. `sign` says on which side it stands alone; `word` says once for each change what it is."""
+    """One line. `sign` says on which side it stands alone; `word` says once for each change what it is. `link` is where its value leads."""
 
     depth: int
     key: str
@@ -29,6 +29,7 @@ class Line:
     tail: str = ""
     sign: Sign = ""
     word: str = ""
+    link: str = ""
 
     @property
     def indent(self) -> str:

@@ -114,6 +114,7 @@ AGENT = AggregateKind(
     id=AgentId,
     title="Agent",
     machine=AGENT_MACHINE,
+    label=("metadata", "name"),
     empty={"capabilities": [], "permissions": [], "tools": {}, "config": None, "config_version": None, "suspended_because": None},
     events=(
         DEPLOYED, ACTIVATED, SUSPENDED, WENT_OFFLINE, DECOMMISSIONED, CAPABILITIES_ADDED, CAPABILITIES_REMOVED, PERMISSIONS_GRANTED,

@@ -23,7 +23,7 @@ from ..cqrs import CommandSet, command
 from ..machine import StateMachine
 from .changes import Change, becomes_nothing
 from .ids import EntityId
-from .records import Record, fields_of, read_record, written
+from .records import Record, fields_of, ids_in, read_record, written
 
 P = TypeVar("P", bound=Record)
 C = TypeVar("C", bound=Record)
@@ -95,13 +95,17 @@ class CommandKind(Generic[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregateKind:
-    """Everything there is to know of a kind of aggregates. `empty` is what its state holds before its first event fills it."""
+    """Everything there is to know of a kind of aggregates. `empty` is what its state holds before its first event fills it.
+
+    `label` is the way to the field of its state that says to people which one it is.
+    """
 
     id: type[EntityId]
     title: str
     machine: StateMachine[Any]
     events: Sequence[EventKind[Any]]
     commands: Sequence[CommandKind[Any]]
+    label: tuple[str, ...]
     empty: Mapping[str, Value] = field(default_factory=dict)
 
     @property
@@ -135,6 +139,9 @@ class AggregateKind:
             summarise=_summarise(self),
             demo=True,
             snapshots=SnapshotPolicy(every_events=100),
+            status="status",
+            label=self.label,
+            references=_references(self),
         )
 
     def command_set(self, definition: AggregateDefinition) -> CommandSet:
@@ -159,6 +166,13 @@ class AggregateKind:
 def short_name(name: str, aggregate: str) -> str:
     """`SubmitPolicyForApproval` of the policy is `submit_for_approval`."""
     return "_".join(word for word in (found.lower() for found in _WORDS.findall(name)) if word != aggregate)
+
+
+def _references(kind: AggregateKind) -> dict[str, tuple[str, str]]:
+    """The fields of events and commands that hold ids, by their names."""
+    records = (*(event.payload for event in kind.events), *(asked.payload for asked in kind.commands))
+    named = [pair for record in records for pair in ids_in(record)]
+    return {name: (id.context, id.type) for name, id in named}
 
 
 def issued_at(command: Command) -> datetime:

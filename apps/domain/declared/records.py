@@ -7,7 +7,7 @@ kind (`tuple[X, ...]`), or named ones (`Mapping[str, X]`); `X | None` may be lef
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -59,6 +59,16 @@ def fields_of(kind: type[Any]) -> tuple[FieldOf, ...]:
 def _fields_of(kind: Any) -> tuple[FieldOf, ...]:
     hints = get_type_hints(kind)
     return tuple(FieldOf(field.name, _without_none(hints[field.name]), _is_required(field)) for field in dataclasses.fields(kind))
+
+
+def ids_in(kind: type[Record]) -> Iterator[tuple[str, type[EntityId]]]:
+    """The names of all fields of a record, and of the records in it, that hold typed ids."""
+    for field in fields_of(kind):
+        inner = get_args(field.kind)[-2 if get_origin(field.kind) is tuple else -1] if get_args(field.kind) else field.kind
+        if isinstance(inner, type) and issubclass(inner, EntityId):
+            yield field.name, inner
+        elif isinstance(inner, type) and issubclass(inner, Record):
+            yield from ids_in(inner)
 
 
 def read_record(kind: type[R], value: Value, *, what: str = "The command", where: str = "", tolerant: bool = False) -> R:

@@ -120,6 +120,7 @@ DOCUMENT = AggregateKind(
     id=DocumentId,
     title="Document",
     machine=DOCUMENT_MACHINE,
+    label=("info", "title"),
     empty={"classification": None, "ownership": None, "access_control": None, "processing": None, "relationships": []},
     events=(
         UPLOADED, CLASSIFIED, OWNED, ACCESS_SET, STATUS_SET, PROCESSED, RELATIONSHIP_ADDED, RELATIONSHIP_REMOVED, VERSION_CREATED, ARCHIVED,

@@ -126,6 +126,7 @@ LOCATION = AggregateKind(
     id=LocationId,
     title="Location",
     machine=LOCATION_MACHINE,
+    label=("name",),
     empty={"parent_id": None, "metadata": {}},
     events=(DEFINED, PARENT_SET, PARENT_REMOVED, METADATA_ADDED, ARCHIVED),
     commands=(

@@ -21,6 +21,7 @@ ORGANIZATION = AggregateKind(
     id=OrganizationId,
     title="Organization",
     machine=ORGANIZATION_MACHINE,
+    label=("name",),
     empty={"parent_id": None, "child_units": [], "members": [], "locations": [], "primary_location_id": None},
     events=EVENTS,
     commands=(

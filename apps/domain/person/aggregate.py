@@ -190,6 +190,7 @@ PERSON = AggregateKind(
     id=PersonId,
     title="Person",
     machine=PERSON_MACHINE,
+    label=("components", "identity", "legal_name"),
     empty={"components": {}, "component_metadata": {}},
     events=(
         REGISTERED, COMPONENT_ADDED, COMPONENT_REMOVED,

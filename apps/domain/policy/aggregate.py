@@ -146,6 +146,7 @@ POLICY = AggregateKind(
     id=PolicyId,
     title="Policy",
     machine=POLICY_MACHINE,
+    label=("metadata", "name"),
     empty={"rules": None, "approvals": [], "rejections": [], "pending_external": [], "external_approvals": []},
     events=(
         ENACTED, RULES_REMOVED, RULES_SET, SUBMITTED, APPROVED, REJECTED, SUSPENDED, REACTIVATED, SUPERSEDED, ARCHIVED,

@@ -144,6 +144,7 @@ WORKFLOW = AggregateKind(
     id=WorkflowId,
     title="Workflow",
     machine=WORKFLOW_MACHINE,
+    label=("definition_id",),
     empty={"context": {}, "components": {}, "history": [], "completed_at": None, "total_duration": None},
     events=events.EVENTS,
     commands=(

@@ -24,6 +24,8 @@ class AggregateDefinition:
     DAG-CBOR can: None, bool, int, float, str, bytes, Cid, lists and dicts with string keys. `summarise` says an event in a few words.
     `snapshots` says when one is due; without it they are taken only when somebody asks.
     From `large_events` events or `large_state_bytes` of state on, an aggregate counts as large, and its page warns.
+    `status` names the field of its state that says where it stands, `label` the way to the field that says to people which one it is, and
+    `references` gives, by the name of a field of its state or events, the context and type of the aggregate whose id stands there.
     With `encryption` the payloads of its events are sealed, each aggregate's by its own key; of such types no state is kept anywhere.
     """
 
@@ -39,6 +41,9 @@ class AggregateDefinition:
     encryption: Algorithm | None = None
     large_events: int = 10_000
     large_state_bytes: int = 256 * 1024
+    status: str = ""
+    label: tuple[str, ...] = ()
+    references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_token(self.context, "a context")
@@ -52,6 +57,13 @@ class AggregateDefinition:
     def key(self) -> tuple[str, str]:
         """What identifies the type among all: context and type."""
         return self.context, self.type
+
+    def label_of(self, state: State) -> str:
+        """What a state says to people of which one it is; empty where it says nothing, or nothing is declared."""
+        found: Value = state
+        for name in self.label:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if self.label and isinstance(found, str) else ""
 
     def next_state(self, state: State, event: Event) -> State:
         """The state after one more event: what `apply` makes of it, or what an opening event says.

@@ -16,7 +16,7 @@ from .directory import (
 )
 from .event_index import events_by_correlation, find_by_cid, index_of
 from .event_types import EventTypeCount, event_types_of, list_event_types
-from .newest_state import NewestState, find_newest_state, newest_state_projections
+from .newest_state import NewestState, find_newest_state, find_newest_states, newest_state_projections
 
 BUILTIN_PROJECTIONS: tuple[ProjectionDefinition, ...] = (directory_of(), index_of(), event_types_of())
 """Over CIM-EVENTS; `newest_state_projections` makes one more for each aggregate type that domains declare."""
@@ -37,6 +37,7 @@ __all__ = [
     "find_aggregate_entry",
     "find_by_cid",
     "find_newest_state",
+    "find_newest_states",
     "index_of",
     "list_aggregate_types",
     "list_event_types",

@@ -15,7 +15,7 @@ from typing import cast
 from ...encoding import Cid, Value, decode
 from ...errors import InvalidState, StreamNotFound
 from ...events import AggregateDefinition, AggregateRef, Head, State, StoredEvent
-from ...store import AGGREGATES_STREAM, EVENTS, Connection, Layout, get_last, serving_number
+from ...store import AGGREGATES_STREAM, EVENTS, Connection, Layout, Message, get_last, last_of_each, serving_number
 from ..definition import Models, ProjectionDefinition, Target
 from ..placing import target_prefix
 
@@ -39,13 +39,30 @@ def newest_state_projections(definitions: Iterable[AggregateDefinition], *, layo
 
 async def find_newest_state(connection: Connection, definition: AggregateDefinition, aggregate: AggregateRef) -> NewestState | None:
     """The newest state of an aggregate that was folded, or None. It may be some events behind the stream; `head` says where it is."""
-    subject = f"{target_prefix(PREFIX, serving_number(connection, EVENTS.stream))}.{_key(definition, aggregate)}"
     try:
-        message = await get_last(connection, AGGREGATES_STREAM, subject)
+        message = await get_last(connection, AGGREGATES_STREAM, _subject(connection, definition, aggregate))
     except StreamNotFound:
         return None
-    if message is None:
-        return None
+    return _read(message, aggregate) if message else None
+
+
+async def find_newest_states(
+    connection: Connection, definition: AggregateDefinition, aggregates: Sequence[AggregateRef]
+) -> dict[AggregateRef, NewestState]:
+    """The same for up to 1,000 aggregates of one type in one request; those that were not folded yet are left out."""
+    named = {_subject(connection, definition, ref): ref for ref in aggregates}
+    try:
+        messages = await last_of_each(connection, AGGREGATES_STREAM, list(named)) if named else []
+    except StreamNotFound:
+        return {}
+    return {named[message.subject]: _read(message, named[message.subject]) for message in messages}
+
+
+def _subject(connection: Connection, definition: AggregateDefinition, aggregate: AggregateRef) -> str:
+    return f"{target_prefix(PREFIX, serving_number(connection, EVENTS.stream))}.{_key(definition, aggregate)}"
+
+
+def _read(message: Message, aggregate: AggregateRef) -> NewestState:
     block = cast("dict[str, Value]", decode(message.data))
     return NewestState(
         head=Head(aggregate=aggregate, version=cast(int, block["version"]), cid=cast(Cid, block["cid"])),
