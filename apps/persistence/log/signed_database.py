@@ -1,7 +1,6 @@
-"""This module is the signer's own database: what it signed last of each log, changed only from exactly what it was.
+"""This module is the own database of a signer or a witness: what it signed last of each log, changed only from exactly what it was.
 
-It is a small SQLite file beside the key, not on the server whose history is signed. Whoever has it open holds its lock, so there is one
-signer.
+It is a small SQLite file beside the key, not on the server whose history is signed. Whoever has it open holds its lock, so there is one.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ class SignedDatabase:
                 values = (after.size, after.root, after.edge, after.note, before.origin, before.size, before.root)
                 done = self._connection.execute(statement, values)
         if done.rowcount != 1 or after.size < before.size:
-            raise HistoryRewritten(f"{before.origin} is not at size {before.size:,} in the signer's database any more; nothing was signed.")
+            raise HistoryRewritten(f"{before.origin} is not at size {before.size:,} in the database any more; nothing was signed.")
 
     def vkeys(self) -> list[tuple[str, bytes]]:
         """Each vkey that ever signed, oldest first, with the note by which it followed the one before it (none for the first)."""
@@ -86,7 +85,7 @@ def open_signed_database(path: Path) -> Iterator[SignedDatabase]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Conflict(f"Another signer has {path} open; two never sign at once. Stop that one first.") from None
+            raise Conflict(f"Another process has {path} open; two never sign at once. Stop that one first.") from None
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
             with closing(sqlite3.connect(path)) as connection:

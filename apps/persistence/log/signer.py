@@ -17,6 +17,7 @@ from .published import publish_keys, publish_refusal
 from .rotation import sign_rotation
 from .signed_database import SignedDatabase, open_signed_database
 from .signing import Signer
+from .witness_client import WitnessClient
 
 LOOK_SECONDS = 1.0
 REFUSED_SECONDS = 60.0
@@ -54,17 +55,23 @@ def change_key(folder: Path) -> tuple[SigningKey, SigningKey]:
 
 
 async def sign_logs(
-    connection: Connection, opened: SignerFolder, find_streams: Callable[[], Awaitable[Sequence[str]]], *, on_ready: Callable[[], None]
+    connection: Connection,
+    opened: SignerFolder,
+    find_streams: Callable[[], Awaitable[Sequence[str]]],
+    *,
+    witness: WitnessClient | None = None,
+    on_ready: Callable[[], None],
 ) -> None:
     """Publish the keys, then sign the log of every stream that `find_streams` names whenever it is due, until cancelled."""
-    signer = Signer(connection, opened.database, opened.key)
+    signer = Signer(connection, opened.database, opened.key, witness=witness)
+    witnesses = [witness.key.vkey] if witness else []
     not_before: dict[str, float] = {}
     clock = asyncio.get_running_loop().time
     is_published = False
     while True:
         if is_published:
             await _attempt("this round is late", _round(connection, signer, find_streams, not_before, clock))
-        elif await _attempt("the keys cannot be published yet", publish_keys(connection, opened.database.vkeys())):
+        elif await _attempt("the keys cannot be published yet", publish_keys(connection, opened.database.vkeys(), witnesses)):
             is_published = True
             log.info("signing as %s", opened.key.verifier.vkey)
             on_ready()

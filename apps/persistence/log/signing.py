@@ -12,15 +12,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import HistoryRewritten, InvalidInput, RevisionConflict, StreamNotFound
+from ..errors import HistoryRewritten, InvalidInput, RevisionConflict, StreamNotFound, Unavailable
 from ..store import Connection, get_stream
 from .agreement import agreed_leaves
 from .checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
 from .frontier import Frontier
 from .kept import read_log
 from .keys import SigningKey, VerifierKey
+from .notes import parse_note
 from .published import LogKeys, publish_checkpoint, read_published
 from .signed_database import Signed, SignedDatabase
+from .witness_client import WitnessClient
 
 SIGN_EVERY_EVENTS = 1000
 SIGN_EVERY_SECONDS = 10.0
@@ -31,9 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Turn:
-    """When a stream was signed last by this process, and at which revision that was published."""
+    """When a stream's log was published last by this process, at which size and revision."""
 
     signed_at: float
+    size: int
     revision: int
 
 
@@ -41,12 +44,19 @@ class Signer:
     """Signs the logs of streams, one look at a time."""
 
     def __init__(
-        self, connection: Connection, database: SignedDatabase, key: SigningKey, *, clock: Callable[[], float] = time.monotonic
+        self,
+        connection: Connection,
+        database: SignedDatabase,
+        key: SigningKey,
+        *,
+        witness: WitnessClient | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`key` bears the bare name of the log; the database has the vkeys before it."""
         self._connection = connection
         self._database = database
         self._key = key
+        self._witness = witness
         self._clock = clock
         self._turns: dict[str, _Turn] = {}
         self.keys = LogKeys(name=key.name, vkeys=tuple(VerifierKey.parse(vkey) for vkey, _ in database.vkeys()))
@@ -61,7 +71,7 @@ class Signer:
             return None
         last = self._database.last(self.keys.origin(stream))
         turn = self._turns.get(stream) or await self._begin(stream, last)
-        if not self._is_due(turn, state.size - last.size):
+        if not self._is_due(turn, state.size - turn.size):
             return None
         tree = await self._extended(stream, last, state.size)
         if tree.size == 0:
@@ -95,17 +105,29 @@ class Signer:
         checkpoint = Checkpoint(origin=origin, size=tree.size, root=tree.root())
         note = sign_checkpoint(checkpoint, self._key.named(origin)).raw
         self._database.advance(last, Signed(origin=origin, size=tree.size, root=checkpoint.root, edge=tree.raw, note=note))
+        note = await self._witnessed(stream, note)
         try:
             turn.revision = await publish_checkpoint(self._connection, stream, note, revision=turn.revision)
         except RevisionConflict as error:
             del self._turns[stream]
             raise HistoryRewritten(f"Somebody else published a checkpoint of {stream}; is there a second signer with this key?") from error
-        turn.signed_at = self._clock()
+        turn.signed_at, turn.size = self._clock(), tree.size
         return checkpoint
 
+    async def _witnessed(self, stream: str, note: bytes) -> bytes:
+        """The checkpoint with the witness's signature; as it is where there is no witness or it is away. Raises HistoryRewritten."""
+        if self._witness is None:
+            return note
+        try:
+            return parse_note(note).with_signatures(await self._witness.cosign(self._connection, stream, note)).raw
+        except Unavailable as error:
+            log.warning("the checkpoint of %s has no witness: %s", stream, error)
+            return note
+
     async def _begin(self, stream: str, last: Signed) -> _Turn:
-        """Hold the database against what was published, and what was signed against the stream. Raises HistoryRewritten."""
+        """Hold the database against what was published and witnessed, and what was signed against the stream. Raises HistoryRewritten."""
         published = await read_published(self._connection, stream, leader=True)
+        turn = _Turn(signed_at=self._clock() - SIGN_EVERY_SECONDS, size=0, revision=published.revision if published else 0)
         if published is not None:
             found = open_checkpoint(published.note, self.keys.of(stream), origin=self.keys.origin(stream)).checkpoint
             if found.size > last.size or (found.size == last.size and found.root != last.root):
@@ -113,9 +135,12 @@ class Signer:
                     f"A checkpoint of {stream} at size {found.size:,} is published, and the signer's database knows {last.size:,}: it is "
                     "an old copy, or another signer has the key. Bring the newest copy back; nothing is signed until then."
                 )
+            turn.size = found.size
         await self._read_again(stream, last)
-        self._turns[stream] = _Turn(signed_at=self._clock() - SIGN_EVERY_SECONDS, revision=published.revision if published else 0)
-        return self._turns[stream]
+        if self._witness is not None and last.size > 0:
+            await self._witness.cosign(self._connection, stream, last.note)
+        self._turns[stream] = turn
+        return turn
 
     async def _read_again(self, stream: str, last: Signed) -> None:
         """Make the tree that was signed anew from the stream, before anything is added to it."""

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.persistence.errors import PersistenceError
 from apps.persistence.log.signer import SignerFolder, change_key, open_signer_folder, sign_logs
+from apps.persistence.log.witness_client import WitnessClient
 from apps.persistence.store import Connection, ConnectionSettings, chained_generations
 from apps.persistence.store.child import say_ready
 from apps.persistence.store.connection import open_connection
@@ -33,23 +34,24 @@ class Command(BaseCommand):
                 old, new = change_key(folder)
                 self.stdout.write(f"{new.verifier.vkey} signs from the next start on, and {old.verifier.vkey} has signed that.")
                 return
+            witness = WitnessClient.parse(settings.CIM_WITNESS) if settings.CIM_WITNESS else None
             with open_signer_folder(folder) as opened:
-                asyncio.run(_sign(opened))
+                asyncio.run(_sign(opened, witness))
         except PersistenceError as error:
             raise CommandError(str(error)) from error
 
 
-async def _sign(opened: SignerFolder) -> None:
-    signing = asyncio.create_task(_connect_and_sign(opened))
+async def _sign(opened: SignerFolder, witness: WitnessClient | None) -> None:
+    signing = asyncio.create_task(_connect_and_sign(opened, witness))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signing.cancel)
     with suppress(asyncio.CancelledError):
         await signing
 
 
-async def _connect_and_sign(opened: SignerFolder) -> None:
+async def _connect_and_sign(opened: SignerFolder, witness: WitnessClient | None) -> None:
     async with open_connection(ConnectionSettings(name="home", **settings.CIM_HOME)) as connection:
-        await sign_logs(connection, opened, lambda: _streams(connection), on_ready=say_ready)
+        await sign_logs(connection, opened, lambda: _streams(connection), witness=witness, on_ready=say_ready)
 
 
 async def _streams(connection: Connection) -> Sequence[str]:

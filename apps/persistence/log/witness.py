@@ -1,0 +1,129 @@
+"""This module is a witness as a process of its own: `python -m apps.persistence.log.witness`, best on somebody else's machine.
+
+It needs no NATS, no Django and no console: a folder for its key and its database, the vkeys of the logs it watches, and a port.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+from ..errors import InvalidInput, PersistenceError
+from .keys import KeyKind, SigningKey, VerifierKey, read_key_file, write_key_file
+from .notes import MAX_NOTE_BYTES, check_name
+from .signed_database import open_signed_database
+from .witnessing import Answer, Witness
+
+MAX_BODY_BYTES = MAX_NOTE_BYTES + 8192
+CLIENT_SECONDS = 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    try:
+        logs = [VerifierKey.parse(text) for text in options.log]
+        with open_witness(options.folder, options.name, logs) as witness, serving(witness, options.host, options.port) as server:
+            signal.signal(signal.SIGTERM, _interrupt)
+            sys.stdout.write(f"{witness.key.verifier.vkey}\nhttp://{options.host}:{server.server_port}/\n")
+            sys.stdout.flush()
+            server.serve_forever()
+    except KeyboardInterrupt:
+        return 0
+    except PersistenceError as error:
+        sys.stderr.write(f"witness: {error}\n")
+        return 1
+    return 0
+
+
+@contextmanager
+def open_witness(folder: Path, name: str, logs: Sequence[VerifierKey]) -> Iterator[Witness]:
+    """A witness with the key and database in a folder, both made where the folder is new.
+
+    Raises InvalidInput where others can read the key, it bears another name, or a log's key is none; Conflict where another is at work.
+    """
+    for key in logs:
+        if key.kind is not KeyKind.LOG:
+            raise InvalidInput(f"{key.vkey} is no key of a log; the signer says its vkey when it starts.")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_signed_database(folder / "seen.sqlite3") as database:
+        path = folder / "witness.key"
+        if not path.exists():
+            write_key_file(path, SigningKey.generate(check_name(name), KeyKind.WITNESS))
+        found = read_key_file(path)
+        if found.kind is not KeyKind.WITNESS or found.name != name:
+            raise InvalidInput(f"The key file {path} holds {found.verifier.vkey}, which is no witness's key of the name {name}.")
+        yield Witness(found, database, logs)
+
+
+@contextmanager
+def serving(witness: Witness, host: str, port: int) -> Iterator[HTTPServer]:
+    """A server that answers `POST /add-checkpoint`, one request after the other. Raises InvalidInput where the port is taken."""
+
+    class Handler(_Handler):
+        asked = witness
+
+    try:
+        server = HTTPServer((host, port), Handler)
+    except OSError as error:
+        raise InvalidInput(f"Port {port} of {host} cannot be used: {error.strerror}. Name another one with --port.") from error
+    with server:
+        yield server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. A client that is slow is cut off, so that it does not keep the others waiting."""
+
+    asked: Witness
+    timeout = CLIENT_SECONDS
+    server_version = "witness"
+    sys_version = ""
+
+    def do_POST(self) -> None:
+        """Answer the one request that there is."""
+        if self.path != "/add-checkpoint":
+            self._send(Answer(status=404, body="There is only POST /add-checkpoint.\n"))
+            return
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > MAX_BODY_BYTES:
+            self._send(Answer(status=413, body=f"A request says its length, of at most {MAX_BODY_BYTES:,} bytes.\n"))
+            return
+        self._send(self.asked.add_checkpoint(self.rfile.read(int(length))))
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say each answer in one line."""
+        sys.stderr.write(f"{format % args}\n")
+
+    def _send(self, answer: Answer) -> None:
+        body = answer.body.encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m apps.persistence.log.witness", description="Cosign checkpoints of the logs that are named."
+    )
+    parser.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="its key and what it has seen lie here; made at the first start"
+    )
+    parser.add_argument("--name", required=True, help="the name of its key, such as witness.example.org/one")
+    parser.add_argument("--log", action="append", required=True, metavar="VKEY", help="a log that it watches; may be given again")
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens (127.0.0.1); a TLS proxy belongs before any other")
+    parser.add_argument("--port", type=int, default=0, help="its port (0: any free one, which it says)")
+    return parser.parse_args(arguments)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The signer has its checkpoints cosigned by a witness, believes only its known key, and stops where the witness has seen more."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from apps.persistence.errors import HistoryRewritten, InvalidInput
+from apps.persistence.log.coverage import read_coverage
+from apps.persistence.log.keys import KeyKind, SigningKey, VerifierKey
+from apps.persistence.log.published import publish_keys
+from apps.persistence.log.signer import SignerFolder, open_signer_folder
+from apps.persistence.log.signing import Signer
+from apps.persistence.log.witness import open_witness, serving
+from apps.persistence.log.witness_client import WitnessClient
+from apps.persistence.store.embedded import EmbeddedServer
+
+from .signing_stage import SigningStage, open_signing_stage
+
+
+@pytest.fixture
+async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
+    async with open_signing_stage(nats_server, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(stage: SigningStage) -> Iterator[SignerFolder]:
+    with open_signer_folder(stage.folder) as opened:
+        yield opened
+
+
+@contextmanager
+def witness_at(folder: Path, log: VerifierKey) -> Iterator[str]:
+    """A witness in a thread, as `CIM_WITNESS` names it."""
+    named: list[str] = []
+    stops: list[Callable[[], None]] = []
+    started = threading.Event()
+
+    def serve() -> None:
+        with open_witness(folder, "witness.example", [log]) as witness, serving(witness, "127.0.0.1", 0) as server:
+            named.append(f"http://127.0.0.1:{server.server_port}/ {witness.key.verifier.vkey}")
+            stops.append(server.shutdown)
+            started.set()
+            server.serve_forever(poll_interval=0.02)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield named[0]
+    finally:
+        stops[0]()
+        thread.join(30)
+
+
+def signer_with(stage: SigningStage, folder: SignerFolder, witness: str) -> Signer:
+    client = WitnessClient.parse(witness)
+    return Signer(stage.connection, folder.database, folder.key, witness=client, clock=lambda: stage.now)
+
+
+async def test_cosignature_is_joined_to_each_checkpoint(stage: SigningStage, folder: SignerFolder, tmp_path: Path) -> None:
+    await stage.write()
+    with witness_at(tmp_path / "witness", folder.key.verifier) as witness:
+        signer = signer_with(stage, folder, witness)
+        await publish_keys(stage.connection, folder.database.vkeys(), [witness.split(" ")[1]])
+        await stage.sign(signer)
+        await stage.write_one()
+        await stage.sign(signer)
+
+    found = await read_coverage(stage.connection, stage.stream)
+    assert found.checkpoint is not None
+    assert found.covered == 25
+    assert [one.key.name for one in found.checkpoint.witnesses] == ["witness.example"]
+
+
+async def test_signer_that_starts_again_learns_what_the_witness_has_seen(stage: SigningStage, folder: SignerFolder, tmp_path: Path) -> None:
+    await stage.write()
+    with witness_at(tmp_path / "witness", folder.key.verifier) as witness:
+        await stage.sign(signer_with(stage, folder, witness))
+        await stage.write_one()
+
+        signed = await stage.sign(signer_with(stage, folder, witness))
+
+    assert signed.size == 25
+
+
+async def test_history_that_was_rolled_back_with_its_signer_is_not_signed(stage: SigningStage, tmp_path: Path) -> None:
+    await stage.write()
+    with open_signer_folder(stage.folder) as folder:
+        key = folder.key.verifier
+    shutil.copytree(stage.folder, tmp_path / "old")
+    with witness_at(tmp_path / "witness", key) as witness:
+        with open_signer_folder(stage.folder) as folder:
+            await stage.sign(signer_with(stage, folder, witness))
+        purge = {"filter": f"$KV.cim-log-checkpoints.{stage.stream}"}
+        await stage.raw.store.connection.api("STREAM.PURGE.KV_cim-log-checkpoints", purge)
+        await stage.raw.store.connection.api("STREAM.PURGE.KV_cim-log-tiles", {"filter": f"$KV.cim-log-tiles.{stage.stream}"})
+        await stage.made_anew()
+        await stage.write_one()
+
+        with open_signer_folder(tmp_path / "old") as old, pytest.raises(HistoryRewritten, match="has seen 24 events"):
+            await stage.sign(signer_with(stage, old, witness))
+
+
+async def test_checkpoint_is_published_without_a_witness_that_is_away(stage: SigningStage, folder: SignerFolder, tmp_path: Path) -> None:
+    await stage.write()
+    with witness_at(tmp_path / "witness", folder.key.verifier) as witness:
+        pass
+
+    signed = await stage.sign(signer_with(stage, folder, witness))
+
+    assert signed.size == 24
+
+
+async def test_witness_with_another_key_than_was_said_is_not_believed(stage: SigningStage, folder: SignerFolder, tmp_path: Path) -> None:
+    await stage.write()
+    other = SigningKey.generate("witness.example", KeyKind.WITNESS).verifier.vkey
+    with (
+        witness_at(tmp_path / "witness", folder.key.verifier) as witness,
+        pytest.raises(InvalidInput, match="signs by another key"),
+    ):
+        await stage.sign(signer_with(stage, folder, f"{witness.split(' ')[0]} {other}"))
+
+
+async def test_checkpoint_that_was_signed_and_not_published_is_published_by_the_next_signer(
+    stage: SigningStage, folder: SignerFolder, tmp_path: Path
+) -> None:
+    await stage.write()
+    stranger = SigningKey.generate("cim-0000", KeyKind.LOG).verifier
+    with witness_at(tmp_path / "witness", stranger) as witness, pytest.raises(InvalidInput):
+        await stage.sign(signer_with(stage, folder, witness))
+
+    await stage.sign(stage.signer_of(folder))
+
+    assert (await stage.published(stage.signer_of(folder))).checkpoint.size == 24
+
+
+async def test_witness_that_does_not_know_the_log_refuses(stage: SigningStage, folder: SignerFolder, tmp_path: Path) -> None:
+    await stage.write()
+    stranger = SigningKey.generate("cim-0000", KeyKind.LOG).verifier
+    with witness_at(tmp_path / "witness", stranger) as witness, pytest.raises(InvalidInput, match=r"refuses the checkpoint .* \(404\)"):
+        await stage.sign(signer_with(stage, folder, witness))
+
+
+@pytest.mark.parametrize("text", ["", "http://127.0.0.1:1/", "ftp://a b", "http:// x+y+z", "http://127.0.0.1:1/ no-key"])
+def test_witness_that_is_named_in_another_way_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        WitnessClient.parse(text)
+
+
+def test_key_of_a_log_is_no_witness() -> None:
+    with pytest.raises(InvalidInput, match="no key of a witness"):
+        WitnessClient.parse(f"http://127.0.0.1:1/ {SigningKey.generate('cim-0000', KeyKind.LOG).verifier.vkey}")
