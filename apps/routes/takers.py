@@ -24,7 +24,7 @@ from apps.persistence.routing import (
     target_of,
 )
 from apps.persistence.store import Layout, Store, StreamInfo, decode_event, find_layout, get_last, list_consumers, list_streams
-from apps.persistence.subjects import ShortSubject, check_subject, matches
+from apps.persistence.subjects import ShortSubject, broken_rules, check_subject, matches
 from apps.registry import registry
 
 _CHOSEN = {
@@ -55,12 +55,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takers:
-    """The answer. `event` is the short form that routes see, empty where the subject is none of an event."""
+    """The answer. `event` is the short form that routes see, empty where the subject is none of an event. `broken` are rules of design."""
 
     subject: str
     event: str
     is_stored: bool
     lines: tuple[Line, ...]
+    broken: tuple[str, ...] = ()
 
     @property
     def taken(self) -> list[Line]:
@@ -83,7 +84,9 @@ async def who_takes(store: Store, subject: str) -> Takers:
         *[line for info in streams for line in await _consumers(store, info, subject)],
         *_commands(subject),
     ]
-    return Takers(subject=subject, event=message.subject if message else "", is_stored=is_stored, lines=tuple(lines))
+    return Takers(
+        subject=subject, event=message.subject if message else "", is_stored=is_stored, lines=tuple(lines), broken=broken_rules(subject)
+    )
 
 
 async def _as_event(store: Store, subject: str, streams: Sequence[StreamInfo]) -> tuple[NatsMessage | None, bool]:

@@ -80,6 +80,8 @@ def test_command_says_who_carries_it_out_and_a_subject_that_nobody_takes_says_so
     assert "Commands sales.order cim.commands.sales.order.*.* Yes" in asked(routed, "takes=cim.commands.sales.order.o-1.submit")
     assert "no domain handles commands for this type" in asked(routed, "takes=cim.commands.shop.jar.j-1.open")
     assert "Nothing takes it" in asked(routed, "takes=nobody.home")
+    assert "It says no version" in asked(routed, "takes=nobody.home")
+    assert "It says no version" not in asked(routed, "takes=shop.tin.dented.v1")
 
 
 def test_permissions_are_those_that_the_server_told_and_that_domains_declare(routed: Visitor) -> None:

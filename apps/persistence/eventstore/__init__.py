@@ -3,6 +3,7 @@
 from .batcher import EventBatcher
 from .cache import EventCache
 from .checking import ChainBroken, OnRead, find_break
+from .config import EventStoreConfig, configured, ensure_event_store
 from .jetstream import JetStreamEventStore
 from .memory import InMemoryEventStore
 from .protocol import Behind, EventFilter, EventStore, read_many
@@ -17,10 +18,13 @@ __all__ = [
     "EventCache",
     "EventFilter",
     "EventStore",
+    "EventStoreConfig",
     "InMemoryEventStore",
     "JetStreamEventStore",
     "OnRead",
     "causation_tree",
+    "configured",
+    "ensure_event_store",
     "find_break",
     "read_many",
     "story_of",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from ..errors import FeatureUnavailable, StreamNotFound, VersionConflict
-from ..events import AggregateRef, NewEvent, StoredEvent
+from ..errors import FeatureUnavailable, PersistenceError, StreamNotFound, VersionConflict
+from ..events import AggregateDefinition, AggregateRef, NewEvent, StoredEvent
 from ..projections import find_record
 from ..projections.builtin import events_by_correlation, index_of
 from ..projections.builtin.event_index import MAX_TAIL
 from ..projections.models import place_of, read_position
+from ..snapshots import take
 from ..store import Store, append, append_at, get_stream, head_of, messages_of, page_back, read_batch
 from .cache import EventCache
 from .checking import OnRead, check_read
@@ -20,18 +22,24 @@ from .protocol import ALL_EVENTS, Behind, EventFilter, check_limit, check_versio
 
 TRIES = 50
 """How often events without an expected version are appended anew where others keep being faster."""
+BY_THRESHOLD = "threshold"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JetStreamEventStore:
     """The events of a store's layout, versioned or flat. The cache is this object's; the events are everybody's.
 
-    `on_read` says what happens where something that is read was changed or does not follow from what is before it.
+    `on_read` says what happens where something that is read was changed or does not follow from what is before it. With a
+    `snapshot_threshold`, appending takes a snapshot of an aggregate of `definitions` each time it has so many more events.
     """
 
     store: Store
     cache: EventCache = field(default_factory=EventCache)
     on_read: OnRead = OnRead.STRICT
+    definitions: Mapping[tuple[str, str], AggregateDefinition] = field(default_factory=dict)
+    snapshot_threshold: int | None = None
 
     def __post_init__(self) -> None:
         if not self.store.layout.takes_events:
@@ -41,6 +49,11 @@ class JetStreamEventStore:
         self, aggregate: AggregateRef, events: Sequence[NewEvent], *, expected_version: int | None = None
     ) -> list[StoredEvent]:
         """See EventStore; raises also as `store.append`, which also says when the same call may be made again."""
+        stored = await self._append(aggregate, events, expected_version)
+        await self._take_if_due(aggregate, stored)
+        return stored
+
+    async def _append(self, aggregate: AggregateRef, events: Sequence[NewEvent], expected_version: int | None) -> list[StoredEvent]:
         if expected_version is not None:
             return await append_at(self.store, aggregate, expected_version, events)
         for _ in range(TRIES - 1):
@@ -49,6 +62,16 @@ class JetStreamEventStore:
             except VersionConflict:
                 continue
         return await append(self.store, await head_of(self.store, aggregate, leader=True), events)
+
+    async def _take_if_due(self, aggregate: AggregateRef, stored: Sequence[StoredEvent]) -> None:
+        """The events are stored whatever comes of the snapshot, so what stands in its way is only logged."""
+        definition, every = self.definitions.get((aggregate.context, aggregate.type)), self.snapshot_threshold
+        if definition is None or every is None or stored[-1].event.version // every == (stored[0].event.version - 1) // every:
+            return
+        try:
+            await take(self.store, definition, aggregate, by=BY_THRESHOLD, version=stored[-1].event.version, use_snapshot=True)
+        except PersistenceError as error:
+            log.warning("no snapshot of %s was taken at version %d: %s", aggregate, stored[-1].event.version, error)
 
     async def get_events(self, aggregate: AggregateRef, *, from_version: int = 1, to_version: int | None = None) -> list[StoredEvent]:
         """See EventStore. Raises InvalidEvent or EncodingError at the first event that cannot be read, ChainBroken where it is strict."""

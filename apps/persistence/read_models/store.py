@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ..encoding import Value
-from ..errors import InvalidInput
+from ..errors import InvalidInput, Unavailable
 from ..events import now
 from ..store import Connection, KvEntry, ensure_bucket, kv_delete, kv_get, kv_get_many, kv_put
-from ..subjects import check_token
+from ..subjects import ModelOperation, ReadModelSubject, check_token
 from .keys import key_pages
 from .model import UNDECLARED, Model, ModelSchema, ReadModelMetadata, StoredModel, check_model_key, from_entry, parse_entry, to_bytes
 from .options import QueryOptions, QueryResult
@@ -62,6 +63,7 @@ class ReadModelStore:
         stored = StoredModel(model=dict(model), metadata=known)
         key = check_model_key(stored.key)
         revision = await kv_put(self.connection, self.bucket, key, to_bytes(stored), expected_revision=expected_revision)
+        await self._tell(model_type, id, ModelOperation.SAVED)
         return replace(stored, revision=revision)
 
     async def load(self, model_type: str, id: str) -> StoredModel | None:
@@ -79,7 +81,15 @@ class ReadModelStore:
 
     async def delete(self, model_type: str, id: str) -> int:
         """Mark the model as deleted and return the revision of the mark; earlier revisions stay as long as the bucket keeps them."""
-        return await kv_delete(self.connection, self.bucket, check_model_key(f"{model_type}.{id}"))
+        revision = await kv_delete(self.connection, self.bucket, check_model_key(f"{model_type}.{id}"))
+        await self._tell(model_type, id, ModelOperation.DELETED)
+        return revision
+
+    async def _tell(self, model_type: str, id: str, operation: ModelOperation) -> None:
+        """Say under `cim.readmodels` what was done, to whoever listens; it is done, whoever hears of it."""
+        with suppress(Unavailable):
+            notice = ReadModelSubject(type=model_type, id=id, operation=operation)
+            await self.connection.publish(str(notice), self.bucket.encode())
 
     async def list(self, model_type: str, *, limit: int = 100, offset: int = 0) -> QueryResult:
         """The models of a type in the order of their ids, a page of them."""

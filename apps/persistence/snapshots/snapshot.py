@@ -6,15 +6,17 @@ A state above 512 KiB lies apart, in `cim-states`; the block then holds the link
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ..encoding import Cid, Value, cid_of, decode, encode
-from ..errors import ContentDamaged, EncodingError, InvalidInput, InvalidState, StreamNotFound
+from ..errors import ContentDamaged, EncodingError, InvalidInput, InvalidState, StreamNotFound, Unavailable
 from ..events import AggregateRef, State, format_time, parse_time
 from ..events.policy import MOST_KEPT
 from ..store import KvEntry, Store, ensure_bucket, kv_get, kv_get_many, kv_history, kv_put
+from ..subjects import SnapshotSubject
 from .large import LARGEST_STATE_BYTES, drop_states, put_state, read_state
 
 SNAPSHOTS_BUCKET = "cim-snapshots"
@@ -138,7 +140,10 @@ async def find_snapshot(store: Store, ref: AggregateRef, *, schema: int, at_vers
 
 
 async def write_snapshot(store: Store, snapshot: Snapshot) -> int:
-    """Keep a snapshot beside the four before it, and return its revision. Raises InvalidState for a state above 16 MiB."""
+    """Keep a snapshot beside the four before it, say so under `cim.snapshots`, and return its revision.
+
+    Raises InvalidState for a state above 16 MiB.
+    """
     block = encode(snapshot.state)
     size = len(block)
     if size > MAX_STATE_BYTES:
@@ -149,7 +154,12 @@ async def write_snapshot(store: Store, snapshot: Snapshot) -> int:
     await ensure_bucket(store.connection, SNAPSHOTS_BUCKET, history=SNAPSHOTS_KEPT)
     if size > INLINE_STATE_BYTES:
         snapshot = replace(snapshot, link=await put_state(store.connection, snapshot.aggregate, block))
-    return await kv_put(store.connection, SNAPSHOTS_BUCKET, str(snapshot.aggregate), snapshot.to_block())
+    revision = await kv_put(store.connection, SNAPSHOTS_BUCKET, str(snapshot.aggregate), snapshot.to_block())
+    ref = snapshot.aggregate
+    with suppress(Unavailable):  # it is taken, whoever hears of it
+        notice = SnapshotSubject(context=ref.context, aggregate=ref.type, entity=ref.id, version=snapshot.version)
+        await store.connection.publish(str(notice), str(snapshot.cid).encode())
+    return revision
 
 
 async def drop_unlinked(store: Store, ref: AggregateRef, apart: Iterable[Cid]) -> None:
