@@ -16,7 +16,7 @@ from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS, ORDER_QUERIES
 from .products import PRODUCT, decide_product
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
 from .sagas import SagaProcess, aggregate_of, handler_of_saga
-from .views import ORGANIZATION_VIEWS
+from .views import COMPANY_QUERIES, ORGANIZATION_VIEWS
 
 DOMAIN = Domain(
     name="example",
@@ -32,7 +32,7 @@ DOMAIN = Domain(
         **{commands.definition.key: commands for commands in COMPANY},
     },
     processes=(SagaProcess(saga=FULFILMENT),),
-    queries={ORDER.key: ORDER_QUERIES},
+    queries={ORDER.key: ORDER_QUERIES, **COMPANY_QUERIES},
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),
     migrations=(NEWEST_SCHEMAS,),

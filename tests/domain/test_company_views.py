@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from apps.domain.agent import AgentStatus
 from apps.domain.company import KINDS
-from apps.domain.cqrs import read_payload
+from apps.domain.cqrs import new_query, read_payload
 from apps.domain.declared.ids import OrganizationId, PersonId
 from apps.domain.location import LocationType
 from apps.domain.policy import PolicyType, ScopeKind
 from apps.domain.views import (
+    COMPANY_QUERIES,
     ORGANIZATION_VIEWS,
     find_active_policies,
     find_agents_by_capability,
@@ -23,8 +26,10 @@ from apps.domain.views import (
     workflow_figures,
 )
 from apps.domain.views.fields import VIEWS
+from apps.domain.views.queries import FindLocationsByType, GetOrganizationHierarchy, GetPersonById
 from apps.domain.workflow import WorkflowStatus
 from apps.persistence.encoding import Value
+from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef, NewEvent, State, StoredEvent, fold
 from apps.persistence.projections.definition import Model
 from apps.persistence.projections.runner import Orders, run_projection
@@ -97,6 +102,9 @@ def decided(name: str, asked: list[Asked]) -> tuple[AggregateRef, list[NewEvent]
 def all_stored() -> list[StoredEvent]:
     """Every event of the company."""
     return [stored(new.type, new.payload, of=str(ref)) for ref, events in (decided(*one) for one in COMPANY.items()) for new in events]
+
+
+PERSON_KEY = ("people", "person")
 
 
 async def company() -> MemoryReadModelStore:
@@ -189,8 +197,17 @@ async def test_runner_makes_the_models_on_a_server_and_queries_read_them_there(o
         view = await get_person_by_id(models, PersonId("p-1"))
         counts = {kind.id.type: (await models.list(kind.id.type)).total_count for kind in KINDS}
         workflows = await workflow_figures(models)
+        answered: Any = await COMPANY_QUERIES["people", "person"].answer(
+            store, new_query(GetPersonById(person_id=PersonId("p-1")), PERSON_KEY, actor="ada")
+        )
+        tree: Any = await COMPANY_QUERIES["organizations", "organization"].answer(
+            store,
+            new_query(GetOrganizationHierarchy(organization_id=OrganizationId("org-1")), ("organizations", "organization"), actor="ada"),
+        )
     assert view is not None
     assert (view.organization_name, workflows.count_by_status["completed"]) == ("Joinery", 1)
+    assert (answered["legal_name"], answered["location_name"]) == ("Ada Abel", "Hall")
+    assert tree["units"][0]["units"][0]["organization"]["name"] == "Saws"
     assert counts == {"person": 2, "organization": 3, "agent": 1, "location": 2, "policy": 1, "document": 1, "workflow": 2}
 
 
@@ -202,3 +219,20 @@ def test_forms_read_every_command_as_it_is_declared() -> None:
             payload: Any = {**next(payloads(declared.type)), **({"content_cid": A_CID} if declared.name == "upload" else {})}
             payload = {**payload, **({"new_content_cid": A_CID} if declared.name == "create_version" else {})}
             assert isinstance(read_payload(declared.type, payload), declared.type)
+
+
+def test_eight_queries_are_declared_by_their_names_of_the_reference() -> None:
+    names = [one.type.__name__ for asked in COMPANY_QUERIES.values() for one in asked.queries]
+
+    assert sorted(names) == [
+        "FindActivePolicies",
+        "FindAgentsByCapability",
+        "FindLocationsByType",
+        "FindPeopleByOrganization",
+        "FindWorkflowsByStatus",
+        "GetOrganizationHierarchy",
+        "GetPersonById",
+        "SearchDocuments",
+    ]
+    with pytest.raises(InvalidInput, match="501 answers cannot be given; ask for 1 to 500"):
+        FindLocationsByType(location_type=LocationType.VIRTUAL, limit=501)

@@ -9,6 +9,7 @@ from .people import (
     get_organization_hierarchy,
     get_person_by_id,
 )
+from .queries import COMPANY_QUERIES
 from .things import (
     find_active_policies,
     find_agents_by_capability,
@@ -19,6 +20,7 @@ from .things import (
 )
 
 __all__ = [
+    "COMPANY_QUERIES",
     "ORGANIZATION_VIEWS",
     "OrganizationNode",
     "OrganizationView",

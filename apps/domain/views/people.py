@@ -9,12 +9,13 @@ from apps.persistence.encoding import Value
 from apps.persistence.read_models import Filter, Model, QueryOptions, ReadModels
 
 from ..declared.ids import EntityId, LocationId, OrganizationId, PersonId
+from ..declared.records import Record
 
 MAX_DEPTH = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonView:
+class PersonView(Record):
     """A person as others see them. Names are None where there is no such place or organization."""
 
     person_id: PersonId
@@ -28,7 +29,7 @@ class PersonView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrganizationView:
+class OrganizationView(Record):
     """An organization with what belongs to it."""
 
     organization_id: OrganizationId
@@ -42,7 +43,7 @@ class OrganizationView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrganizationNode:
+class OrganizationNode(Record):
     """An organization and the units below it; `is_cut` where there are more below than was asked for."""
 
     organization: OrganizationView
