@@ -1,4 +1,4 @@
-"""This module is what the database keeps about signing in beside Django's own people: links that work once, failed tries, tokens."""
+"""This module is what the database keeps about signing in beside Django's own people: links that work once, failed tries, tokens, notes."""
 
 from __future__ import annotations
 
@@ -48,3 +48,15 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.name} of {self.person}, until {self.expires_at:%Y-%m-%d}"
+
+
+class PendingNote(models.Model):
+    """What somebody changed about a person, until a worker can store it in the operator trail."""
+
+    command_id = models.CharField(max_length=36, unique=True)
+    actor = models.CharField(max_length=150)
+    payload = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.payload['event']} of {self.payload['person']} by {self.actor}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from apps.persistence.operations import OPERATIONS
 from .backend import role_of
 from .models import AccessToken
 from .roles import Role, allows
+from .trail import note
 
 PREFIX = "cim_"
 NAME_LETTERS = 60
@@ -25,8 +26,6 @@ GREATEST_DAYS = 366
 USED_SECONDS = 60
 """A token's last use is written down at most once in so many seconds."""
 _SECRET_BYTES = 32
-
-logger = logging.getLogger("cimadmin.tokens")
 
 
 class TokenRefused(Exception):
@@ -39,6 +38,9 @@ class TokenRights:
 
     role: Role | None = None
     permissions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self.permissions) or (f"no more than {self.role}" if self.role else "all rights of the person")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,9 @@ class Grant:
         return self.person.has_perm(permission) and (not token.role or allows(Role(token.role), permission))
 
 
-def create_token(person: User, name: str, *, days: int, rights: TokenRights | None = None) -> NewToken:
-    """A new token of this person, good for so many days."""
+@transaction.atomic
+def create_token(person: User, name: str, *, days: int, rights: TokenRights | None = None, by: str = "") -> NewToken:
+    """A new token of this person, good for so many days; `by` is who makes it where that is not the person."""
     given, secret = rights or TokenRights(), PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     token = AccessToken.objects.create(
         person=person,
@@ -75,14 +78,16 @@ def create_token(person: User, name: str, *, days: int, rights: TokenRights | No
         permissions=sorted(given.permissions),
         expires_at=timezone.now() + timedelta(days=days),
     )
-    logger.info("token %r (%d) of %s is created, good until %s", name, token.pk, person.username, token.expires_at.isoformat())
+    until = token.expires_at.isoformat(timespec="seconds")
+    note(by or person.username, "token_created", person, token=name, until=until, rights=str(given))
     return NewToken(token=token, secret=secret)
 
 
-def revoke_token(token: AccessToken) -> None:
+@transaction.atomic
+def revoke_token(token: AccessToken, *, by: str = "") -> None:
     """From now on the token is refused; the first time counts."""
     if AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        logger.info("token %r (%d) of %s is revoked", token.name, token.pk, token.person.username)
+        note(by or token.person.username, "token_revoked", token.person, token=token.name)
 
 
 def find_grant(secret: str) -> Grant:

@@ -16,6 +16,7 @@ from apps.persistence.work.failures import RunFailures, read_failures
 from apps.persistence.work.findings import findings_in
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.operation import leaves_behind, restore_operation
+from apps.persistence.work.parameters import parameters_of
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, run_ref
 
@@ -135,6 +136,14 @@ class RunPage:
         mean = (progress.total - progress.done) * progress.seconds / progress.done if progress.done else recent
         both = (max(1.0, recent), max(1.0, mean))
         return TimeLeft(least=min(both), most=max(both))
+
+    @property
+    def parameters(self) -> tuple[tuple[str, Value], ...]:
+        """As the operation's form has them in order; stored, they lie in the order of their encoding."""
+        given = self.run.parameters if self.run else {}
+        operation = OPERATIONS.get(self.run.operation) if self.run else None
+        order = [parameter.name for parameter in parameters_of(operation)] if operation else []
+        return tuple(sorted(given.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
 
     @property
     def figures(self) -> tuple[tuple[str, Value], ...]:

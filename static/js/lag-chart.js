@@ -93,7 +93,7 @@ class LagChart extends HTMLElement {
       scales: { x: { range: (_plot, low, high) => [Math.min(low, high - least), high] }, lag: { range: (_plot, _low, high) => [0, Math.max(high, 10) * 1.05] }, rate: { range: (_plot, _low, high) => [0, Math.max(high, 1) * 1.05] } },
       series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, { ...lag, fill: lag.stroke.replace(/^rgb\((.*)\)$/, "rgb($1 / .12)").replaceAll(",", " ") }, line("In", "incoming", "rate", "/s"), line("Applied", "applied", "rate", "/s")],
       axes: [
-        { ...axis, values: [[86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] },
+        { ...axis, space: 80, values: [[86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] },
         { ...axis, scale: "lag", values: (_plot, values) => values.map((value) => shorter.format(value)) },
         { ...axis, scale: "rate", side: 1, grid: { show: false }, values: (_plot, values) => values.map((value) => `${shorter.format(value)}/s`) },
       ],

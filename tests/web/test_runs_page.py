@@ -58,7 +58,7 @@ def test_a_run_is_paused_goes_on_and_finishes(operator: Visitor) -> None:
 @pytest.mark.usefixtures("slow")
 def test_a_run_that_ended_cannot_go_on_and_the_refusal_is_shown(operator: Visitor) -> None:
     run = start_run(operator, VERIFY)
-    wait_for(operator, run, "Receipt finished")
+    assert "Scope stream Stream CIM-EVENTS Type – Aggregate – Full yes Asked for by" in wait_for(operator, run, "Receipt finished")
 
     operator.post(f"{run}resume/")
 

@@ -27,7 +27,8 @@ function setText(element, text) {
 /** Say the state; `attempt` and `asOf` (an ISO time) count while reconnecting, `reason` says more on hover. */
 export function showState(state, { attempt = 0, asOf = "", reason = "" } = {}) {
   document.documentElement.dataset.live = state;
-  document.getElementById("page")?.toggleAttribute("data-stale", WITH_OLD_DATA.has(state));
+  const page = document.getElementById("page"); // what does not come from NATS (data-lasting) is as new as before
+  page?.toggleAttribute("data-stale", WITH_OLD_DATA.has(state) && !page.hasAttribute("data-lasting"));
   const element = document.getElementById("live-state");
   if (!element) return;
   const [seen, heard] = parts(element);

@@ -18,6 +18,7 @@ from apps.accounts.tokens import (
     revoke_token,
     unknown_permissions,
 )
+from apps.accounts.trail import COMMAND_LINE
 
 
 class Command(BaseCommand):
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         if not tokens:
             raise CommandError(f"{person.username} has no token named {name!r} that is not revoked.")
         for token in tokens:
-            revoke_token(token)
+            revoke_token(token, by=COMMAND_LINE)
         self.stdout.write(f"Revoked: {name} of {person.username}.")
 
 
@@ -61,4 +62,4 @@ def _make(person: User, options: dict[str, Any]) -> str:
     if unknown := unknown_permissions(person, permissions):
         raise CommandError(f"A token of {person.username} cannot have {', '.join(unknown)}.")
     rights = TokenRights(role=Role(options["role"]) if options["role"] else None, permissions=permissions)
-    return create_token(person, name, days=days, rights=rights).secret
+    return create_token(person, name, days=days, rights=rights, by=COMMAND_LINE).secret
