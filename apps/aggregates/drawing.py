@@ -14,10 +14,12 @@ from apps.domain.cqrs import CommandSet
 from apps.domain.cqrs.shape import words_of
 from apps.domain.machine import MealyMachine, StateMachine
 
-COLUMN, ROW = 172, 88
-BOX_WIDTH, BOX_HEIGHT = 108, 36
-EDGE, TOP = 14, 40
-LINE = 14
+from .curves import Curve, Frame, Room, between
+
+GAP, ROW = 64, 88
+LEAST_WIDTH, HEIGHT = 108, 36
+EDGE, TOP, UNDER = 14, 44, 40
+BOLD_LETTER = 7.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +36,13 @@ class Box:
 
     name: str
     title: str
-    x: int
-    y: int
+    frame: Frame
     kind: str
     address: str = ""
-    width: int = BOX_WIDTH
-    height: int = BOX_HEIGHT
-
-    @property
-    def middle(self) -> int:
-        return self.x + self.width // 2
 
     @property
     def text_y(self) -> int:
-        return self.y + self.height // 2 + 4
+        return self.frame.level + 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +83,21 @@ def draw(commands: CommandSet, marked: Marked) -> Drawing | None:
     states = commands.states
     if states is None:
         return None
-    moves = moves_of(commands, states)
-    places = _places(states)
-    boxes = {name: _box(states, name, place, moves, marked) for name, place in places.items()}
+    moves, places, room = moves_of(commands, states), _places(states), Room()
+    width = max(LEAST_WIDTH, *(round(len(words_of(name)) * BOLD_LETTER) + 18 for name in places))
+    boxes = {name: _box(states, name, _frame(place, width), moves, marked) for name, place in places.items()}
+    for box in boxes.values():
+        room.cover(box.frame)
+    arrows = tuple(
+        _arrow(
+            between(boxes[source].frame, boxes[to].frame, places[to][0] - places[source][0]), names, marked, room, source == marked.status
+        )
+        for (source, to), names in moves.items()
+    )
     deepest = max(row for _, row in places.values())
-    arrows = tuple(_arrow(boxes, places, move, names, marked) for move, names in moves.items())
     return Drawing(
-        width=2 * EDGE + max(column for column, _ in places.values()) * COLUMN + BOX_WIDTH,
-        height=TOP + deepest * ROW + BOX_HEIGHT + LINE + BOX_HEIGHT * (deepest == 0),
+        width=2 * EDGE + max(column for column, _ in places.values()) * (width + GAP) + width,
+        height=TOP + deepest * ROW + HEIGHT + UNDER,
         boxes=tuple(boxes.values()),
         arrows=arrows,
         sentence=_sentence(states, marked),
@@ -147,57 +149,26 @@ def _places(states: StateMachine[Any]) -> dict[str, tuple[int, int]]:
     return places
 
 
-def _box(states: StateMachine[Any], name: str, place: tuple[int, int], moves: _Moves, marked: Marked) -> Box:
+def _frame(place: tuple[int, int], width: int) -> Frame:
     column, row = place
+    return Frame(x=EDGE + column * (width + GAP), y=TOP + row * ROW, width=width, height=HEIGHT)
+
+
+def _box(states: StateMachine[Any], name: str, frame: Frame, moves: _Moves, marked: Marked) -> Box:
     ways = [marked.links[one] for one in moves.get((marked.status, name), ()) if one in marked.links]
     is_final = next(states.is_final(state) for state in states.transitions if str(state) == name)
     kind = "current" if name == marked.status else "next" if ways else "final" if is_final else "other"
-    return Box(
-        name=name, title=words_of(name), x=EDGE + column * COLUMN, y=TOP + row * ROW, kind=kind, address=ways[0] if len(ways) == 1 else ""
-    )
+    return Box(name=name, title=words_of(name), frame=frame, kind=kind, address=ways[0] if len(ways) == 1 else "")
 
 
-def _arrow(
-    boxes: Mapping[str, Box], places: Mapping[str, tuple[int, int]], move: tuple[str, str], names: tuple[str, ...], marked: Marked
-) -> Arrow:
-    one, other = boxes[move[0]], boxes[move[1]]
-    path, x, y = _path(one, other, places[move[1]][0] - places[move[0]][0])
-    is_here = move[0] == marked.status
-    labels = tuple(
-        Label(title=words_of(name), x=x, y=y - LINE * at, address=marked.links.get(name, "") if is_here else "")
-        for at, name in enumerate(names)
-    )
-    return Arrow(path=path, is_legal=any(label.address for label in labels), labels=labels)
+def _arrow(curve: Curve, names: tuple[str, ...], marked: Marked, room: Room, is_here: bool) -> Arrow:
+    labels = tuple(_label(name, curve, room, marked.links.get(name, "") if is_here else "") for name in names)
+    return Arrow(path=curve.path, is_legal=any(label.address for label in labels), labels=labels)
 
 
-def _path(one: Box, other: Box, columns: int) -> tuple[str, int, int]:
-    """The path from one box to another, and where what is written beside it begins."""
-    middle, top = one.y + one.height // 2, other.y + other.height // 2
-    if one is other:
-        return _loop(one)
-    if columns == 0:
-        side = one.x + one.width
-        return _curve(side, middle, side + 60, middle, side + 60, top, side, top)
-    if columns == 1:
-        start, end = one.x + one.width, other.x
-        path, x, y = _curve(start, middle, start + 36, middle, end - 36, top, end, top)
-        return path, x, one.y - 8 if one.y == other.y else y
-    if columns > 1:
-        start, low = one.x + one.width * 3 // 4, one.y + one.height
-        drop = max(abs(columns) * 22, top - low)
-        return _curve(start, low, start + 10, low + drop, other.x - 90, top + (0 if top > low else drop), other.x, top)
-    lift = 26 + 8 * -columns
-    return _curve(one.x + one.width // 4, one.y, one.x, one.y - lift, other.middle, other.y - lift, other.x + other.width * 3 // 4, other.y)
-
-
-def _loop(box: Box) -> tuple[str, int, int]:
-    x, y = box.middle, box.y
-    return _curve(x - 20, y, x - 30, y - 40, x + 30, y - 40, x + 20, y)
-
-
-def _curve(x: int, y: int, x1: int, y1: int, x2: int, y2: int, x3: int, y3: int) -> tuple[str, int, int]:
-    """A Bézier curve and its middle."""
-    return f"M{x} {y}C{x1} {y1} {x2} {y2} {x3} {y3}", (x + 3 * x1 + 3 * x2 + x3) // 8, (y + 3 * y1 + 3 * y2 + y3) // 8 - 5
+def _label(name: str, curve: Curve, room: Room, address: str) -> Label:
+    x, y = room.place(words_of(name), curve)
+    return Label(title=words_of(name), x=x, y=y, address=address)
 
 
 def _sentence(states: StateMachine[Any], marked: Marked) -> str:

@@ -73,6 +73,15 @@ class _Reading:
 
     given: Given
     problems: list[Problem] = field(default_factory=list)
+    kept: dict[str, list[int]] = field(default_factory=dict)
+
+    def place_of(self, path: str) -> str:
+        """Where in the form a place in the payload is: rows that were left empty are not in the payload."""
+        for rows, kept in self.kept.items():
+            index, _, rest = path.removeprefix(f"{rows}.").partition(".")
+            if path.startswith(f"{rows}.") and index.isdigit() and int(index) < len(kept):
+                return ".".join(part for part in (rows, str(kept[int(index)]), rest) if part)
+        return path
 
     def wrong(self, path: str, sentence: str) -> None:
         self.problems.append(Problem(path=path, sentence=sentence))
@@ -90,7 +99,7 @@ def read_form(command: DeclaredCommand, given: Given) -> CommandForm:
         shape.name: value for shape in _shown(command) if (value := _read(shape, shape.name, reading)) is not None
     }  # fmt: skip
     if not reading.problems:
-        reading.problems += _refused(command, payload)
+        reading.problems += [Problem(path=reading.place_of(one.path), sentence=one.sentence) for one in _refused(command, payload)]
     problems = tuple(reading.problems)
     entries = _entries(command, given, problems)
     whole = tuple(one.sentence for one in problems if one.path.partition(".")[0] not in {entry.path for entry in entries})
@@ -133,8 +142,10 @@ def _entry(shape: Shape, path: str, given: Given, problems: tuple[Problem, ...],
 
 
 def _text(shape: Shape, path: str, given: Given) -> str:
-    if path in given or f"{path}.sent" in given:
-        return given.get(path, "")
+    return given.get(path, "") if path in given or f"{path}.sent" in given else _default_text(shape)
+
+
+def _default_text(shape: Shape) -> str:
     default = shape.default
     if isinstance(default, bool):
         return "on" if default else ""
@@ -184,7 +195,9 @@ def _read_group(shape: Shape, path: str, reading: _Reading) -> Value:
 def _read_rows(shape: Shape, path: str, reading: _Reading) -> Value:
     entry = cast(Shape, shape.entry)
     rows = [f"{path}.{at}" for at in range(_rows(shape, path, {**reading.given, "more": ""}))]
-    typed = [_read(entry, row, reading) for row in rows if _is_typed(entry, row, reading.given)]
+    kept = [at for at, row in enumerate(rows) if _is_typed(entry, row, reading.given)]
+    reading.kept[path] = kept
+    typed = [_read(entry, rows[at], reading) for at in kept]
     return typed if typed or shape.is_required else None
 
 
@@ -200,8 +213,14 @@ def _read_map(shape: Shape, typed: str, path: str, reading: _Reading) -> Value:
 
 
 def _is_typed(shape: Shape, path: str, given: Given) -> bool:
-    """Whether anything was typed into a group."""
-    return any(value.strip() for name, value in given.items() if name.startswith(f"{path}.") and not name.endswith((".rows", ".sent")))
+    """Whether a group or row holds anything but what it was shown with."""
+    if shape.kind == "group":
+        return any(_is_typed(one, f"{path}.{one.name}", given) for one in shape.fields)
+    if _has_rows(shape):
+        return any(_is_typed(cast(Shape, shape.entry), f"{path}.{at}", given) for at in range(_rows(shape, path, given)))
+    if shape.kind == "switch":
+        return f"{path}.sent" in given and (given.get(path, "") == "on") != bool(shape.default)
+    return given.get(path, "").strip() not in ("", _default_text(shape))
 
 
 def _single(shape: Shape, typed: str, path: str, reading: _Reading) -> Value:

@@ -11,12 +11,14 @@ from django.conf import LazySettings
 from django.http import HttpResponse
 from django.test import Client
 
+from apps import connection
+from apps.aggregates import commands as command_pages
 from apps.domain.cqrs import find_ack
 from apps.persistence.events import AggregateRef, new_id
 from apps.persistence.store import Store, ensure_home, load
 from apps.persistence.store.embedded import EmbeddedServer
 
-from .conftest import Home, Visitor
+from .conftest import Home, Visitor, home_settings
 from .working_console import Worker, page, read, wait_for, words
 
 DOMAINS = ["apps.domain", "tests.web.staff_domain"]
@@ -110,6 +112,11 @@ def test_every_kind_of_field_reaches_the_payload(operator: Visitor, home: Home) 
         ({"hours": "many"}, "field-hours", "'many' must be a number, such as 12.5."),
         ({"phones": "desk 12"}, "field-phones", "'desk 12' has no name and value; write it as name = value."),
         ({"skills.rows": "1", "skills.0.level": "senior"}, "field-skills-0-name", "Name is needed."),
+        (
+            {"skills.rows": "2", "skills.1.name": "Chess\x07", "skills.1.level": "senior"},
+            "field-skills-1-name",
+            "cannot be used: give 1 to 200 printable characters",
+        ),
         ({"name": "<script>alert(1)</script>\x07"}, "field-name", "cannot be used: give 1 to 200 printable characters"),
     ],
 )
@@ -247,12 +254,7 @@ def test_the_order_is_commanded_by_the_same_pages(operator: Visitor, home: Home)
 def test_without_a_worker_the_page_says_so_and_the_command_is_not_lost(
     operator: Visitor, tmp_path_factory: pytest.TempPathFactory, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps import connection
-    from apps.aggregates import commands
-
-    from .conftest import home_settings
-
-    monkeypatch.setattr(commands, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(command_pages, "ANSWER_SECONDS", 0.2)
     with EmbeddedServer(tmp_path_factory.mktemp("idle")) as server:
         Home(server).run(lambda store: ensure_home(store.connection))
         settings.CIM_HOME = home_settings(server)
