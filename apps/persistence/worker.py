@@ -12,9 +12,10 @@ from .log.feeding import feed_logs
 from .operations import OPERATIONS
 from .projections import run_all
 from .projections.sampler import run_sampler
+from .queries import run_views
 from .registry import Registry
 from .routing.users import tell_own_user
-from .store import Store, chained_generations, ensure_declared, ensure_home
+from .store import Connection, Store, chained_generations, ensure_declared, ensure_home
 from .transfer import ensure_files
 from .work.answering import answer_queries
 from .work.commands import consume_commands
@@ -43,12 +44,8 @@ async def work(
 
     What this worker has in hand is free for another `claim_seconds` after it was killed. Raises Unavailable if the server is not there.
     """
-    await ensure_home(store.connection)
-    await ensure_files(store.connection)
+    await _prepare(store.connection, registry)
     informed = replace(store, layouts=registry.layouts, upcasters=registry.upcasters)
-    for declared in registry.streams.values():
-        await ensure_declared(store.connection, declared)
-    await tell_own_user(store.connection)
     worker = this_worker()
     name = f"{worker.host}-{worker.pid}"
     engine = Engine(store=informed, registry=registry, operations=operations, worker=name, claim_seconds=claim_seconds)
@@ -71,6 +68,7 @@ async def work(
             group.create_task(feed_logs(store.connection, logged_streams, lease_of), name="logs"),
             group.create_task(run_links(informed, registry, lease_of, stop), name="links"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
+            group.create_task(run_views(store.connection, lease_of), name="views"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
             group.create_task(keep_dropping_leftovers(store), name="unfinished files"),
             *(group.create_task(process.run(informed, registry, stop), name=process.name) for process in registry.processes),
@@ -80,3 +78,12 @@ async def work(
         await stop.wait()
         for task in tasks:
             task.cancel()
+
+
+async def _prepare(connection: Connection, registry: Registry) -> None:
+    """Make what every worker needs, where it is missing."""
+    await ensure_home(connection)
+    await ensure_files(connection)
+    for declared in registry.streams.values():
+        await ensure_declared(connection, declared)
+    await tell_own_user(connection)

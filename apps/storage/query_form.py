@@ -111,6 +111,11 @@ class QueryForm:
         return list(dict.fromkeys(names))
 
     @property
+    def filter_words(self) -> str:
+        """The filters as the operation that makes a view takes them."""
+        return "; ".join(f"{row.field} {row.op} {row.value}" for row in self.filters)
+
+    @property
     def is_blank(self) -> bool:
         """Whether nothing is asked but a pattern."""
         return not (self.named or self.start or self.end)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from .conftest import Home, Visitor
-from .working_console import Worker, page, read, wait_for
+from .working_console import Worker, page, read, start_run, wait_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker")]
 ORDERS = "/storage/models/cim-order-summary-1/"
@@ -49,3 +49,16 @@ def test_status_that_a_worker_wrote_for_readers_is_shown_with_its_history(worker
 
     assert 'kind "failed"' in text
     assert "nobody may give more than 50 %" in text
+
+
+def test_view_is_made_by_an_operation_and_its_contents_are_queried(worker: Worker, home: Home, operator: Visitor) -> None:
+    wait_for(operator, f"{ORDERS}?pattern=product_stats.>", "product_stats.all")
+    asked = "name=products&bucket=cim-order-summary-1&pattern=product.>&filters=pieces_asked_for+ge+0"
+
+    wait_for(operator, start_run(operator, f"/runs/new/create-view/review/?{asked}"), "Receipt finished")
+
+    text = wait_for(operator, "/storage/models/cim-view-products/?pattern=product.>", "page 1 of 1")
+    assert "projection" not in text.partition("Plan")[0]
+    listed = wait_for(operator, "/storage/models/", "products view Of cim-order-summary-1 : keys that match product.>")
+    assert "pieces_asked_for ge 0" in listed
+    assert "Drop…" in read(operator, "/storage/models/cim-view-products/")

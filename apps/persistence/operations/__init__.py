@@ -41,6 +41,7 @@ from .snapshot_removal import DropSnapshots, PruneSnapshots
 from .start_models import StartModels
 from .switch import Switch
 from .verify import Verify
+from .views import CreateView, DropView
 
 GROUPS: Mapping[str, Operations] = {
     "Projections": {
@@ -106,6 +107,8 @@ GROUPS: Mapping[str, Operations] = {
         "create-bucket": CreateBucket,
         "change-bucket": ChangeBucket,
         "purge-key": PurgeKey,
+        "create-view": CreateView,
+        "drop-view": DropView,
     },
 }
 """The operations as people find them."""
@@ -123,6 +126,7 @@ __all__ = [
     "CreateBucket",
     "CreateConsumer",
     "CreateStream",
+    "CreateView",
     "DeleteConsumer",
     "DeleteFile",
     "DeleteMessage",
@@ -131,6 +135,7 @@ __all__ = [
     "DismissParked",
     "Drop",
     "DropSnapshots",
+    "DropView",
     "Export",
     "ImportEvents",
     "Migrate",

@@ -6,8 +6,11 @@ from .plan import IndexStrategy, QueryHint, QueryOperation, QueryPlan, QueryStep
 from .report import PerformanceReport, QueryPerformance, SlowQuery, StrategyFigures
 from .results import CacheCounts
 from .tables import IndexFigures
+from .view_feeding import feed_view, run_views
+from .views import VIEWS_BUCKET, View, create_view, drop_view, get_view, list_views
 
 __all__ = [
+    "VIEWS_BUCKET",
     "CacheCounts",
     "FieldIndex",
     "IndexFigures",
@@ -21,6 +24,13 @@ __all__ = [
     "QueryStep",
     "SlowQuery",
     "StrategyFigures",
+    "View",
     "analyze_patterns",
+    "create_view",
+    "drop_view",
+    "feed_view",
+    "get_view",
+    "list_views",
     "open_optimizer",
+    "run_views",
 ]

@@ -4,7 +4,7 @@ from .cache import CacheFigures, NearCache, open_near_cache
 from .contract import ReadModels
 from .keys import key_pages
 from .memory import MemoryReadModelStore
-from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_key, parse_entry
+from .model import Model, ModelSchema, ReadModelMetadata, StoredModel, is_model_key, parse_entry, to_bytes
 from .options import Filter, Op, Pagination, QueryBuilder, QueryOptions, QueryResult, Sort, SortDirection, TimeRange, check_field
 from .ordering import field_of, is_comparable, order_key
 from .selection import Selection
@@ -58,6 +58,7 @@ __all__ = [
     "parse_entry",
     "projection_status_history",
     "status_of",
+    "to_bytes",
     "update_projection_status",
     "watching",
 ]
