@@ -10,7 +10,7 @@ from apps.persistence.work.decide import handler_of
 from .company import COMPANY
 from .customers import CUSTOMER, decide_customer
 from .demo.tampered import TAMPERED
-from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED
+from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED, WHO_CANCELLED_FLAG
 from .fulfilment import FULFILMENT, PAYMENT, decide_payment
 from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS, ORDER_QUERIES
 from .products import PRODUCT, decide_product
@@ -35,6 +35,7 @@ DOMAIN = Domain(
     queries={ORDER.key: ORDER_QUERIES, **COMPANY_QUERIES},
     layouts=(TAMPERED,),
     upcasters=(WHO_CANCELLED,),
+    flags=(WHO_CANCELLED_FLAG,),
     migrations=(NEWEST_SCHEMAS,),
     routers=(ORDER_CONTEXTS,),
     is_demo=True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from apps.persistence.encoding import Value
-from apps.persistence.events import Event, NewEvent, Upcaster
+from apps.persistence.events import Event, NewEvent, SchemaFlag, Upcaster
 from apps.persistence.evolution import FIRST_VERSION, Migration, SchemaVersion, StreamChange, keep
 
 CANCELLED_BY = "customer"
@@ -28,11 +28,26 @@ WHO_CANCELLED = Upcaster(
 )
 
 
+def _without_canceller(payload: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in payload.items() if name != "by"}
+
+
+WHO_CANCELLED_FLAG = SchemaFlag(
+    name="who-cancelled",
+    title="Cancellations say who cancelled; without the flag they are written as before there was self-service.",
+    context="sales",
+    aggregate="order",
+    type="cancelled",
+    from_schema=1,
+    downcast=_without_canceller,
+)
+
+
 def as_first_written(new: NewEvent) -> NewEvent:
     """An event as the first version of the shop wrote it."""
     if new.type != "cancelled":
         return new
-    return replace(new, schema=1, payload={name: value for name, value in new.payload.items() if name != "by"})
+    return replace(new, schema=1, payload=_without_canceller(dict(new.payload)))
 
 
 def in_newest_schema(event: Event) -> list[NewEvent]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from apps.persistence.errors import NotFound
+from apps.persistence.events import FlagState, SchemaFlag
 from apps.persistence.projections import ProjectionStatus, State, find_record, project_status
 from apps.persistence.projections.builtin import event_types_of, list_event_types
-from apps.persistence.store import EVENTS, Connection, Layout, Store, serving_number, stream_name
+from apps.persistence.registry import Registry
+from apps.persistence.store import EVENTS, Connection, Layout, Store, read_flags, serving_number, stream_name
 from apps.registry import registry
 
 from .event_types import EventKind, Schema, event_kinds
@@ -61,12 +63,22 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlagLine:
+    """A flag over two schemas and how it stands."""
+
+    flag: SchemaFlag
+    newer: int
+    state: FlagState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """Everything the page of evolution shows."""
 
     census: Census
     domains: tuple[DomainSteps, ...]
     lines: tuple[StreamLine, ...]
+    flags: tuple[FlagLine, ...]
 
     @property
     def entries(self) -> int:
@@ -79,13 +91,29 @@ class Board:
         rows = [row_id for _, _, row_id in self.census.rows]
         steps = [f"{step.name}@{domain.version}" for domain in self.domains for step in domain.steps]
         generations = [one.id for line in self.lines for one in line.generations]
-        return blake3(" ".join([self.census.stream, *rows, *steps, *generations]).encode()).hexdigest(8)
+        flags = [f"{one.flag.name}={one.state}" for one in self.flags]
+        return blake3(" ".join([self.census.stream, *rows, *steps, *generations, *flags]).encode()).hexdigest(8)
 
 
 async def read_board(store: Store) -> Board:
     """Everything the page of evolution shows. Raises Unavailable."""
     known = registry()
-    return Board(census=await read_census(store), domains=await read_steps(store, known), lines=await read_lines(store, known))
+    return Board(
+        census=await read_census(store),
+        domains=await read_steps(store, known),
+        lines=await read_lines(store, known),
+        flags=await _read_flags(store, known),
+    )
+
+
+async def _read_flags(store: Store, known: Registry) -> tuple[FlagLine, ...]:
+    """Every declared flag; this process reads by them from now on, too."""
+    flags = known.upcasters.flags
+    if flags.declared:
+        flags.learn(await read_flags(store.connection))
+    return tuple(
+        FlagLine(flag=flag, newer=flags.newer[flag.event_type], state=flags.state_of(name)) for name, flag in sorted(flags.declared.items())
+    )
 
 
 async def read_census(store: Store) -> Census:

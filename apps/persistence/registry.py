@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from .encoding import Value
 from .errors import InvalidInput
-from .events import AggregateDefinition, AggregateRef, KeyStore, Sealing, Upcaster, Upcasters
+from .events import AggregateDefinition, AggregateRef, KeyStore, SchemaFlag, Sealing, Upcaster, Upcasters
 from .evolution import Migration, check_migrations
 from .projections.definition import ProjectionDefinition
 from .routing import Permissions, RouterDefinition
@@ -86,6 +86,7 @@ class Domain:
     aggregates: Sequence[AggregateDefinition] = ()
     projections: Sequence[ProjectionDefinition] = ()
     upcasters: Sequence[Upcaster] = ()
+    flags: Sequence[SchemaFlag] = ()
     commands: dict[tuple[str, str], CommandHandler] = field(default_factory=dict)
     queries: dict[tuple[str, str], QueryHandler] = field(default_factory=dict)
     layouts: Sequence[Layout] = ()
@@ -134,7 +135,8 @@ class Registry:
         self.migrations = {domain.name: check_migrations(domain.name, domain.migrations) for domain in self.domains if domain.migrations}
         encrypted = {key: definition.encryption for key, definition in self.aggregates.items() if definition.encryption is not None}
         steps = [step for domain in self.domains for step in domain.upcasters]
-        self.upcasters = Upcasters(steps, sealing=Sealing(types=encrypted, keys=keys))
+        flags = [flag for domain in self.domains for flag in domain.flags]
+        self.upcasters = Upcasters(steps, sealing=Sealing(types=encrypted, keys=keys), flags=flags)
         self.processes = tuple(process for domain in self.domains for process in domain.processes)
         self.layouts = (EVENTS, CONSOLE, *(layout for domain in self.domains for layout in domain.layouts))
 

@@ -15,7 +15,7 @@ from .projections.sampler import run_sampler
 from .queries import run_views
 from .registry import Registry
 from .routing.users import tell_own_user
-from .store import Connection, Store, chained_generations, ensure_declared, ensure_home
+from .store import Connection, Store, chained_generations, ensure_declared, ensure_home, follow_flags
 from .transfer import ensure_files
 from .work.answering import answer_queries
 from .work.commands import consume_commands
@@ -71,6 +71,7 @@ async def work(
             group.create_task(run_views(store.connection, lease_of), name="views"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
             group.create_task(keep_dropping_leftovers(store), name="unfinished files"),
+            group.create_task(follow_flags(store.connection, registry.upcasters.flags), name="flags over schemas"),
             *(group.create_task(process.run(informed, registry, stop), name=process.name) for process in registry.processes),
         ]
         on_ready()

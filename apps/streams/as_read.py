@@ -42,7 +42,17 @@ def as_read(store: Store, event: Event | None, *, is_full: bool) -> AsRead | Non
     except InvalidEvent as error:
         return AsRead(schema=event.schema, problem=str(error), sealed=sealed)
     if newest is event:
-        return None
+        return _ahead(store, event)
     payload = decode_payload(encode(newest.payload), {}, is_full=is_full)
     tree = tree_html(payload.tree) if payload.tree else None
     return AsRead(schema=newest.schema, tree=tree, sealed=sealed, is_upcast=newest.schema != event.schema)
+
+
+def _ahead(store: Store, event: Event) -> AsRead | None:
+    """What is said of an event in a schema that was declared after this code was written."""
+    ref = event.aggregate
+    known = store.upcasters.newest((ref.context, ref.type, event.type))
+    if known is None or event.schema <= known:
+        return None
+    words = f"Schema {event.schema} is newer than this console's code, which ends at schema {known}; it is shown as it is stored."
+    return AsRead(schema=event.schema, problem=f"{words} Update the domain's package.", is_upcast=False)

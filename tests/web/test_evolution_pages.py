@@ -188,6 +188,20 @@ def test_events_that_nobody_can_upcast_are_named_above_all(home: Home, viewer: V
 
     text = wait_for(viewer, "/evolution/", "1 event of sales.order.cancelled in schema 7 is newer than this console's code")
     assert "sales.order.cancelled 7 Newer than the code 1" in text
+    links = re.findall(r'href="(/streams/CIM-EVENTS/\d+/)"', page(viewer, "/evolution/sales.order.cancelled/"))
+    note = "Schema 7 is newer than this console's code, which ends at schema 2; it is shown as it is stored."
+    assert any(note in read(viewer, link) for link in links)
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_flag_says_how_it_stands_and_is_switched(operator: Visitor) -> None:
+    before = wait_for(operator, "/evolution/", "who-cancelled")
+
+    run = start_run(operator, "/runs/new/switch-flag/review/?flag=who-cancelled&reading=on&writing=50")
+
+    wait_for(operator, run, "Receipt finished")
+    assert "schema 2 of sales.order.cancelled by all aggregates" in before
+    assert "schema 2 of sales.order.cancelled by 50 % of aggregates" in wait_for(operator, "/evolution/", "50 %")
 
 
 @pytest.mark.usefixtures("counted")

@@ -4,6 +4,7 @@ from .aggregate import AggregateRef, Head
 from .block import Event, NewEvent, Scope, StoredEvent
 from .cipher import Algorithm, Key, Sealed, sealed_in
 from .definition import AggregateDefinition, State, fold
+from .flags import Flags, FlagState, SchemaFlag
 from .identity import format_time, new_id, now, parse_time
 from .key_files import FileKeys
 from .keys import Destruction, InMemoryKeys, KeyStore
@@ -22,12 +23,15 @@ __all__ = [
     "Event",
     "EventType",
     "FileKeys",
+    "FlagState",
+    "Flags",
     "Head",
     "InMemoryKeys",
     "Key",
     "KeyStore",
     "NewEvent",
     "Opening",
+    "SchemaFlag",
     "Scope",
     "Sealed",
     "Sealing",

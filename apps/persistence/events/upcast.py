@@ -10,6 +10,7 @@ from ..encoding import Value
 from ..errors import InvalidEvent, InvalidInput
 from .block import Event, StoredEvent
 from .cipher import SEALED
+from .flags import Flags, SchemaFlag
 from .sealing import Sealing
 
 EventType = tuple[str, str, str]
@@ -42,16 +43,17 @@ class Upcaster:
 class Upcasters:
     """All steps of all domains, looked up by event type and schema. `chains` holds those of each event type, oldest first.
 
-    `sealing` is what opens payloads before they are upcast.
+    `sealing` is what opens payloads before they are upcast, `flags` say where upcasting ends.
     """
 
-    def __init__(self, steps: Iterable[Upcaster] = (), *, sealing: Sealing | None = None) -> None:
+    def __init__(self, steps: Iterable[Upcaster] = (), *, sealing: Sealing | None = None, flags: Iterable[SchemaFlag] = ()) -> None:
         """Raises InvalidInput where the steps of an event type are not one chain: two from one schema, a gap, or one that leads back."""
         self.sealing = sealing or Sealing()
         found: dict[EventType, list[Upcaster]] = {}
         for step in steps:
             found.setdefault(step.event_type, []).append(step)
         self.chains: Mapping[EventType, tuple[Upcaster, ...]] = {key: _chain(key, found[key]) for key in sorted(found)}
+        self.flags = Flags.of(flags, self.newest)
         self._steps = {(*key, step.from_schema): step for key, chain in self.chains.items() for step in chain}
 
     def upcast(self, event: Event) -> Event:
@@ -63,6 +65,8 @@ class Upcasters:
             event = self.sealing.open(event)
         ref, payload, schema = event.aggregate, event.payload, event.schema
         while step := self._steps.get((ref.context, ref.type, event.type, schema)):
+            if self.flags.stops_at(step.event_type, schema):
+                break
             try:
                 payload, schema = step.apply(payload), step.to
             except Exception as error:
@@ -70,7 +74,7 @@ class Upcasters:
                     f"Version {event.version} of {ref}, {event.type}, cannot be upcast from schema {schema} to {step.to}: "
                     f"{type(error).__name__}: {error}. Mend the upcaster; the stored event is as it was."
                 ) from error
-        return event if schema == event.schema else replace(event, payload=payload, schema=schema)
+        return self.flags.as_read(event if schema == event.schema else replace(event, payload=payload, schema=schema))
 
     def read(self, stored: StoredEvent) -> StoredEvent:
         """A stored event with its event in the newest schema. Raises as `upcast`."""

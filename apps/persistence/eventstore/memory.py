@@ -122,7 +122,7 @@ class InMemoryEventStore:
         previous = after[-1].cid if after else None
         made: list[_Kept] = []
         for version, new in enumerate(events, start=len(after) + 1):
-            event = _complete(new, aggregate, version, previous)
+            event = self.upcasters.flags.as_written(_complete(new, aggregate, version, previous))
             block = self.upcasters.sealing.seal(event).to_block()
             if len(block) > LARGEST_EVENT:
                 raise InvalidEvent(f"The event {event.type} of {aggregate} is {len(block):,} bytes, and {LARGEST_EVENT:,} can be stored.")

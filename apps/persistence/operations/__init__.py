@@ -40,6 +40,7 @@ from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
 from .start_models import StartModels
 from .switch import Switch
+from .switch_flag import SwitchFlag
 from .verify import Verify
 from .views import CreateView, DropView
 
@@ -87,6 +88,7 @@ GROUPS: Mapping[str, Operations] = {
     },
     "Migrations": {
         "migrate": Migrate,
+        "switch-flag": SwitchFlag,
     },
     "Streams": {
         "create-stream": CreateStream,
@@ -162,6 +164,7 @@ __all__ = [
     "Skip",
     "StartModels",
     "Switch",
+    "SwitchFlag",
     "TakeSnapshot",
     "Verify",
 ]

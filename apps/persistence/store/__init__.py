@@ -6,6 +6,7 @@ from .connection import Connection, open_connection
 from .consumers import create_consumer, delete_consumer, pause_consumer, reset_consumer
 from .counting import count_messages
 from .event_streams import create_event_streams, ensure_declared
+from .flags import FLAGS_BUCKET, follow_flags, read_flags, write_flag
 from .generations import Generations, chained_generations, known_generations, read_generations, serving_layout, serving_number, stream_name
 from .health import Health, MissingFeature, check_health
 from .kv import (
@@ -75,6 +76,7 @@ __all__ = [
     "COMMANDS_STREAM",
     "CONSOLE",
     "EVENTS",
+    "FLAGS_BUCKET",
     "REDACTION_DEFINITION",
     "AggregateFull",
     "Appended",
@@ -143,6 +145,7 @@ __all__ = [
     "find_object",
     "find_redaction",
     "find_version",
+    "follow_flags",
     "gaps_between",
     "get_last",
     "get_message",
@@ -175,6 +178,7 @@ __all__ = [
     "pause_consumer",
     "read_batch",
     "read_chunks",
+    "read_flags",
     "read_generations",
     "read_object",
     "record_redaction",
@@ -189,4 +193,5 @@ __all__ = [
     "to_entry",
     "to_stream_info",
     "without",
+    "write_flag",
 ]

@@ -101,7 +101,7 @@ def _make_blocks(store: Store, head: Head, events: Sequence[NewEvent]) -> list[_
     blocks: list[_Block] = []
     previous, limit = head.cid, store.connection.server.max_payload
     for version, new in enumerate(events, start=head.version + 1):
-        event = _complete(new, head.aggregate, version, previous)
+        event = store.upcasters.flags.as_written(_complete(new, head.aggregate, version, previous))
         data = store.upcasters.sealing.seal(event).to_block()
         if len(data) > limit - 1024:
             raise InvalidEvent(
