@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from apps.display.differences import Lines, show
 from apps.persistence.encoding import Cid, cid_of, decode
 from apps.persistence.errors import EncodingError
-from apps.persistence.events import AggregateDefinition, Event
+from apps.persistence.events import AggregateDefinition, Event, Opening
 from apps.persistence.store import Message, Store
 
 from .glance import linked
-from .timeline import Entry, EventRow, Reading, read_event
+from .timeline import Entry, EventRow, Reading, opening_of, read_event
 from .window import Slot
 
 _HEX_ROW = 16
@@ -34,8 +34,8 @@ class HexRow:
 class EventDetail:
     """`event` is the block as it is read by the newest schema; None where it cannot be, and then `content` is what can be shown of it.
 
-    `claimed` is the CID in the message's id where it names other content than what is stored. `same_story` counts the events of this
-    correlation among those that are shown.
+    `opening` says what an opening event stands for. `claimed` is the CID in the message's id where it names other content than what is
+    stored. `same_story` counts the events of this correlation among those that are shown.
     """
 
     version: int
@@ -46,6 +46,7 @@ class EventDetail:
     is_closed: bool
     schema: int
     claimed: str
+    opening: Opening | None
     content: Lines | None
     text: str
     same_story: int
@@ -79,6 +80,7 @@ def describe_event(store: Store, slot: Slot, entries: Sequence[Entry], definitio
         is_closed=reading.is_closed,
         schema=reading.schema,
         claimed=claimed if claimed.startswith("bafyr4i") and claimed != str(cid) else "",
+        opening=opening_of(reading.event),
         content=shown,
         text="" if shown else message.data[:_TEXT_LIMIT].decode("utf-8", "replace"),
         same_story=sum(1 for entry in entries if isinstance(entry, EventRow) and entry.correlation == correlation),

@@ -138,7 +138,7 @@ def _row(store: Store, slot: Slot, marks: Marks) -> EventRow:
         is_upcast=bool(event and event.schema != reading.schema),
         is_selected=slot.version == marks.selected,
         has_snapshot=slot.version in marks.snapshots,
-        opening=_opening(event),
+        opening=opening_of(event),
     )
 
 
@@ -155,7 +155,7 @@ def _summary(definition: AggregateDefinition | None, event: Event | None) -> str
     return ", ".join(f"{name} {text_of(value)}" for name, value in plain[:_SUMMARY_FIELDS])
 
 
-def _opening(event: Event | None) -> Opening | None:
+def opening_of(event: Event | None) -> Opening | None:
     """What an opening event stands for; None where it does not rightly say."""
     if event is None or not is_opening(event):
         return None

@@ -38,6 +38,7 @@ def test_archived_events_leave_the_stream_and_pages_say_where_they_went(operator
 
     timeline = wait_for(operator, order, "opened from the archive at version")
     assert FILE in timeline
+    assert "Stands for v1–v" in timeline
     assert f'href="/files/{FILE}/download"' in page(operator, order)
     generations = wait_for(operator, "/evolution/", f"CIM-EVENTS, behind sequence 100, archived in {FILE}")
     assert "Switch back…" in generations

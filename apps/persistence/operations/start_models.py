@@ -47,9 +47,9 @@ class StartModels:
 
     projection: str = field(metadata={"help": "The projection that is to begin with them.", "choices": _projections})
     stream: str = field(
-        default="", metadata={"help": "Where the archived events lie: the generation that was left, or the stream of a restored archive."}
+        default="", metadata={"help": "The stream of the restored archive; empty: the generation that was left, if it is still there."}
     )
-    file: str = field(default="", metadata={"help": "The file of the archive, if it is not called any more what it was."})
+    file: str = field(default="", metadata={"help": "The file of the archive; empty: the one that was written."})
 
     @property
     def target(self) -> str:
