@@ -6,7 +6,7 @@ from .checking import ChainBroken, OnRead, find_break
 from .config import EventStoreConfig, configured, ensure_event_store
 from .jetstream import JetStreamEventStore
 from .memory import InMemoryEventStore
-from .protocol import Behind, EventFilter, EventStore, read_many
+from .protocol import Behind, EventFilter, EventStore, append_many, read_many
 from .story import Beginning, Caused, causation_tree, story_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "InMemoryEventStore",
     "JetStreamEventStore",
     "OnRead",
+    "append_many",
     "causation_tree",
     "configured",
     "ensure_event_store",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, PersistenceError, Unavailable
 from ..events import AggregateRef, Event, NewEvent, StoredEvent
 from ..events.identity import check_uuid
 from ..subjects import check_token
@@ -95,14 +95,42 @@ async def read_many(
     events: EventStore, aggregates: Sequence[AggregateRef], *, at_once: int = 8
 ) -> AsyncIterator[tuple[AggregateRef, list[StoredEvent]]]:
     """The events of many aggregates, in the order given; no more than `at_once` of them are read, or in memory, at a time."""
-    if not 1 <= at_once <= MOST_AT_ONCE:
-        raise InvalidInput(f"{at_once} aggregates cannot be read at once; 1 to {MOST_AT_ONCE} can.")
+    _check_at_once(at_once)
     for start in range(0, len(aggregates), at_once):
         refs = aggregates[start : start + at_once]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(events.get_events(ref)) for ref in refs]
         for ref, task in zip(refs, tasks, strict=True):
             yield ref, task.result()
+
+
+async def append_many(
+    events: EventStore, given: Mapping[AggregateRef, Sequence[NewEvent]], *, at_once: int = 8
+) -> dict[AggregateRef, list[StoredEvent] | PersistenceError]:
+    """Append to many aggregates, no more than `at_once` at a time; what each got, or why it was refused. Each is stored whole or not.
+
+    Raises Unavailable as soon as the server stays away: what is stored then is known by reading, and the same call may be made again.
+    """
+    slots = asyncio.Semaphore(_check_at_once(at_once))
+
+    async def append_one(ref: AggregateRef) -> list[StoredEvent] | PersistenceError:
+        async with slots:
+            try:
+                return await events.append_events(ref, given[ref])
+            except Unavailable:
+                raise
+            except PersistenceError as error:
+                return error
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {ref: group.create_task(append_one(ref)) for ref in given}
+    return {ref: task.result() for ref, task in tasks.items()}
+
+
+def _check_at_once(at_once: int) -> int:
+    if not 1 <= at_once <= MOST_AT_ONCE:
+        raise InvalidInput(f"{at_once} aggregates cannot be worked on at once; 1 to {MOST_AT_ONCE} can.")
+    return at_once
 
 
 def check_limit(limit: int) -> int:
