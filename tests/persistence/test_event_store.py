@@ -10,7 +10,7 @@ import pytest
 
 from apps.persistence.errors import ContinuityLost, EncodingError, InvalidEvent, InvalidInput, InvalidSubject, VersionConflict
 from apps.persistence.events import AggregateRef, NewEvent, StoredEvent, new_id
-from apps.persistence.eventstore import EventFilter, EventStore, InMemoryEventStore, JetStreamEventStore, append_many, read_many
+from apps.persistence.eventstore import EventFilter, EventStore, InMemoryEventStore, JetStreamEventStore, read_many
 from apps.persistence.store import Layout, Store, ensure_event_stream
 
 CART = AggregateRef("sales", "cart", "c1")
@@ -165,19 +165,6 @@ async def test_many_aggregates_are_read_in_the_order_asked_for(events: EventStor
 
 
 # -- across aggregates --------------------------------------------------------------------------------------------------------------------
-
-
-async def test_many_aggregates_are_written_at_once_and_each_is_told_of(events: EventStore) -> None:
-    carts = [AggregateRef("sales", "cart", f"c{number}") for number in range(20)]
-    given = {cart: [added("tea"), added("milk")] for cart in carts} | {OTHER: [NewEvent(type="bad.type")]}
-
-    outcome = await append_many(events, given, at_once=4)
-
-    assert isinstance(outcome[OTHER], InvalidSubject)
-    assert [await events.get_aggregate_version(cart) for cart in carts if cart != OTHER] == [2] * 19
-    assert await events.get_aggregate_version(OTHER) == 0
-    with pytest.raises(InvalidInput, match="0 aggregates cannot be worked on"):
-        await append_many(events, given, at_once=0)
 
 
 async def test_events_of_a_type_are_found_across_aggregates_first_or_newest(events: EventStore) -> None:

@@ -1,4 +1,4 @@
-"""This module is what the event store checks while it reads, by either policy, and stories as trees of what caused what."""
+"""This module is what the event store checks while it reads, by either policy, stories as trees, and many aggregates at once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from dataclasses import replace
 import pytest
 
 from apps.persistence.encoding import cid_of
+from apps.persistence.errors import InvalidInput, InvalidSubject
 from apps.persistence.events import AggregateRef, Event, Head, NewEvent, StoredEvent, new_id
-from apps.persistence.eventstore import ChainBroken, EventStore, InMemoryEventStore, JetStreamEventStore, OnRead, causation_tree, story_of
+from apps.persistence.eventstore import (
+    ChainBroken,
+    EventStore,
+    InMemoryEventStore,
+    JetStreamEventStore,
+    OnRead,
+    append_many,
+    causation_tree,
+    story_of,
+)
 from apps.persistence.store import Outgoing, Store, append, store_message
 from apps.persistence.store.publish import MESSAGE_ID
 
@@ -158,3 +168,20 @@ async def test_story_as_deep_as_it_is_long_is_no_trouble() -> None:
     (beginning,) = await story_of(events, story[0], limit=1000)
 
     assert max(depth for depth, _ in beginning.caused[0].walk()) == 999
+
+
+# -- many at once -------------------------------------------------------------------------------------------------------------------
+
+
+async def test_many_aggregates_are_written_at_once_and_each_is_told_of(events: EventStore) -> None:
+    carts = [AggregateRef("sales", "cart", f"c{number}") for number in range(20)]
+    odd = AggregateRef("sales", "cart", "odd")
+    given = {cart: [NewEvent(type="added")] * 2 for cart in carts} | {odd: [NewEvent(type="bad.type")]}
+
+    outcome = await append_many(events, given, at_once=4)
+
+    assert isinstance(outcome[odd], InvalidSubject)
+    assert [await events.get_aggregate_version(cart) for cart in carts] == [2] * 20
+    assert await events.get_aggregate_version(odd) == 0
+    with pytest.raises(InvalidInput, match="0 aggregates cannot be worked on"):
+        await append_many(events, given, at_once=0)
