@@ -59,7 +59,7 @@ class Row:
 class TypeListing:
     """`source` says where the rows come from, `policy` when snapshots are due, if that is declared.
 
-    `has_glance`: the domain says how its aggregates are called, or where they stand.
+    `has_names` and `has_statuses`: the domain says how its aggregates are called, and where they stand.
 
     `total` counts those that begin with the prefix, None where it is not counted.
 
@@ -79,7 +79,8 @@ class TypeListing:
     after: str | None = None
     before: int | None = None
     policy: str = ""
-    has_glance: bool = False
+    has_names: bool = False
+    has_statuses: bool = False
 
     @property
     def creations(self) -> tuple[DeclaredCommand, ...]:
@@ -132,7 +133,8 @@ async def read_listing(store: Store, query: TypeQuery) -> TypeListing:
         after=found.after,
         before=found.before,
         policy=str(definition.snapshots) if definition and definition.snapshots else "",
-        has_glance=has_directory and definition is not None and bool(definition.status or definition.label),
+        has_names=has_directory and definition is not None and bool(definition.label),
+        has_statuses=has_directory and definition is not None and bool(definition.status),
     )
 
 

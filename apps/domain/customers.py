@@ -87,6 +87,7 @@ CUSTOMER = AggregateDefinition(
     ),
     summarise=_summarise,
     demo=True,
+    label=("name",),
 )
 
 decide_customer = deciding(

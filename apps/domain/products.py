@@ -154,6 +154,8 @@ PRODUCT = AggregateDefinition(
     ),
     summarise=_summarise,
     demo=True,
+    label=("name",),
+    references={"order": ("sales", "order")},
 )
 
 decide_product = deciding(

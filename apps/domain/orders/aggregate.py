@@ -127,4 +127,6 @@ ORDER = AggregateDefinition(
     summarise=_summarise,
     demo=True,
     snapshots=SnapshotPolicy(every_events=100),
+    status="status",
+    references={"customer": ("people", "customer"), "sku": ("stock", "product")},
 )
