@@ -17,6 +17,7 @@ PAGES = (
     "docs/glossary.md",
     "docs/how-to.md",
     "docs/operating.md",
+    "docs/organization.md",
     "docs/persistence.md",
     "docs/tutorial.md",
     "docs/which-repository.md",
