@@ -35,15 +35,17 @@ from apps.persistence.projections import (
     read_position,
     run_projection,
 )
+from apps.persistence.routing import ContextBridge, ContextMapping, Interest, bridging
 from apps.persistence.store import EVENTS, Store, find_version, get_stream, head_of, kv_all, load
 from apps.persistence.store.embedded import EmbeddedServer
 
-from .archiving import LATE, LIVE, OLD, add, archive, archiving_stage, fill, read_models, states
+from .archiving import LATE, LIVE, OLD, add, archive, archiving_stage, fill, finished, read_models, states
 from .archiving_domain import STORIES, TOTALS
-from .baskets import BASKET, BASKET_2, added
+from .baskets import BASKET, BASKET_2, added, named
 from .changing_streams import carry_out, make_stream, plan
 from .engine_stage import Stage
-from .projecting import model_in
+from .projecting import eventually, model_in
+from .test_routers import there_are, translated
 
 FILE = "CIM-EVENTS-1-5.archive.car"
 
@@ -158,6 +160,38 @@ async def test_migration_keeps_opening_events_and_another_roll_back_comes_first(
         await plan(filled, "roll-back-archive", stream="CIM-EVENTS")
     async with filled.worker():
         assert set(await read_models(filled, "stories")) == {"stories"}
+
+
+async def test_bridge_tells_what_came_later_and_nothing_twice(filled: Stage) -> None:
+    """It knows what it told by versions, and those begin anew."""
+    words = ContextMapping(
+        source="shop", target="depot", aggregates={"basket": "crate"}, event_types={"added": "put", "named": "labelled", "removed": "taken"}
+    )
+    bridge = ContextBridge(mappings=[words], interests=[Interest(target="depot", source="shop")])
+    filled.registry.routers["depot"] = bridging(name="depot", title="Depot", bridge=bridge)
+
+    async with filled.worker():
+        await eventually(there_are(8, filled.store, "depot"), seconds=60)
+        await finished(filled, await filled.ask("archive", {"last": "5", "new_generation": "on"}))
+        await add(filled.store, LIVE, added("late"))
+        again = str((await get_stream(filled.store.connection, "CIM-EVENTS-2")).last_sequence)
+        await finished(filled, await filled.ask("archive", {"stream": "CIM-EVENTS-2", "last": again, "new_generation": "on"}))
+        await add(filled.store, LIVE, named("later still"))
+        await eventually(there_are(10, filled.store, "depot"), seconds=60)
+
+    told = [message.subject.rpartition("crate.")[2] for message in await translated(filled.store, "depot")]
+    assert sorted(told) == [
+        "late.put.v1",
+        "live.labelled.v2",
+        "live.labelled.v7",
+        "live.put.v1",
+        "live.put.v3",
+        "live.put.v4",
+        "live.put.v6",
+        "live.taken.v5",
+        "old.put.v1",
+        "old.taken.v2",
+    ]
 
 
 async def test_command_that_was_archived_is_known_to_be_done(filled: Stage) -> None:

@@ -17,17 +17,19 @@ from .block import Event
 OPENING = "opened-from-archive"
 """The event type; no domain declares it."""
 STATE, ARCHIVE = "state", "archive"
-_KINDS = {"version": int, "head": Cid, "stream": str, "root": Cid, "file": str}
+_KINDS = {"version": int, "total": int, "head": Cid, "stream": str, "root": Cid, "file": str}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """What an opening event stands for: the events up to `version` in `stream`, of which the last has the CID `head`, and where they lie.
 
-    `root` is that of the archive, which names `head` too; `file` is what its file was called when it was written.
+    `total` is the version that the last of them has if versions are counted through all generations. `root` is that of the archive, which
+    names `head` too; `file` is what its file was called when it was written.
     """
 
     version: int
+    total: int
     head: Cid
     stream: str
     root: Cid
@@ -37,6 +39,7 @@ class Opening:
         """The metadata of the event that say this."""
         said: dict[str, Value] = {
             "version": self.version,
+            "total": self.total,
             "head": self.head,
             "stream": self.stream,
             "root": self.root,
@@ -60,6 +63,7 @@ def read_opening(event: Event) -> Opening:
         raise InvalidEvent(f"The first event of {event.aggregate} opens it from an archive, and does not rightly say from which.")
     return Opening(
         version=cast(int, said["version"]),
+        total=cast(int, said["total"]),
         head=cast(Cid, said["head"]),
         stream=cast(str, said["stream"]),
         root=cast(Cid, said["root"]),

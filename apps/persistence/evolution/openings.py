@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..encoding import Value, cid_of
 from ..errors import EncodingError, InvalidEvent, MigrationFailed, PayloadRedacted
-from ..events import OPENING, STATE, AggregateRef, Event, NewEvent, Opening, State, StoredEvent
+from ..events import OPENING, STATE, AggregateRef, Event, NewEvent, Opening, State, StoredEvent, is_opening, read_opening
 from ..store import Layout, Message, Store, decode_event, open_reader
 from .copying import SLICE, last_copied, store_blocks
 from .manifest import Archived, manifest_type
@@ -32,11 +32,13 @@ OnBatch = Callable[[int, int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An aggregate at the end of a range: its state, and the last event in it. `redacted` is one whose payload nobody can read any more, so
-    there is no state; then there is none behind the archive either.
+    """An aggregate at the end of a range: its state, and the last event in it, which is number `total` over all generations.
+
+    `redacted` is one whose payload nobody can read any more, so there is no state; then there is none behind the archive either.
     """
 
     last: StoredEvent
+    total: int
     schema: int
     state: State
     redacted: Event | None = None
@@ -82,7 +84,8 @@ class Folded:
         except Exception as error:  # a domain's code, which may raise anything
             self._stands_in_the_way(ref, f"{ref} cannot be folded at version {stored.event.version:,}: {type(error).__name__}: {error}")
             return
-        self.standings[ref] = Standing(last=stored, schema=definition.schema, state=state, redacted=redacted)
+        total = before.total + 1 if before else read_opening(stored.event).total if is_opening(stored.event) else 1
+        self.standings[ref] = Standing(last=stored, total=total, schema=definition.schema, state=state, redacted=redacted)
 
     def _stands_in_the_way(self, what: object, problem: str) -> None:
         if what in self._bad:
@@ -152,7 +155,7 @@ def opening_block(source: Store, standing: Standing, archived: Archived, *, by: 
     """
     last = standing.last
     event, stream = last.event, last.stream
-    opening = Opening(version=event.version, head=last.cid, stream=stream, root=archived.root, file=archived.file)
+    opening = Opening(version=event.version, total=standing.total, head=last.cid, stream=stream, root=archived.root, file=archived.file)
     origin: dict[str, Value] = {"stream": stream, "sequence": last.sequence, "head": last.cid, "version": event.version}
     opened = Event(
         aggregate=event.aggregate,

@@ -10,15 +10,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..errors import InvalidInput, LeaseLost, PersistenceError, StreamNotFound, Unavailable, Unreachable
-from ..events import is_opening, now
+from ..events import AggregateRef, Event, StoredEvent, is_opening, now, read_opening
 from ..projections.durable import Durable, Follower, follow
 from ..routing import RouterDefinition, SubjectRouter, message_of, router_of
 from ..routing.record import RouterFailure, RouterRecord, ensure_routes, read_router, write_router
 from ..routing.translated import ensure_contexts
-from ..store import Layout, Message, Store, decode_event, find_layout, get_stream
+from ..store import Layout, Message, Store, decode_event, find_layout, find_version, get_stream
 from .lease import Lease
 
 LOOK_SECONDS = 0.5
@@ -26,6 +26,7 @@ MOST_AT_ONCE = 500
 """How many events are routed before the record is written; so many are routed again after a worker was killed."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
+_MOST_KNOWN = 100_000
 
 HoldLease = Callable[[str], AbstractAsyncContextManager[Lease]]
 
@@ -75,12 +76,13 @@ async def _keep(store: Store, definition: RouterDefinition, hold_lease: HoldLeas
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """One time that a worker has a router in hand."""
+    """One time that a worker has a router in hand. `before` is how many versions an aggregate had before its stream's generation."""
 
     store: Store
     definition: RouterDefinition
     lease: Lease
     record: RouterRecord
+    before: dict[tuple[str, AggregateRef], int] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Route until the lease is lost. Raises _Failing at an event that cannot be routed, LeaseLost, PersistenceError."""
@@ -150,7 +152,7 @@ class _Work:
             if is_opening(stored.event):  # what it stands for was routed before it was archived
                 self.record = replace(self.record, passed=self.record.passed + 1)
                 return None
-            event = message_of(reader.upcasters.read(stored))
+            event = message_of(await self._counted_through(reader, reader.upcasters.read(stored)))
             if router.find_routes(event.subject):
                 await router.route(event)
             else:
@@ -160,6 +162,20 @@ class _Work:
                 raise
             return _failure(message, error)
         return None
+
+    async def _counted_through(self, reader: Store, stored: StoredEvent) -> StoredEvent:
+        """The event by the version that it has over all generations: what was told before an archive was told under those."""
+        ref = stored.event.aggregate
+        if reader.layout.generation == 1:
+            return stored
+        key = (reader.layout.stream, ref)
+        if key not in self.before:
+            first = await find_version(reader, ref, 1)
+            event = Event.from_block(first.data) if first else stored.event
+            if len(self.before) >= _MOST_KNOWN:
+                self.before.clear()
+            self.before[key] = read_opening(event).total - 1 if is_opening(event) else 0
+        return replace(stored, event=replace(stored.event, version=stored.event.version + self.before[key]))
 
     async def _write(self, router: SubjectRouter, failure: RouterFailure | None) -> None:
         found = replace(self.record, routes=dict(router.stats().routes), worker=self.lease.owner)
