@@ -79,8 +79,9 @@ class AggregatePage:
 
     @property
     def has_snapshots(self) -> bool:
-        """Snapshots are kept by an aggregate's name, and only of those in CIM-EVENTS."""
-        return self.layout.name == EVENTS.name
+        """Snapshots are kept by an aggregate's name, and only of those in CIM-EVENTS; of encrypted ones none are taken."""
+        is_encrypted = self.definition is not None and self.definition.encryption is not None
+        return bool(self.kept.snapshots) or (self.layout.name == EVENTS.name and not is_encrypted)
 
     @property
     def is_long(self) -> bool:
