@@ -58,12 +58,14 @@ async def test_projections_go_on_with_the_same_models(stage: Stage) -> None:
         after = await read_models(stage, "stories", "totals")
         await add(stage.store, LIVE, named("for June"), added("cup"))
         await add(stage.store, NEW, added("plum"))
+        rebuilt = await finished(stage, await stage.ask("rebuild", {"projection": "stories"}))
         with_more = await read_models(stage, "stories", "totals")
         rolled_back = await finished(stage, await stage.ask("roll-back-archive", {"stream": "CIM-EVENTS"}))
         from_the_first_event = await read_models(stage, "stories", "totals")
 
     assert after == before
     assert with_more == from_the_first_event
+    assert rebuilt.figures["different"] == 0
     assert rolled_back.outcome == "CIM-EVENTS serves again, with 3 events that came since; CIM-EVENTS-2 is kept and closed."
 
 
