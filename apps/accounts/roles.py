@@ -57,6 +57,7 @@ PERMISSIONS: Final = MappingProxyType({
     "audit.export": Role.AUDITOR,
     "streams.export": Role.AUDITOR,
     "operations.verify": Role.AUDITOR,
+    "operations.check_log": Role.AUDITOR,
     "operations.prove": Role.AUDITOR,
     "operations.export": Role.AUDITOR,
     "operations.replay": Role.OPERATOR,

@@ -13,7 +13,7 @@ from apps.persistence.log.kept import ensure_log
 from apps.persistence.log.published import ensure_checkpoints, read_published
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
 from apps.persistence.log.signing import Signer
-from apps.persistence.store import Connection
+from apps.persistence.store import Connection, Outgoing, store_batch
 from apps.persistence.store.connection import open_connection
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -45,6 +45,11 @@ class SigningStage:
         event = make_chain(three_chains()[0].aggregate, 1)[0]
         await self.raw.put(outgoing(self.raw.layout, event)._replace(subject=f"{self.raw.layout.root}.sales.order.n{self.written}.x.v1"))
         await self.log()
+
+    async def write_many(self, count: int) -> None:
+        """So many plain messages at once, which nobody has logged yet."""
+        messages = [Outgoing(f"{self.raw.layout.root}.many.{number}", f"{number}".encode(), {}) for number in range(count)]
+        await store_batch(self.raw.store.connection, messages)
 
     async def log(self) -> None:
         await LogFeeder(self.raw.store.connection, self.stream).feed()

@@ -12,7 +12,7 @@ from apps.persistence.log import Leaf, check_consistency, check_inclusion, leaf_
 from apps.persistence.log.comparison import compare_with_stream
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import ensure_log, logged_leaves, prove_consistency, prove_inclusion, read_log, root_at
-from apps.persistence.store import Outgoing, get_stream, kv_delete
+from apps.persistence.store import Outgoing, get_stream, kv_delete, store_batch
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .growing_log import naive_root
@@ -33,7 +33,7 @@ def feeder(raw: RawStream) -> LogFeeder:
 async def write_many(raw: RawStream, count: int) -> list[bytes]:
     """So many plain messages, and the leaves that they should have from sequence 1 on."""
     messages = [Outgoing(f"{raw.layout.root}.a.b.c.d.v{number}", f"{number}".encode(), {}) for number in range(1, count + 1)]
-    await raw.put(*messages)
+    await store_batch(raw.store.connection, messages)
     return [leaf_bytes(number, cid_of(message.data)) for number, message in enumerate(messages, 1)]
 
 

@@ -62,12 +62,7 @@ async def test_thousand_events_are_signed_at_once(stage: SigningStage) -> None:
     await stage.write()
     with stage.signer() as signer:
         await stage.sign(signer)
-        await stage.raw.put(
-            *(
-                outgoing(stage.raw.layout, three_chains()[0])._replace(subject=f"{stage.raw.layout.root}.n{n}", headers={})
-                for n in range(1000)
-            )
-        )
+        await stage.write_many(1000)
         await stage.log()
 
         signed = await signer.look(stage.stream)

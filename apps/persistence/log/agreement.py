@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from ..errors import HistoryRewritten
+from ..errors import HistoryRewritten, InvalidProof
 from ..store import Connection
 from .kept import logged_leaves
 from .leaves import parse_leaf
@@ -23,21 +23,26 @@ class Agreed:
 async def agreed_leaves(connection: Connection, stream: str, *, after: int, last: int) -> AsyncIterator[Agreed]:
     """The leaves after `after` up to `last`. Raises HistoryRewritten where what lies in the stream is not what was logged.
 
-    It ends early where a replica is behind, or where the log is.
+    It ends early where a replica is behind. Raises InvalidProof where neither the stream nor the log holds anything of a sequence.
     """
     async for found in read_leaves(connection, stream, after=after, last=last):
         logged = await logged_leaves(connection, stream, first=after + 1, last=after + len(found))
-        pairs = list(zip(logged, found, strict=False))
+        pairs = list(zip(logged, found, strict=True))
         yield Agreed(leaves=tuple([_agreed(stream, was, is_now) for was, is_now in pairs]), gone=sum(was != now for was, now in pairs))
         after += len(pairs)
-        if len(logged) < len(found):
-            return
 
 
-def _agreed(stream: str, was: bytes, is_now: bytes) -> bytes:
+def _agreed(stream: str, was: bytes | None, is_now: bytes) -> bytes:
     if was == is_now:
-        return was
-    now, before = parse_leaf(is_now), parse_leaf(was)
+        return is_now
+    now = parse_leaf(is_now)
+    if was is None and now.cid is None:
+        raise InvalidProof(
+            f"Neither {stream} nor its log says what sequence {now.sequence:,} held; hold the log against its stream to mend it."
+        )
+    if was is None:
+        return is_now
+    before = parse_leaf(was)
     if now.cid is None and before.sequence == now.sequence:
         return was
     raise HistoryRewritten(

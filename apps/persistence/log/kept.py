@@ -5,13 +5,13 @@ Tiles and state change together in one atomic batch, which the state's revision 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ..encoding import Value, decode, encode
-from ..errors import StreamNotFound
+from ..errors import InvalidInput, StreamNotFound
 from ..events import format_time, now, parse_time
 from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_get_many, kv_put_batch
 from .spans import Span, consistency_spans, inclusion_spans
@@ -59,10 +59,17 @@ async def open_tree(connection: Connection, stream: str, size: int) -> TiledTree
 
 async def keep_tree(connection: Connection, stream: str, tree: TiledTree, *, revision: int) -> LogState:
     """Write what changed in the tree, if the state is still at `revision` (0: there is none). Raises RevisionConflict."""
-    state: dict[str, Value] = {"size": tree.size, "root": tree.root(), "at": format_time(now())}
-    changes: dict[str, bytes | None] = {_key(stream, tile): hashes for tile, hashes in tree.take_changed().items()}
-    written = await kv_put_batch(connection, TILES_BUCKET, changes | {stream: encode(state)}, expected={stream: revision})
-    return LogState(stream=stream, size=tree.size, root=tree.root(), at=parse_time(str(state["at"])), revision=written)
+    state = LogState(stream=stream, size=tree.size, root=tree.root(), at=now(), revision=revision)
+    return await keep_tiles(connection, state, tree.take_changed())
+
+
+async def keep_tiles(connection: Connection, state: LogState, tiles: Mapping[TileId, bytes]) -> LogState:
+    """Write tiles and the state, if that is still at its revision; return it with its new one. Raises RevisionConflict."""
+    value: dict[str, Value] = {"size": state.size, "root": state.root, "at": format_time(state.at)}
+    changes: dict[str, bytes | None] = {_key(state.stream, tile): whole for tile, whole in tiles.items()}
+    changes[state.stream] = encode(value)
+    written = await kv_put_batch(connection, TILES_BUCKET, changes, expected={state.stream: state.revision})
+    return replace(state, at=parse_time(str(value["at"])), revision=written)
 
 
 async def root_at(connection: Connection, stream: str, size: int) -> bytes:
@@ -80,15 +87,25 @@ async def prove_consistency(connection: Connection, stream: str, *, old_size: in
     return await _prove(connection, stream, consistency_spans(old_size, new_size))
 
 
-async def logged_leaves(connection: Connection, stream: str, *, first: int, last: int) -> list[bytes]:
-    """What was logged of the sequences `first` to `last`, as far as it is kept. Raises InvalidInput where a bundle is damaged."""
+async def logged_leaves(connection: Connection, stream: str, *, first: int, last: int) -> list[bytes | None]:
+    """What was logged of the sequences `first` to `last`; None where that is not kept, or its bundle is damaged."""
     if last < first:
         return []
     numbers = range((first - 1) // TILE_WIDTH, (last - 1) // TILE_WIDTH + 1)
     bundles = await read_tiles(connection, stream, [TileId(ENTRIES, number) for number in numbers])
-    leaves = [leaf for number in numbers for leaf in bundled_leaves(bundles.get(TileId(ENTRIES, number), b""))]
+    leaves: list[bytes | None] = []
+    for number in numbers:
+        found = _leaves_in(bundles.get(TileId(ENTRIES, number), b""))
+        leaves += [*found, *[None] * (TILE_WIDTH - len(found))]
     start = first - 1 - numbers[0] * TILE_WIDTH
     return leaves[start : start + last - first + 1]
+
+
+def _leaves_in(bundle: bytes) -> list[bytes]:
+    try:
+        return bundled_leaves(bundle)[:TILE_WIDTH]
+    except InvalidInput:
+        return []
 
 
 async def _prove(connection: Connection, stream: str, spans: Sequence[Span]) -> list[bytes]:

@@ -7,6 +7,7 @@ from .archive import Archive
 from .backup import Backup
 from .buckets import ChangeBucket, CreateBucket
 from .change_stream import ChangeStream
+from .check_log import CheckLog
 from .compare import Compare
 from .create_consumer import CreateConsumer
 from .create_stream import CreateStream
@@ -62,6 +63,7 @@ GROUPS: Mapping[str, Operations] = {
     },
     "Verification": {
         "verify": Verify,
+        "check-log": CheckLog,
     },
     "Snapshots": {
         "snapshot": TakeSnapshot,
@@ -124,6 +126,7 @@ __all__ = [
     "Backup",
     "ChangeBucket",
     "ChangeStream",
+    "CheckLog",
     "Compare",
     "CreateBucket",
     "CreateConsumer",

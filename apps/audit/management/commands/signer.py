@@ -36,6 +36,7 @@ class Command(BaseCommand):
                 return
             witness = WitnessClient.parse(settings.CIM_WITNESS) if settings.CIM_WITNESS else None
             with open_signer_folder(folder) as opened:
+                self.stdout.write(f"Signs with {opened.key.verifier.vkey}")
                 asyncio.run(_sign(opened, witness))
         except PersistenceError as error:
             raise CommandError(str(error)) from error
