@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -37,16 +37,13 @@ class Asking:
     """A command as its page shows it. `ref` is None until a new aggregate has an id."""
 
     commands: CommandSet
+    command: DeclaredCommand
     form: CommandForm
     command_id: str
     ref: AggregateRef | None = None
     typed_id: str = ""
     id_error: str = ""
     refusal: str = ""
-
-    @property
-    def command(self) -> DeclaredCommand:
-        return self.form.command
 
     @property
     def definition(self) -> AggregateDefinition:
@@ -74,7 +71,7 @@ def command(request: HttpRequest, context: str, type: str, id: str, name: str) -
     offers = ask(read_offers, ref, timeout_seconds=PAGE_SECONDS)
     refusal = next((one.refusal for one in offers.offers if one.command.name == name), "") if offers else ""
     form = blank_form(declared, request.GET.dict())
-    return _show(request, Asking(commands=commands, form=form, command_id=new_id(), ref=ref, refusal=refusal))
+    return _show(request, Asking(commands=commands, command=declared, form=form, command_id=new_id(), ref=ref, refusal=refusal))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,13 +83,13 @@ def create(request: HttpRequest, context: str, type: str, name: str) -> HttpResp
         raise Http404(f"{declared.title} does not make a new {commands.what}.")
     if request.method != "POST":
         form = blank_form(declared, request.GET.dict())
-        return _show(request, Asking(commands=commands, form=form, command_id=new_id(), typed_id=new_id()))
+        return _show(request, Asking(commands=commands, command=declared, form=form, command_id=new_id(), typed_id=new_id()))
     typed_id = request.POST.get("aggregate.id", "").strip()
     try:
         ref = AggregateRef(context, type, typed_id)
     except InvalidInput as error:
         form = read_form(declared, request.POST.dict())
-        asking = Asking(commands=commands, form=form, command_id=new_id(), typed_id=typed_id, id_error=str(error))
+        asking = Asking(commands=commands, command=declared, form=form, command_id=new_id(), typed_id=typed_id, id_error=str(error))
         return _show(request, asking, status=422)
     return _send(request, commands, declared, ref)
 
@@ -120,6 +117,7 @@ def _send(request: HttpRequest, commands: CommandSet, declared: DeclaredCommand,
     given = request.POST.dict()
     asking = Asking(
         commands=commands,
+        command=declared,
         form=blank_form(declared, given),
         command_id=new_id(),
         ref=None if declared.creates else ref,
@@ -154,9 +152,7 @@ def _command(command_id: str, ref: AggregateRef, declared: DeclaredCommand, payl
 
 
 def _with(asking: Asking, *, form: CommandForm, refusal: str = "") -> Asking:
-    return Asking(
-        commands=asking.commands, form=form, command_id=asking.command_id, ref=asking.ref, typed_id=asking.typed_id, refusal=refusal
-    )
+    return replace(asking, form=form, refusal=refusal)
 
 
 def _show(request: HttpRequest, asking: Asking, *, status: int = 200) -> HttpResponse:

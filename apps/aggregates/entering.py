@@ -1,4 +1,4 @@
-"""This module is a command's form: made from the shape of its fields, and read back into a payload, with what is wrong beside its field.
+"""This module is the form of a command or query: made from its shape, and read into a payload, with what is wrong beside its field.
 
 Names of inputs are paths: `unit_price.cents`, `skills.0.level`. Several of one simple kind are typed one a line, named ones as
 `name = value`; several groups are rows, and a button brings one more without any script.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from apps.domain.cqrs import DeclaredCommand, InvalidFields, Problem, Shape, read_payload
+from apps.domain.cqrs import DeclaredCommand, DeclaredQuery, InvalidFields, Problem, Shape, read_payload
 from apps.persistence.encoding import Cid, Value, encode
 from apps.persistence.errors import PersistenceError
 
@@ -24,6 +24,7 @@ SENTENCES = {
 }  # fmt: skip
 _SINGLE = ("text", "lines", "number", "decimal", "choice", "date", "time", "cid")
 Given = Mapping[str, str]
+Declared = DeclaredCommand | DeclaredQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandForm:
-    """The fields of a command as typed; `payload` is what they say where nothing is wrong. `errors` are those of the whole."""
+    """The fields of a command or query as typed; `payload` is what they say where nothing is wrong. `errors` are those of the whole."""
 
-    command: DeclaredCommand
+    command: Declared
     entries: tuple[Entry, ...]
     payload: dict[str, Value] | None = None
     errors: tuple[str, ...] = ()
@@ -87,12 +88,12 @@ class _Reading:
         self.problems.append(Problem(path=path, sentence=sentence))
 
 
-def blank_form(command: DeclaredCommand, given: Given) -> CommandForm:
+def blank_form(command: Declared, given: Given) -> CommandForm:
     """The form before anything was sent; `given` fills some of its fields."""
     return CommandForm(command=command, entries=_entries(command, given, ()))
 
 
-def read_form(command: DeclaredCommand, given: Given) -> CommandForm:
+def read_form(command: Declared, given: Given) -> CommandForm:
     """What was typed, and what is wrong with it: first with how it is written, then with what the command's own values refuse."""
     reading = _Reading(given)
     payload: dict[str, Value] = {
@@ -106,11 +107,11 @@ def read_form(command: DeclaredCommand, given: Given) -> CommandForm:
     return CommandForm(command=command, entries=entries, payload=None if problems else payload, errors=whole)
 
 
-def _shown(command: DeclaredCommand) -> tuple[Shape, ...]:
+def _shown(command: Declared) -> tuple[Shape, ...]:
     return tuple(shape for shape in command.shape.fields if shape.name not in command.hidden)
 
 
-def _refused(command: DeclaredCommand, payload: dict[str, Value]) -> list[Problem]:
+def _refused(command: Declared, payload: dict[str, Value]) -> list[Problem]:
     try:
         encode(payload)
         read_payload(command.type, payload)
@@ -124,7 +125,7 @@ def _refused(command: DeclaredCommand, payload: dict[str, Value]) -> list[Proble
 # -- showing ---------------------------------------------------------------------------------------------------------------------------
 
 
-def _entries(command: DeclaredCommand, given: Given, problems: tuple[Problem, ...]) -> tuple[Entry, ...]:
+def _entries(command: Declared, given: Given, problems: tuple[Problem, ...]) -> tuple[Entry, ...]:
     return tuple(_entry(shape, shape.name, given, problems) for shape in _shown(command))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from apps.domain.cqrs import DeclaredCommand
+from apps.domain.cqrs import DeclaredCommand, DeclaredQuery
 from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.errors import InvalidInput, StreamNotFound
 from apps.persistence.events import AggregateDefinition, AggregateRef
@@ -19,7 +19,7 @@ from apps.registry import informed, is_serving_events, layout_for, registry
 from .address import address_of
 from .directory import SUBJECTS_READ, DirectoryState, aggregates_pattern, read_directory_state
 from .glance import Glance, glance_of
-from .offers import commands_for
+from .offers import commands_for, queries_for
 
 ROWS = 50
 
@@ -87,6 +87,12 @@ class TypeListing:
         """The commands that make one more of this type."""
         commands = commands_for(self.query.context, self.query.type) if self.layout.name == EVENTS.name else None
         return commands.creations if commands else ()
+
+    @property
+    def queries(self) -> Sequence[DeclaredQuery]:
+        """What can be asked about this type."""
+        queries = queries_for(self.query.context, self.query.type) if self.layout.name == EVENTS.name else None
+        return queries.queries if queries else ()
 
     @property
     def is_empty_type(self) -> bool:

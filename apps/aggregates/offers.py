@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from apps.domain.cqrs import CommandSet, DeclaredCommand
+from apps.domain.cqrs import CommandSet, DeclaredCommand, QuerySet
 from apps.persistence.errors import Unavailable
 from apps.persistence.events import AggregateRef, State
 from apps.persistence.snapshots import read_kept, state_at
@@ -53,6 +53,12 @@ def commands_for(context: str, type: str) -> CommandSet | None:
     """The commands that a domain declares for this type as data, if it does."""
     handler = registry().commands.get((context, type))
     return handler if isinstance(handler, CommandSet) else None
+
+
+def queries_for(context: str, type: str) -> QuerySet | None:
+    """The queries that a domain declares about this type as data, if it does."""
+    handler = registry().queries.get((context, type))
+    return handler if isinstance(handler, QuerySet) else None
 
 
 def address_of_command(ref: AggregateRef, name: str) -> str:

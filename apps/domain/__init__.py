@@ -8,12 +8,12 @@ from apps.persistence.registry import Domain
 from apps.persistence.work.decide import handler_of
 
 from .company import COMPANY
-from .customers import CUSTOMER, decide_customer
+from .customers import CUSTOMER, CUSTOMER_COMMANDS
 from .demo.tampered import TAMPERED
 from .evolution import NEWEST_SCHEMAS, WHO_CANCELLED, WHO_CANCELLED_FLAG
 from .fulfilment import FULFILMENT, PAYMENT, decide_payment
 from .orders import ORDER, ORDER_COMMANDS, ORDER_CONTEXTS, ORDER_QUERIES
-from .products import PRODUCT, decide_product
+from .products import PRODUCT, PRODUCT_COMMANDS
 from .projections import DISCOUNT_AUDIT, ORDER_SUMMARY, SEARCH_INDEX
 from .sagas import SagaProcess, aggregate_of, handler_of_saga
 from .views import COMPANY_QUERIES, ORGANIZATION_VIEWS
@@ -25,8 +25,8 @@ DOMAIN = Domain(
     projections=(ORDER_SUMMARY, SEARCH_INDEX, DISCOUNT_AUDIT, ORGANIZATION_VIEWS),
     commands={
         ORDER.key: ORDER_COMMANDS,
-        CUSTOMER.key: handler_of(CUSTOMER, decide_customer),
-        PRODUCT.key: handler_of(PRODUCT, decide_product),
+        CUSTOMER.key: CUSTOMER_COMMANDS,
+        PRODUCT.key: PRODUCT_COMMANDS,
         PAYMENT.key: handler_of(PAYMENT, decide_payment),
         FULFILMENT.key: handler_of_saga(FULFILMENT),
         **{commands.definition.key: commands for commands in COMPANY},

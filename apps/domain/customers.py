@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from apps.persistence.errors import InvalidState
 from apps.persistence.events import AggregateDefinition, Event, NewEvent, State
 
-from .fields import Fields
-from .rules import deciding, folding, rule
+from .cqrs import CommandSet, command
+from .rules import folding
 from .stored import text
 from .values import EmailAddress, Text
 
@@ -21,38 +21,40 @@ class Register:
     email: EmailAddress
 
 
-def _parse_register(fields: Fields) -> Register:
-    return Register(name=fields.line("name"), email=_parse_email(fields))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeEmail:
+    """They are reached under another address."""
+
+    email: EmailAddress
 
 
-def _parse_email(fields: Fields) -> EmailAddress:
-    return EmailAddress(fields.text("email"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deactivate:
+    """They are no customer any more."""
+
+    reason: Text
 
 
 def register(state: State, command: Register) -> list[NewEvent]:
-    """Raises InvalidState for one who is registered."""
-    if state:
-        raise InvalidState("The customer is registered already; give a new one another id.")
+    """The first event of a customer."""
     return [NewEvent(type="registered", payload={"name": command.name.text, "email": command.email.text})]
 
 
-def change_email(state: State, email: EmailAddress) -> list[NewEvent]:
+def change_email(state: State, command: ChangeEmail) -> list[NewEvent]:
     """Nothing happens if it is the address they have. Raises InvalidState unless they are active."""
     _check_active(state)
-    if state["email"] == email.text:
+    if state["email"] == command.email.text:
         return []
-    return [NewEvent(type="email_changed", payload={"email": email.text, "before": state["email"]})]
+    return [NewEvent(type="email_changed", payload={"email": command.email.text, "before": state["email"]})]
 
 
-def deactivate(state: State, reason: Text) -> list[NewEvent]:
+def deactivate(state: State, command: Deactivate) -> list[NewEvent]:
     """Raises InvalidState unless they are active."""
     _check_active(state)
-    return [NewEvent(type="deactivated", payload={"reason": reason.text})]
+    return [NewEvent(type="deactivated", payload={"reason": command.reason.text})]
 
 
 def _check_active(state: State) -> None:
-    if not state:
-        raise InvalidState("There is no such customer; register them first.")
     if not state["is_active"]:
         raise InvalidState("The customer was deactivated and cannot be changed any more.")
 
@@ -90,11 +92,8 @@ CUSTOMER = AggregateDefinition(
     label=("name",),
 )
 
-decide_customer = deciding(
-    "customer",
-    {
-        "register": rule(_parse_register, register),
-        "change_email": rule(_parse_email, change_email),
-        "deactivate": rule(lambda fields: fields.line("reason"), deactivate),
-    },
+CUSTOMER_COMMANDS = CommandSet(
+    definition=CUSTOMER,
+    commands=(command(Register, register, creates=True), command(ChangeEmail, change_email), command(Deactivate, deactivate)),
 )
+decide_customer = CUSTOMER_COMMANDS.decided

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput
 
-from .values import Address, Money, Text
+from .values import Money, Text
 
 
 class Fields:
@@ -40,10 +40,6 @@ class Fields:
         money = Money(inner.integer("cents"), inner.text("currency"))
         inner.finish()
         return money
-
-    def address(self) -> Address:
-        """`street`, `postcode`, `city` and `country`, which stand in this payload itself."""
-        return Address(street=self.line("street"), postcode=self.line("postcode"), city=self.line("city"), country=self.text("country"))
 
     def finish(self) -> None:
         """Raises InvalidInput if a field is left that nobody knows."""

@@ -9,10 +9,20 @@ from apps.persistence.errors import InvalidState
 from apps.persistence.events import AggregateDefinition, Event, NewEvent, State
 from apps.persistence.subjects import check_token
 
-from .fields import Fields
-from .rules import Change, deciding, folding, rule
+from .cqrs import CommandSet, command
+from .rules import Change, folding
 from .stored import inner, number, text
 from .values import Money, Quantity, Text
+
+
+@dataclass(frozen=True, slots=True)
+class OrderId:
+    """The id of the order's aggregate."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        check_token(self.text, "an order's id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +34,32 @@ class ListForSale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restock:
+    """Pieces come into the house."""
+
+    quantity: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
     """Pieces are kept for an order, which is named by the id of its aggregate."""
 
-    order: str
+    order: OrderId
     quantity: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ship:
+    """Send what is reserved for an order."""
+
+    order: OrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Free what is reserved for an order."""
+
+    order: OrderId
 
 
 def reserved_for(state: State, order: str) -> int:
@@ -43,63 +74,42 @@ def free_of(state: State) -> int:
     return number(state, "on_hand") - sum(number(reservations, order) for order in reservations)
 
 
-def _parse_list(fields: Fields) -> ListForSale:
-    return ListForSale(name=fields.line("name"), price=fields.money("price"))
-
-
-def _parse_reserve(fields: Fields) -> Reserve:
-    return Reserve(order=_parse_order(fields), quantity=Quantity(fields.integer("quantity")))
-
-
-def _parse_order(fields: Fields) -> str:
-    return check_token(fields.text("order"), "an order's id")
-
-
 def list_for_sale(state: State, command: ListForSale) -> list[NewEvent]:
-    """Raises InvalidState for one that is listed."""
-    if state:
-        raise InvalidState("The product is listed already; give a new one another SKU.")
+    """The first event of a product."""
     payload: dict[str, Value] = {"name": command.name.text, "cents": command.price.cents, "currency": command.price.currency}
     return [NewEvent(type="listed", payload=payload)]
 
 
-def restock(state: State, quantity: Quantity) -> list[NewEvent]:
-    """Raises InvalidState for a product that is not listed."""
-    _check_listed(state)
-    return [NewEvent(type="restocked", payload={"pieces": quantity.pieces})]
+def restock(state: State, command: Restock) -> list[NewEvent]:
+    """As often as wanted."""
+    return [NewEvent(type="restocked", payload={"pieces": command.quantity.pieces})]
 
 
 def reserve(state: State, command: Reserve) -> list[NewEvent]:
     """Raises InvalidState where fewer are free, and for an order that has its pieces already."""
-    _check_listed(state)
-    if reserved_for(state, command.order):
-        raise InvalidState(f"{reserved_for(state, command.order):,} are reserved for order {command.order} already.")
+    order = command.order.text
+    if reserved_for(state, order):
+        raise InvalidState(f"{reserved_for(state, order):,} are reserved for order {order} already.")
     if free_of(state) < command.quantity.pieces:
         raise InvalidState(f"Only {free_of(state):,} are free; {command.quantity.pieces:,} cannot be reserved. Restock first.")
-    return [NewEvent(type="reserved", payload={"order": command.order, "pieces": command.quantity.pieces})]
+    return [NewEvent(type="reserved", payload={"order": order, "pieces": command.quantity.pieces})]
 
 
-def ship(state: State, order: str) -> list[NewEvent]:
+def ship(state: State, command: Ship) -> list[NewEvent]:
     """Send what is reserved for an order. Raises InvalidState where nothing is."""
-    return [NewEvent(type="shipped", payload=_reserved(state, order))]
+    return [NewEvent(type="shipped", payload=_reserved(state, command.order.text))]
 
 
-def release(state: State, order: str) -> list[NewEvent]:
+def release(state: State, command: Release) -> list[NewEvent]:
     """Free what is reserved for an order. Raises InvalidState where nothing is."""
-    return [NewEvent(type="released", payload=_reserved(state, order))]
+    return [NewEvent(type="released", payload=_reserved(state, command.order.text))]
 
 
 def _reserved(state: State, order: str) -> dict[str, Value]:
-    _check_listed(state)
     pieces = reserved_for(state, order)
     if not pieces:
         raise InvalidState(f"Nothing is reserved for order {order}.")
     return {"order": order, "pieces": pieces}
-
-
-def _check_listed(state: State) -> None:
-    if not state:
-        raise InvalidState("There is no such product; list it first.")
 
 
 def _listed(state: State, event: Event) -> State:
@@ -158,13 +168,14 @@ PRODUCT = AggregateDefinition(
     references={"order": ("sales", "order")},
 )
 
-decide_product = deciding(
-    "product",
-    {
-        "list": rule(_parse_list, list_for_sale),
-        "restock": rule(lambda fields: Quantity(fields.integer("quantity")), restock),
-        "reserve": rule(_parse_reserve, reserve),
-        "ship": rule(_parse_order, ship),
-        "release": rule(_parse_order, release),
-    },
+PRODUCT_COMMANDS = CommandSet(
+    definition=PRODUCT,
+    commands=(
+        command(ListForSale, list_for_sale, name="list", creates=True),
+        command(Restock, restock),
+        command(Reserve, reserve),
+        command(Ship, ship),
+        command(Release, release),
+    ),
 )
+decide_product = PRODUCT_COMMANDS.decided

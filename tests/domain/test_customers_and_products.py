@@ -37,8 +37,8 @@ def test_email_that_does_not_change_causes_nothing() -> None:
 @pytest.mark.parametrize(
     ("before", "asked", "reason"),
     [
-        ((REGISTER,), REGISTER, "The customer is registered already; give a new one another id."),
-        ((), ("change_email", {"email": "a@example.org"}), "There is no such customer; register them first."),
+        ((REGISTER,), REGISTER, "The customer exists already; give a new one another id."),
+        ((), ("change_email", {"email": "a@example.org"}), "There is no such customer; register it first."),
         (
             (REGISTER, ("deactivate", {"reason": "moved away"})),
             ("change_email", {"email": "a@example.org"}),
@@ -80,7 +80,7 @@ def test_released_pieces_are_free_again() -> None:
     ("before", "asked", "reason"),
     [
         ((), RESTOCK, "There is no such product; list it first."),
-        ((LIST,), LIST, "The product is listed already; give a new one another SKU."),
+        ((LIST,), LIST, "The product exists already; give a new one another id."),
         ((LIST, RESTOCK), ("reserve", {"order": "o-1", "quantity": 11}), "Only 10 are free; 11 cannot be reserved. Restock first."),
         ((LIST, RESTOCK, RESERVE), RESERVE, "4 are reserved for order o-1 already."),
         ((LIST, RESTOCK), SHIP, "Nothing is reserved for order o-1."),

@@ -23,7 +23,7 @@ from .acknowledged import QueryAccepted, QueryAck, QueryRejected
 from .commands import name_of
 from .identity import CorrelationId
 from .payload import read_payload, to_payload
-from .shape import Shape, shape_of
+from .shape import Shape, shape_of, words_of
 
 Q = TypeVar("Q")
 ACK_SECONDS = 5.0
@@ -37,6 +37,16 @@ class DeclaredQuery:
     name: str
     type: type[Any]
     answer: Callable[[Store, Any], Awaitable[Value]]
+
+    @property
+    def title(self) -> str:
+        """The name as people read it."""
+        return words_of(self.name)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Every parameter is asked for."""
+        return frozenset()
 
     @property
     def shape(self) -> Shape:
