@@ -193,6 +193,10 @@ async def test_compensation_that_is_refused_leaves_the_saga_stuck_until_a_person
     assert status_of(stuck) is SagaStatus.STUCK
     assert str(stuck["reason"]).startswith("pay cannot be undone: refund is refused here. See to it")
     assert await post.events("box") == ["packed", "sealed", "unpacked"]
+    undone = [
+        stored.event.payload for stored in (await load(post.store, post.ref("parcel"))).events if "compensation_started" in stored.subject
+    ]
+    assert len({said["command"] for said in undone if said["step"] == "pay"}) == 2
 
 
 async def test_event_triggers_a_saga_once(post: Post) -> None:

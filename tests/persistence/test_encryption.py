@@ -137,7 +137,7 @@ def test_without_the_key_it_says_which_is_missing() -> None:
 def test_encrypted_type_is_not_written_where_no_keys_are() -> None:
     keyless = Sealing(types={("people", "patient"): Algorithm.AES_256_GCM})
 
-    with pytest.raises(InvalidEvent, match=r"people.patient are stored encrypted, and this process has no keys"):
+    with pytest.raises(PayloadUnreadable, match=r"people.patient are stored encrypted, and this process has no keys"):
         keyless.seal(event())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,17 +12,32 @@ import pytest
 
 from apps.persistence.chain import verify_aggregate
 from apps.persistence.errors import InvalidInput, PayloadRedacted, PayloadUnreadable
-from apps.persistence.events import AggregateRef, Algorithm, Destruction, InMemoryKeys, Sealing, Upcasters, now, sealed_in
+from apps.persistence.events import (
+    AggregateDefinition,
+    AggregateRef,
+    Algorithm,
+    Destruction,
+    InMemoryKeys,
+    Sealing,
+    Upcasters,
+    new_id,
+    now,
+    sealed_in,
+)
 from apps.persistence.evolution.transform import keep, parts_of, read_to_copy
 from apps.persistence.projections import Orders, run_projection
 from apps.persistence.projections.definition import ProjectionDefinition
 from apps.persistence.projections.runner import EventRefused
+from apps.persistence.registry import Command, CommandHandler, Domain, Registry
 from apps.persistence.snapshots import state_at, take
-from apps.persistence.store import Store, append, decode_event, ensure_home, head_of, load, messages_of, open_store
+from apps.persistence.store import COMMANDS_STREAM, Store, append, decode_event, ensure_home, head_of, load, messages_of, open_store
 from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.work.commands import consume_commands, send_command
+from apps.persistence.work.decide import handler_of
 
 from .baskets import BASKET, added
-from .projecting import Case, model_in, new_context
+from .commanding import events_of
+from .projecting import Case, eventually, model_in, new_context
 
 TO_THE_HEAD = Orders(until=10**12)
 
@@ -156,3 +173,44 @@ async def test_migration_carries_sealed_events_over_as_they_are(ward: Ward) -> N
 
     assert sealed_in(copied.event) is not None
     assert (part.type, part.payload) == ("added", stored.event.payload)
+
+
+async def test_command_for_an_encrypted_type_waits_for_a_worker_that_has_the_key(ward: Ward) -> None:
+    await ward.store.connection.api(f"STREAM.PURGE.{COMMANDS_STREAM}")
+    eve = ward.basket("eve")
+    command = Command(id=new_id(), aggregate=eve, name="add", payload={"item": "fig"}, actor="desk", correlation=new_id())
+    handler = handler_of(ward.definition, lambda state, command: [added(str(command.payload["item"]))])
+    keyless = replace(ward.store, upcasters=Upcasters(sealing=Sealing(types=ward.store.upcasters.sealing.types)))
+    tried: list[str] = []
+
+    async def refuse(store: Store, command: Command) -> None:
+        try:
+            await handler(store, command)
+        except PayloadUnreadable as error:
+            tried.append(str(error))
+            raise
+
+    async def was_tried() -> bool:
+        return bool(tried)
+
+    await send_command(ward.store.connection, command)
+    async with carrying_out(keyless, ward.definition, refuse):
+        await eventually(was_tried, seconds=30)
+    async with carrying_out(ward.store, ward.definition, handler):
+        found = await events_of(ward.store, eve)
+
+    assert "this process has no keys" in tried[0]
+    assert found.events[0].event.payload == {"item": "fig"}
+
+
+@asynccontextmanager
+async def carrying_out(store: Store, definition: AggregateDefinition, handler: CommandHandler) -> AsyncIterator[None]:
+    """A worker that carries out commands for as long as the block lasts."""
+    stop = asyncio.Event()
+    registry = Registry([Domain(name="ward", title="Ward", aggregates=[definition], commands={definition.key: handler})])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume_commands(store, registry, stop, ack_wait_seconds=1))
+        try:
+            yield
+        finally:
+            stop.set()

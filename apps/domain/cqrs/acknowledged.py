@@ -16,7 +16,7 @@ from apps.persistence.encoding import decode, encode
 from apps.persistence.errors import EncodingError, InvalidInput, InvalidState, RevisionConflict, StreamNotFound, VersionConflict
 from apps.persistence.registry import Command, CommandHandler
 from apps.persistence.store import Connection, Store, ensure_bucket, kv_get, kv_put
-from apps.persistence.work.commands import Accepted, Rejected
+from apps.persistence.work.commands import Accepted, Rejected, is_final
 
 ACKS_BUCKET = "cim-acks"
 KEPT_SECONDS = 86_400
@@ -91,6 +91,8 @@ async def _carried_out(store: Store, command: Command, handler: CommandHandler) 
         except VersionConflict:
             await asyncio.sleep(uniform(0, min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt)))
         except (InvalidInput, EncodingError) as error:
+            if not is_final(error):
+                raise
             return Rejected(command_id=command.id, reason=str(error))
     reason = f"{command.aggregate} was changed by others {TRIES_AFTER_CONFLICT} times while this was decided; look at it and send it again."
     return Rejected(command_id=command.id, reason=reason)

@@ -17,6 +17,7 @@ from apps.persistence.errors import InvalidInput, Unavailable, VersionConflict
 from apps.persistence.events import AggregateRef, Event, NewEvent, State, fold, format_time, new_id, now
 from apps.persistence.registry import Command, Registry
 from apps.persistence.store import History, Store, append, head_of, load
+from apps.persistence.work.commands import is_final
 
 from ..stored import inner
 from .definition import Saga, SagaCommand, Step
@@ -149,6 +150,8 @@ class _Turn:
             async with asyncio.timeout(min(COMMAND_SECONDS, move.step.timeout_seconds)):
                 await handler(self.store, command)
         except InvalidInput as error:
+            if not is_final(error):  # another worker may have the key that this one lacks
+                raise
             return Failure(kind="refused", reason=str(error))
         except TimeoutError:
             return Failure(kind="error", reason=f"The command {asked.name} of {asked.aggregate} did not come to an end in time.")

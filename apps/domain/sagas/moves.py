@@ -106,8 +106,8 @@ def _back(saga: Saga, state: State, now: datetime) -> Move:
                 is_certain = bool(known.get("is_certain"))
                 return Ask(step=step, is_undo=True, attempt=attempt, command=text(known, "command"), is_certain=is_certain)
             case Phase.UNDO_WAITING:
-                again = Start(step=step, is_undo=True, attempt=attempt + 1, command=text(known, "command"))
-                return _wait_until(known, now) or again
+                same = None if known["kind"] == "refused" else text(known, "command")  # a refusal stands under its id for good
+                return _wait_until(known, now) or Start(step=step, is_undo=True, attempt=attempt + 1, command=same)
         return Start(step=step, is_undo=True, attempt=1)
     return End(event="compensated")
 

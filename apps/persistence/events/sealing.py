@@ -29,7 +29,7 @@ class Sealing:
     def seal(self, event: Event, *, like: str = "") -> Event:
         """`event` as it is to be stored: sealed where its type is declared so, or where its payload was before, by the algorithm `like`.
 
-        Raises InvalidEvent where it must be sealed and no keys are here, PayloadRedacted where its subject's were destroyed.
+        Raises PayloadUnreadable where it must be sealed and no keys are here, PayloadRedacted where its subject's were destroyed.
         """
         algorithm = self.types.get((event.aggregate.context, event.aggregate.type)) or (Algorithm(like) if like else None)
         if SEALED in event.payload:
@@ -39,7 +39,7 @@ class Sealing:
         if algorithm is None:
             return event
         if self.keys is None:
-            raise InvalidEvent(
+            raise PayloadUnreadable(
                 f"Events of {event.aggregate.context}.{event.aggregate.type} are stored encrypted, and this process has no keys; "
                 "name their folder in CIM_KEYS, or leave writing to the worker."
             )

@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from ..encoding import Value, decode, encode
-from ..errors import EncodingError, InvalidEvent, InvalidInput, PersistenceError, PlanStale, Unavailable, VersionConflict
+from ..errors import (
+    EncodingError,
+    InvalidEvent,
+    InvalidInput,
+    PayloadRedacted,
+    PayloadUnreadable,
+    PersistenceError,
+    PlanStale,
+    Unavailable,
+    VersionConflict,
+)
 from ..events import AggregateRef, format_time, now
 from ..events.identity import check_uuid
 from ..registry import Command, Registry
@@ -187,10 +197,10 @@ class _Worker:
         """Carry out one command and settle it, or return the seconds after which to try again. Raises Unavailable on a broken link."""
         try:
             await self._handle(read_command(delivery.subject, delivery.data))
-        except _FINAL as error:
-            await self._refuse(delivery, str(error))
-            return None
         except PersistenceError as error:
+            if is_final(error):
+                await self._refuse(delivery, str(error))
+                return None
             log.warning("%s at sequence %d will be tried again: %s", delivery.subject, delivery.sequence, error)
             return _retry_seconds(delivery.attempt)
         except Exception:
@@ -218,6 +228,13 @@ class _Worker:
         if command_id is not None:
             await self.store.connection.publish(notice_subject(command_id), encode({"id": command_id, "reason": reason}))
         await self.queue.refuse(delivery, reason)
+
+
+def is_final(error: PersistenceError) -> bool:
+    """Whether a command is refused by it for good. A key that is not in this process may be in another, or come later."""
+    if isinstance(error, PayloadUnreadable):
+        return isinstance(error, PayloadRedacted)
+    return isinstance(error, _FINAL)
 
 
 def _to_message(connection: Connection, command: Command) -> Outgoing:
