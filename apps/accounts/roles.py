@@ -60,6 +60,7 @@ PERMISSIONS: Final = MappingProxyType({
     "operations.check_log": Role.AUDITOR,
     "operations.prove": Role.AUDITOR,
     "operations.export": Role.AUDITOR,
+    "operations.evidence": Role.AUDITOR,
     "operations.replay": Role.OPERATOR,
     "operations.pause": Role.OPERATOR,
     "operations.resume": Role.OPERATOR,

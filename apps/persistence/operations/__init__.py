@@ -18,6 +18,7 @@ from .destroy_keys import DestroyKeys
 from .dismiss_parked import DismissParked
 from .drop import Drop
 from .end_of_stream import DeleteStream, Seal
+from .evidence import TakeEvidence
 from .export import Export
 from .import_events import ImportEvents
 from .migrate import Migrate
@@ -64,6 +65,7 @@ GROUPS: Mapping[str, Operations] = {
     "Verification": {
         "verify": Verify,
         "check-log": CheckLog,
+        "evidence": TakeEvidence,
     },
     "Snapshots": {
         "snapshot": TakeSnapshot,
@@ -168,6 +170,7 @@ __all__ = [
     "StartModels",
     "Switch",
     "SwitchFlag",
+    "TakeEvidence",
     "TakeSnapshot",
     "Verify",
 ]

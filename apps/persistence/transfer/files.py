@@ -39,6 +39,7 @@ class FileKind(StrEnum):
     EXPORT = "export"
     BACKUP = "backup"
     ARCHIVE = "archive"
+    EVIDENCE = "evidence"
     UPLOAD = "upload"
 
 
