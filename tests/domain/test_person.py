@@ -7,6 +7,7 @@ import pytest
 from apps.domain.declared.ids import LocationId, OrganizationId, PersonId
 from apps.domain.person import PERSON, PERSON_MACHINE, Contact, Identity, PersonStatus
 from apps.domain.person.aggregate import ActivatePerson
+from apps.domain.person.views import employee_view, ldap_projection
 from apps.domain.values import EmailAddress, Text
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, InvalidState
@@ -142,3 +143,27 @@ def test_value_objects_and_components_cannot_be_changed() -> None:
         identity.legal_name = Text("Ada Brandt")  # type: ignore[misc]
     with pytest.raises(AttributeError):
         EmailAddress("ada@example.org").text = "other@example.org"  # type: ignore[misc]
+
+
+EMPLOYED: dict[str, Value] = {
+    "organization_id": "oak", "employee_id": "7", "title": "Joiner", "status": "full time", "start_date": "2026-01-01",
+}  # fmt: skip
+
+
+def test_employee_is_seen_with_what_identity_contact_and_employment_say() -> None:
+    state = after(PERSON, REGISTER, ("update_profile", {"components": {"employment": EMPLOYED}}))
+
+    view = employee_view(state)
+
+    assert (view.name, view.email, view.organization_id, view.title) == ("Ada Abel", "ada@example.org", OrganizationId("oak"), "Joiner")
+    with pytest.raises(InvalidState, match="The person has no employment, which this view needs"):
+        employee_view(after(PERSON, REGISTER))
+
+
+def test_entry_of_a_directory_is_named_by_the_preferred_name_with_its_signs_escaped() -> None:
+    named = ("register", {"identity": {"legal_name": "Ada Maria Abel", "preferred_name": "Abel, Ada"}})
+
+    entry = ldap_projection(after(PERSON, named), base="ou=people,dc=example,dc=org")
+
+    assert entry.dn == r"cn=Abel\, Ada,ou=people,dc=example,dc=org"
+    assert (entry.given_name, entry.sn, entry.mail) == ("Ada", "Abel", None)
