@@ -13,6 +13,7 @@ from apps.persistence.events import now
 from apps.persistence.evolution import manifest_type
 from apps.persistence.projections import ProjectionDefinition, ProjectionStatus, State, project_status
 from apps.persistence.projections.builtin import list_aggregate_types
+from apps.persistence.routing import RouterRecord, list_routers
 from apps.persistence.store import EVENTS, Connection, Layout, Store, StreamInfo, at_time, list_streams, serving_number
 from apps.persistence.work.crew import find_crew
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
@@ -85,6 +86,7 @@ class Overview:
     aggregate_types: int
     rate_in: float | None
     looked_at: datetime
+    held: tuple[RouterRecord, ...] = ()
 
     @property
     def troubled(self) -> list[ProjectionStatus]:
@@ -146,6 +148,7 @@ async def read_overview(store: Store) -> Overview:
             runs = group.create_task(list_runs(connection, limit=LOOKED_AT_RUNS))
             workers = group.create_task(list_workers(connection))
             health = group.create_task(read_health(connection))
+            routers = group.create_task(list_routers(connection))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers act on one error, and the first ended the others
     found = chains.result()
@@ -161,6 +164,7 @@ async def read_overview(store: Store) -> Overview:
         aggregate_types=len(counted),
         rate_in=found.rate_in,
         looked_at=moment,
+        held=tuple(record for name, record in routers.result().items() if record.failure and name in known.routers),
     )
 
 
@@ -209,8 +213,8 @@ async def _rate_into(connection: Connection, streams: Sequence[StreamInfo], mome
 
 def _is_anything_behind(overview: Overview) -> Question:
     states = [status.state for status in overview.troubled]
-    bad = sum(state in (State.FAILED, State.STALLED) for state in states)
-    rest = len(states) - bad
+    stopped = sum(state in (State.FAILED, State.STALLED) for state in states)
+    bad, rest = stopped + len(overview.held), len(states) - stopped
     if bad:
         answer, state = f"{bad} stopped" + (f", {rest} not live" if rest else ""), "bad"
     elif rest:

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from apps.accounts.rights import permission_required
+from apps.accounts.templatetags.rights import role
 from apps.connection import ask
 from apps.persistence.errors import InvalidInput
 from apps.persistence.routing import Act
@@ -22,7 +23,7 @@ from .takers import Takers, who_takes
 def index(request: HttpRequest) -> HttpResponse:
     subject, permit = request.GET.get("takes", "").strip(), request.GET.get("may", "").strip()
     act = request.GET.get("act", Act.PUBLISH.value)
-    shown: dict[str, object] = {"takes": subject, "may": permit, "act": act, "acts": list(Act)}
+    shown: dict[str, object] = {"takes": subject, "may": permit, "act": act, "acts": list(Act), "topic": f"routes:{role(request.user)}"}
     status = 200
     for name, text in (("takers", subject), ("permits", permit)):
         try:

@@ -15,7 +15,7 @@ from apps.persistence.store import Store, append, ensure_home
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .conftest import Home, Visitor
-from .working_console import Worker, read, wait_for
+from .working_console import Worker, page, read, wait_for
 
 DOMAINS = ("apps.domain", "tests.web.routes_domain")
 TIN = AggregateRef("shop", "tin", "t-1")
@@ -55,6 +55,18 @@ def test_page_shows_each_route_with_its_figures_and_what_holds_a_bridge(routed: 
     assert "shop to press: every event shop.*.*.* tin → parcel, filled → announced 1 " in text
     assert "Orders in other contexts" in text
     assert "usual shop.tin.> note 1 0" in text
+
+
+def test_operator_may_skip_the_event_and_a_viewer_sees_what_it_needs(routed: Visitor, operator: Visitor) -> None:
+    link = "/runs/new/skip-routed/?router=shop-to-press&amp;sequence=2"
+
+    assert link in page(operator, "/routes/")
+    assert link not in page(routed, "/routes/")
+    assert "Needs the operator role." in read(routed, "/routes/")
+
+
+def test_overview_names_the_router_that_stands_still(routed: Visitor) -> None:
+    assert "shop-to-press Stands at 2" in read(routed, "/")
 
 
 def test_stored_event_says_which_route_it_takes_and_what_it_becomes(routed: Visitor) -> None:

@@ -38,6 +38,7 @@ from .restore_archive import RestoreArchive
 from .roll_back_archive import RollBackArchive
 from .rotate_keys import RotateKeys
 from .skip import Skip
+from .skip_routed import SkipRouted
 from .snapshot import TakeSnapshot
 from .snapshot_removal import DropSnapshots, PruneSnapshots
 from .start_models import StartModels
@@ -62,6 +63,7 @@ GROUPS: Mapping[str, Operations] = {
         "dismiss-parked": DismissParked,
         "start-models": StartModels,
     },
+    "Routes": {"skip-routed": SkipRouted},
     "Verification": {
         "verify": Verify,
         "check-log": CheckLog,

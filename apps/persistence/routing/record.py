@@ -32,6 +32,17 @@ class RouterFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An event that a person chose to leave out."""
+
+    stream: str
+    sequence: int
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouterRecord:
     """One router as it was last written. `stream` is the one it reads now: a generation of the declared one. `passed` took no route."""
 
@@ -41,9 +52,14 @@ class RouterRecord:
     passed: int = 0
     routes: Mapping[str, RouteStats] = field(default_factory=dict)
     failure: RouterFailure | None = None
+    left_out: tuple[LeftOut, ...] = ()
     worker: str = ""
     written_at: datetime | None = None
     revision: int = 0
+
+    def leaves_out(self, stream: str, sequence: int) -> bool:
+        """Whether a person chose to leave this event out."""
+        return any((one.stream, one.sequence) == (stream, sequence) for one in self.left_out)
 
     def failing_at(self, failure: RouterFailure) -> RouterRecord:
         """The record of one that could not go on; the same event again is one attempt more."""
@@ -82,6 +98,7 @@ async def write_router(connection: Connection, record: RouterRecord) -> RouterRe
         "passed": record.passed,
         "routes": {name: _stats_value(stats) for name, stats in record.routes.items()},
         "failure": _failure_value(record.failure) if record.failure else None,
+        "left_out": [_left_value(one) for one in record.left_out],
         "worker": record.worker,
     }
     revision = await kv_put(connection, ROUTES_BUCKET, f"{_PREFIX}.{record.name}", encode(value), expected_revision=record.revision)
@@ -107,6 +124,10 @@ def _failure_value(failure: RouterFailure) -> dict[str, Value]:
     }
 
 
+def _left_value(one: LeftOut) -> dict[str, Value]:
+    return {"stream": one.stream, "sequence": one.sequence, "note": one.note, "by": one.by, "at": format_time(one.at)}
+
+
 def _read(entry: KvEntry) -> RouterRecord:
     value = cast("dict[str, Any]", decode(entry.value))
     failure = value["failure"]
@@ -117,6 +138,7 @@ def _read(entry: KvEntry) -> RouterRecord:
         passed=value["passed"],
         routes={name: _stats(stats) for name, stats in value["routes"].items()},
         failure=RouterFailure(**{**failure, "since": parse_time(failure["since"])}) if failure else None,
+        left_out=tuple(LeftOut(**{**one, "at": parse_time(one["at"])}) for one in value.get("left_out", ())),
         worker=value["worker"],
         written_at=entry.time,
         revision=entry.revision,

@@ -26,6 +26,11 @@ async def projections(store: Store, registry: Registry) -> Sequence[str]:
     return sorted(registry.projections)
 
 
+async def routers(store: Store, registry: Registry) -> Sequence[str]:
+    """Every declared router."""
+    return sorted(registry.routers)
+
+
 async def aggregate_types(store: Store, registry: Registry) -> Sequence[str]:
     """Every declared type of aggregates, as context.type."""
     return sorted(f"{context}.{kind}" for context, kind in registry.aggregates)

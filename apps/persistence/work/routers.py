@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.5
 MOST_AT_ONCE = 500
 """How many events are routed before the record is written; so many are routed again after a worker was killed."""
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 10.0
 _MOST_KNOWN = 100_000
 
 HoldLease = Callable[[str], AbstractAsyncContextManager[Lease]]
@@ -147,6 +147,8 @@ class _Work:
     async def _route(self, reader: Store, router: SubjectRouter, message: Message) -> RouterFailure | None:
         """Route one event; why it could not be. Raises Unavailable, LeaseLost."""
         self.lease.check()
+        if self.record.leaves_out(message.stream, message.sequence):
+            return None
         try:
             stored = decode_event(reader, message)
             if is_opening(stored.event):  # what it stands for was routed before it was archived
