@@ -267,3 +267,17 @@ def test_share_of_patterns_is_told() -> None:
 
     assert analyze_patterns(queries) == {"a.*": 0.75, "b.*": 0.25}
     assert analyze_patterns([]) == {}
+
+
+@pytest.mark.parametrize("pattern", [">", "product.>", "product.garden.>"])
+async def test_page_by_key_reads_no_more_than_the_page(optimizer: QueryOptimizer, pattern: str) -> None:
+    options = QueryOptions(pattern=pattern, limit=7, offset=12)
+    local = await optimizer.create_plan(options, QueryHint(strategy=IndexStrategy.KEY_PREFIX, use_cache=False))
+    remote = await optimizer.create_plan(options, QueryHint(strategy=IndexStrategy.FULL_SCAN, use_cache=False))
+
+    found, performance = await optimizer.execute_plan(local)
+    expected, _ = await optimizer.execute_plan(remote)
+
+    assert found.items == expected.items
+    assert (found.total_count, found.has_more) == (expected.total_count, expected.has_more)
+    assert performance.subjects_scanned == 7

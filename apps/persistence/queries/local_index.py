@@ -240,12 +240,13 @@ class LocalIndex:
 
     # -- reading ---------------------------------------------------------------------------------------------------------------------
 
-    def rows(self, access: Access) -> Iterator[KvEntry]:
-        """The entries that are found by `access`, in any order; call it in a thread."""
+    def rows(self, access: Access, *, part: tuple[int, int] | None = None) -> Iterator[KvEntry]:
+        """The entries that `access` finds, in any order, or `part` (how many, behind how many) by key; call it in a thread."""
         oldest = format_time(now() - self._max_age) if self._max_age else ""
         with closing(sqlite3.connect(self._path, check_same_thread=False)) as file:
             sql = f"SELECT {_COLUMNS} FROM {access.source} AND m.value IS NOT NULL AND m.stored > ?"
-            for row in file.execute(sql, (*access.parameters, oldest)):
+            sql += " ORDER BY m.key LIMIT ? OFFSET ?" if part else ""
+            for row in file.execute(sql, (*access.parameters, oldest, *(part or ()))):
                 yield self._entry(row)
 
     async def count(self, access: Access, *, at_most: int) -> int:

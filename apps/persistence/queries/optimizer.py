@@ -20,12 +20,14 @@ from ..subjects import matches
 from .bounds import FieldIndex
 from .local_index import LocalIndex
 from .plan import LOCAL, IndexStrategy, QueryHint, QueryPlan, query_id
-from .planner import access_of, cached, make_plan
+from .planner import access_of, cached, is_by_key, make_plan
 from .report import Journal, PerformanceReport, QueryPerformance
 from .results import Memory, ResultMemory
+from .tables import Access
 
 PLANS_HELD = 256
 RESULTS_HELD = 256
+_ALL = 2**62
 
 
 @dataclass(kw_only=True)
@@ -125,6 +127,10 @@ class QueryOptimizer:
         selection = Selection(plan.options)
         if plan.strategy in LOCAL and await self._is_fresh():
             access = access_of(self.index, plan.options, plan.strategy, plan.index)
+            if plan.strategy is IndexStrategy.KEY_PREFIX and is_by_key(plan.options):
+                total = await self.index.count(access, at_most=_ALL)
+                await asyncio.to_thread(self._take_page, selection, access, plan.options, total)
+                return selection, plan.strategy
             await asyncio.to_thread(lambda: self._take(selection, self.index.rows(access)))
             return selection, plan.strategy
         if plan.strategy is IndexStrategy.KEY_VALUE:
@@ -138,6 +144,11 @@ class QueryOptimizer:
             entries = await kv_get_many(self.store.connection, self.store.bucket, keys)
             self._take(selection, entries.values())
         return selection, strategy
+
+    def _take_page(self, selection: Selection, access: Access, options: QueryOptions, total: int) -> None:
+        """The page alone, as the index has the keys in their order."""
+        entries = self.index.rows(access, part=(options.limit, options.offset))
+        selection.take_page([self.store.read(entry) for entry in entries], total=total)
 
     def _take(self, selection: Selection, entries: Iterable[KvEntry]) -> None:
         for entry in entries:

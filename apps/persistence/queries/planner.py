@@ -73,6 +73,13 @@ def narrowed(options: QueryOptions, hint: QueryHint) -> QueryOptions:
     return replace(options, projection=hint.projection) if hint.projection else options
 
 
+def is_by_key(options: QueryOptions) -> bool:
+    """Whether the page is a part of the keys in their order, every key of a range being wanted: nothing is filtered or sorted."""
+    prefix = options.pattern.removesuffix(">").removesuffix(".")
+    is_whole = options.pattern.endswith(">") and not {"*", ">"} & set(prefix.split("."))
+    return is_whole and not options.filters and not options.sort_by and options.time_range == TimeRange()
+
+
 def access_of(index: LocalIndex, options: QueryOptions, strategy: IndexStrategy, name: str) -> Access:
     """The way into the local file that a local strategy takes."""
     if strategy is IndexStrategy.COMPOSITE:

@@ -20,6 +20,7 @@ class Selection:
         self.total = 0
         self._options = options
         self._rows: list[StoredModel] = []
+        self._page: list[StoredModel] | None = None
         self._end = options.offset + options.limit
 
     @property
@@ -36,9 +37,13 @@ class Selection:
             if len(self._rows) > 2 * self._end + _SLACK:
                 self._rows = self._sorted()[: self._end]
 
+    def take_page(self, rows: list[StoredModel], *, total: int) -> None:
+        """The page itself, where it was found without looking at the others of `total` that match."""
+        self.scanned, self.total, self._page = len(rows), total, rows
+
     def result(self, *, execution_time_ms: float) -> QueryResult:
         """The page that was asked for."""
-        rows = self._sorted()[self._options.offset : self._end]
+        rows = self._sorted()[self._options.offset : self._end] if self._page is None else self._page
         names = self._options.projection
         items = tuple(replace(row, model=_projected(row.model, names)) for row in rows) if names else tuple(rows)
         return QueryResult(
