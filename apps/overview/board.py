@@ -11,6 +11,7 @@ from apps.persistence.chain import Mark, list_marks
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import now
 from apps.persistence.evolution import manifest_type
+from apps.persistence.log.coverage import read_coverage
 from apps.persistence.projections import ProjectionDefinition, ProjectionStatus, State, project_status
 from apps.persistence.projections.builtin import list_aggregate_types
 from apps.persistence.routing import RouterRecord, list_routers
@@ -33,12 +34,13 @@ _WORST_FIRST = (State.FAILED, State.STALLED, State.CATCHING_UP, State.PAUSED, St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """A stream with chains: how long it is, what was verified of it, and whether it is a generation that was closed."""
+    """A stream with chains: how long it is, what was verified of it, whether it is a closed generation, and what its log alarms about."""
 
     layout: Layout
     info: StreamInfo
     mark: Mark | None
     is_closed: bool = False
+    alarm: str = ""
 
     @property
     def name(self) -> str:
@@ -185,18 +187,30 @@ async def _read_chains(store: Store, moment: datetime) -> _Chains:
     streams = {stream.name: stream for stream in await list_streams(store.connection)}
     marks = {mark.stream: mark for mark in await list_marks(store)}
     chained = [layout for layout in chained_layouts(store) if layout.stream in streams]
+    alarms = await _read_alarms(store.connection, [layout.stream for layout in chained])
     chains = [
         ChainState(
             layout=layout,
             info=streams[layout.stream],
             mark=marks.get(layout.stream),
             is_closed=layout.generation != serving_number(store.connection, layout.name),
+            alarm=alarms[layout.stream],
         )
         for layout in chained
     ]
-    ordered = tuple(sorted(chains, key=lambda chain: (not chain.is_broken, chain.mark is not None)))
+    ordered = tuple(sorted(chains, key=lambda chain: (not chain.is_broken and not chain.alarm, chain.mark is not None)))
     rate_in = await _rate_into(store.connection, [chain.info for chain in chains], moment)
     return _Chains(streams=tuple(streams.values()), chains=ordered, rate_in=rate_in)
+
+
+async def _read_alarms(connection: Connection, streams: Sequence[str]) -> dict[str, str]:
+    """What the log of each stream alarms about; empty where nothing is wrong."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = {stream: group.create_task(read_coverage(connection, stream)) for stream in streams}
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    return {stream: task.result().alarm for stream, task in asked.items()}
 
 
 async def _rate_into(connection: Connection, streams: Sequence[StreamInfo], moment: datetime) -> float | None:
@@ -227,8 +241,11 @@ def _is_anything_behind(overview: Overview) -> Question:
 def _are_chains_intact(overview: Overview) -> Question:
     broken = sum(chain.is_broken for chain in overview.chains)
     never = sum(chain.mark is None for chain in overview.chains)
+    alarms = sum(bool(chain.alarm) for chain in overview.chains)
     if broken:
         answer, state = f"{broken} stream{'' if broken == 1 else 's'} with findings", "bad"
+    elif alarms:
+        answer, state = f"{alarms} stream{'' if alarms == 1 else 's'} not signed as {'it' if alarms == 1 else 'they'} should be", "bad"
     elif never or not overview.chains:
         answer, state = "Not verified yet" if never == len(overview.chains) else f"{never} not verified yet", "off"
     else:

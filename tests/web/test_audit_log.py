@@ -142,13 +142,17 @@ def test_nothing_brought_is_said_so(auditor: Visitor) -> None:
 
 
 @pytest.mark.usefixtures("signed")
-def test_reason_of_the_signer_stands_on_the_page(viewer: Visitor, home: Home) -> None:
+def test_reason_of_the_signer_stands_on_the_page_and_alarms_on_the_overview(viewer: Visitor, home: Home) -> None:
     home.run(refuse, "The tail was cut.")
     text = page(viewer, AUDIT)
+    overview = read(viewer, "/")
     home.run(refuse, "")
 
     assert "The signer refuses to sign this stream." in text
     assert "The tail was cut." in text
+    assert "1 stream not signed as it should be" in overview
+    assert "Log: the signer refuses it" in overview
+    assert "not signed as" not in read(viewer, "/")
 
 
 @pytest.mark.usefixtures("signed")

@@ -53,6 +53,17 @@ class Coverage:
         """Whether an event waits for its checkpoint for longer than it should."""
         return self.waiting_since is not None and (now() - self.waiting_since).total_seconds() > LATE_SECONDS
 
+    @property
+    def alarm(self) -> str:
+        """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
+        if self.is_cut:
+            return "ends before what was signed"
+        if self.refusal:
+            return "the signer refuses it"
+        if self.problem:
+            return "its checkpoint does not hold"
+        return "newest events not signed" if self.is_late and self.keys else ""
+
 
 async def read_coverage(connection: Connection, stream: str) -> Coverage:
     """How far the log of a stream is signed at this moment. Raises Unavailable."""
