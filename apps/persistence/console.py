@@ -11,6 +11,7 @@ from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
 from .registry import Domain, Registry, StreamChanges, load_domains
 from .store import CONSOLE, REDACTION_DEFINITION
 from .work.accounts import ACCOUNT_DEFINITION, note_account
+from .work.refusals import REQUEST_DEFINITION
 from .work.run import RUN_DEFINITION
 from .work.run_commands import RunCommands
 from .work.run_index import RUNS
@@ -25,7 +26,7 @@ def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | Non
     console = Domain(
         name="console",
         title="Console",
-        aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION, REDACTION_DEFINITION, ACCOUNT_DEFINITION],
+        aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION, REDACTION_DEFINITION, ACCOUNT_DEFINITION, REQUEST_DEFINITION],
         commands={ACCOUNT_DEFINITION.key: note_account},
         projections=[RUNS, *BUILTIN_PROJECTIONS],
     )

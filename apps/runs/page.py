@@ -18,6 +18,7 @@ from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.operation import leaves_behind, restore_operation
 from apps.persistence.work.parameters import parameters_of
 from apps.persistence.work.progress import RunProgress, find_progress
+from apps.persistence.work.refusals import find_refusal
 from apps.persistence.work.run import RUN_DEFINITION, Run, RunState, run_from, run_ref
 
 from .addresses import review_url
@@ -219,7 +220,7 @@ async def read_run_page(store: Store, run_id: str) -> RunPage:
         progress=await _progress(store, run_id) if events else None,
         events=_events(events),
         workers=tuple(await list_workers(connection)),
-        refusal="" if events else refusal_of(run_id) or "",
+        refusal="" if events else await _refusal(store, run_id, is_waiting=is_waiting),
         is_queued=is_waiting,
         looked_at=now(),
         failures=await read_failures(connection, run_id) if events else RunFailures(),
@@ -227,6 +228,11 @@ async def read_run_page(store: Store, run_id: str) -> RunPage:
         waits_for=await find_run_ahead(connection, run) if run else None,
         trouble=trouble_of(run_id),
     )
+
+
+async def _refusal(store: Store, run_id: str, *, is_waiting: bool) -> str:
+    """What this process has heard, or what was written down; empty where nobody refused it."""
+    return refusal_of(run_id) or ("" if is_waiting else await find_refusal(store, run_id)) or ""
 
 
 async def _load(store: Store, run_id: str) -> tuple[StoredEvent, ...]:

@@ -19,6 +19,7 @@ from apps.persistence.store import CONSOLE, CoreMessage, Store, append, ensure_h
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.commands import Accepted, Rejected, notice_subject, read_notice, send_command
 from apps.persistence.work.progress import find_progress
+from apps.persistence.work.refusals import find_refusal
 from apps.persistence.work.run import Run, RunState, load_run, run_ref
 from apps.persistence.work.run_index import RunQuery, list_runs
 from apps.persistence.worker import work
@@ -207,6 +208,7 @@ async def test_a_request_that_makes_no_sense_is_refused_with_its_reason(
 
     assert isinstance(rejected, Rejected)
     assert refusal in rejected.reason
+    assert await find_refusal(home, asked.aggregate.id) == rejected.reason
     assert await load_run(home, asked.aggregate.id) is None
 
 

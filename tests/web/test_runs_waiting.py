@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from apps import connection
 from apps.persistence.store import Store, ensure_home
 from apps.persistence.store.embedded import EmbeddedServer
+from apps.runs import asking
 from tests.persistence.engine_stage import append_events
 
 from .api_stage import program_of
@@ -95,3 +96,17 @@ def test_what_a_worker_refuses_later_is_told_on_the_page_of_the_run(auditor: Vis
 
     assert "The plan no longer holds: created was" in text
     assert "Nothing was done." in text
+
+
+def test_refusal_is_read_by_a_process_that_never_heard_it_and_in_the_trail(
+    auditor: Visitor, alone: Home, own_nats_server: EmbeddedServer
+) -> None:
+    run = start_run(auditor, VERIFY)
+    alone.run(make_events_anew)
+    with Worker(own_nats_server):
+        wait_for(auditor, run, "Rejected.")
+
+    asking._refused.clear()
+
+    assert "The plan no longer holds: created was" in read(auditor, run)
+    assert "verify was refused: The plan no longer holds: created was" in read(auditor, "/audit/")

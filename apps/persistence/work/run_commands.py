@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import cast
 
 from ..encoding import Value
-from ..errors import InvalidInput, InvalidState, VersionConflict
+from ..errors import InvalidInput, InvalidState, PlanStale, VersionConflict
 from ..events import Head, NewEvent
 from ..registry import Command, Registry
 from ..store import CONSOLE, Store, append, load
 from .operation import Operations, can_dry_run, leaves_behind, restore_operation
 from .parameters import stored_values
 from .planning import check_plan, digest_of
+from .refusals import note_refusal
 from .run import Run, RunState, load_run, run_from, run_ref
 
 _NOT_ENDED = frozenset({RunState.CONFIRMED, RunState.RUNNING, RunState.PAUSED})
@@ -35,11 +36,19 @@ class RunCommands:
     async def __call__(self, store: Store, command: Command) -> None:
         """Append what the command causes. Raises InvalidInput, InvalidState, PlanStale, or Unavailable to be called again."""
         if command.name == "request":
-            await self._request(store, command)
+            await self._request_or_refuse(store, command)
         elif command.name in _MOVES:
             await self._move(store, command)
         else:
             raise InvalidInput(f"A run knows no command {command.name!r}; it knows request, pause, resume, limit and cancel.")
+
+    async def _request_or_refuse(self, store: Store, command: Command) -> None:
+        """A refusal is written down before it is raised, so that it can be read after whoever waited for it is gone."""
+        try:
+            await self._request(store, command)
+        except (InvalidInput, PlanStale) as error:
+            await note_refusal(store, command, str(error))
+            raise
 
     async def _request(self, store: Store, command: Command) -> None:
         """Plan again, refuse if the world has moved, and store `requested` and `confirmed` together: the second is the work item."""
