@@ -200,8 +200,8 @@ def test_a_flag_says_how_it_stands_and_is_switched(operator: Visitor) -> None:
     run = start_run(operator, "/runs/new/switch-flag/review/?flag=who-cancelled&reading=on&writing=50")
 
     wait_for(operator, run, "Receipt finished")
-    assert "schema 2 of sales.order.cancelled by all aggregates" in before
-    assert "schema 2 of sales.order.cancelled by 50 % of aggregates" in wait_for(operator, "/evolution/", "50 %")
+    assert "who-cancelled read as schema 2 schema 2 written by all aggregates" in before
+    assert "schema 2 written by 50 % of aggregates" in wait_for(operator, "/evolution/", "50 %")
 
 
 @pytest.mark.usefixtures("counted")
