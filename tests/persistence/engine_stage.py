@@ -38,10 +38,12 @@ class Stage:
         self.registry.commands["console", "run"] = RunCommands(self.operations, self.registry)
 
     @asynccontextmanager
-    async def worker(self, *, store: Store | None = None) -> AsyncIterator[None]:
-        """A worker with claims of one second."""
+    async def worker(self, *, store: Store | None = None, claim_seconds: float = 1) -> AsyncIterator[None]:
+        """A worker with claims of one second, or longer ones where a busy machine must not take a run from it."""
         stop, ready = asyncio.Event(), asyncio.Event()
-        working = work(store or self.store, self.registry, stop, on_ready=ready.set, claim_seconds=1, operations=self.operations)
+        working = work(
+            store or self.store, self.registry, stop, on_ready=ready.set, claim_seconds=claim_seconds, operations=self.operations
+        )
         task = asyncio.create_task(working)
         await ready.wait()
         try:

@@ -84,7 +84,7 @@ async def test_run_whose_workers_are_killed_ends_as_an_unbroken_one(stage: Stage
 async def test_cancelled_run_keeps_the_file_and_nothing_else(stage: Stage) -> None:
     await fill_many(stage.store, 20)
 
-    async with stage.worker():
+    async with stage.worker(claim_seconds=20):
         run_id = await stage.ask("archive", {"last": str(ARCHIVED), "new_generation": "on"}, limit=4_000)
         await stage.wait_for_progress(run_id, lambda progress: progress.done > 3 * ARCHIVED)
         await stage.tell("cancel", run_id)
@@ -101,7 +101,7 @@ async def test_cancelled_run_keeps_the_file_and_nothing_else(stage: Stage) -> No
 async def test_run_that_was_cancelled_while_it_was_paused_stands_in_no_way(stage: Stage) -> None:
     """Nobody works on it then, so the next one tidies up."""
     await fill_many(stage.store, 20)
-    async with stage.worker():
+    async with stage.worker(claim_seconds=20):
         run_id = await stage.ask("archive", {"last": str(ARCHIVED), "new_generation": "on"}, limit=4_000)
         await stage.wait_for_progress(run_id, lambda progress: progress.done > 3 * ARCHIVED)
         await stage.tell("pause", run_id)

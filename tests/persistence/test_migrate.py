@@ -200,7 +200,7 @@ async def test_plan_refuses_what_is_applied_and_what_starts_elsewhere(filled: St
 
 async def test_cancelled_run_leaves_nothing_behind(stage: Stage) -> None:
     await fill_many(stage.store, 60)
-    async with stage.worker():
+    async with stage.worker(claim_seconds=20):
         run_id = await stage.ask("migrate", FORWARD, limit=100)
         await stage.wait_for_progress(run_id, lambda progress: progress.done > 0)
         await stage.tell("cancel", run_id)
