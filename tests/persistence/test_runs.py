@@ -43,7 +43,7 @@ def registry() -> Registry:
 async def working(store: Store, registry: Registry) -> AsyncIterator[None]:
     """A worker within this process."""
     stop, ready = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(work(store, registry, stop, on_ready=ready.set, claim_seconds=1))
+    task = asyncio.create_task(work(store, registry, stop, on_ready=ready.set))
     await ready.wait()
     try:
         yield
