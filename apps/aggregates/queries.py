@@ -22,6 +22,7 @@ from apps.persistence.store import Store
 from .entering import CommandForm, blank_form, read_form
 from .offers import queries_for
 
+ACK_SECONDS = 10.0
 RESULT_SECONDS = 15.0
 PAGE_SECONDS = 30.0
 _ASKED = "asked"
@@ -54,7 +55,7 @@ def query(request: HttpRequest, context: str, type: str, name: str) -> HttpRespo
 async def _answer(store: Store, asked: Query) -> Answered:
     """Listen, ask, and wait for what is published. Raises Unavailable where no worker answers."""
     async with EventStreamSubscription.of_query(asked).results(store) as results:
-        ack = await ask_query(store.connection, asked)
+        ack = await ask_query(store.connection, asked, timeout_seconds=ACK_SECONDS)
         if isinstance(ack, QueryRejected):
             return Answered(correlation=asked.correlation, rejected=ack.reason)
         try:

@@ -37,9 +37,10 @@ def at_work(home_server: EmbeddedServer) -> Iterator[Worker]:
 
 
 @pytest.fixture(autouse=True)
-def console(home: Home, settings: LazySettings) -> None:
-    """The pages know the same domains as the worker."""
+def console(home: Home, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages know the same domains as the worker, and wait for it as long as it takes on a busy machine."""
     settings.CIM_DOMAINS = DOMAINS
+    monkeypatch.setattr(command_pages, "ANSWER_SECONDS", 30.0)
 
 
 def form_of(client: Client, address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,12 @@ async def place_orders(store: Store) -> None:
         await append(store, Head(aggregate=AggregateRef("sales", "order", id)), [created])
 
 
+async def until_queries_are_heard(store: Store) -> None:
+    async with asyncio.timeout(30):
+        while (await store.connection.request("cim.queries.any", timeout=10)).status == "503":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def orders(home_server: EmbeddedServer) -> EmbeddedServer:
     Home(home_server).run(place_orders)
@@ -33,6 +40,7 @@ def orders(home_server: EmbeddedServer) -> EmbeddedServer:
 @pytest.fixture(scope="module")
 def answering(orders: EmbeddedServer) -> Iterator[Worker]:
     with Worker(orders) as alive:
+        Home(orders).run(until_queries_are_heard)
         yield alive
 
 
