@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from apps.persistence.errors import EncodingError, FeatureUnavailable, InvalidIn
 from apps.persistence.events import AggregateRef, Head, NewEvent, Upcaster, Upcasters
 from apps.persistence.store import (
     Layout,
+    Message,
     Outgoing,
     Store,
     aggregate_at_time,
@@ -16,6 +19,7 @@ from apps.persistence.store import (
     ensure_stream,
     head_of,
     history,
+    last_of_each,
     list_consumers,
     load,
     messages_of,
@@ -214,3 +218,26 @@ def test_a_foreign_pattern_must_name_the_entity() -> None:
 )
 def test_a_subject_that_is_not_of_the_layout_says_nothing(subject: str) -> None:
     assert Layout(stream="CIM-EVENTS").parse(subject) is None
+
+
+@pytest.mark.parametrize(("before", "added"), [(1000, 150), (1000, 99), (1050, 1000), (1099, 300)])
+async def test_events_that_come_while_a_tail_is_read_leave_no_hole_in_it(
+    store: Store, order: AggregateRef, append_items: AppendOrders, monkeypatch: pytest.MonkeyPatch, before: int, added: int
+) -> None:
+    await append_items(before)
+    head, asked = await head_of(store, order), 0
+
+    async def asked_while_somebody_appends(*arguments: Any, **options: Any) -> list[Message]:
+        nonlocal asked
+        asked += 1
+        found = await last_of_each(*arguments, **options)
+        if asked == 1:
+            await append(store, head, [NewEvent(type="item_added") for _ in range(added)])
+        return found
+
+    monkeypatch.setattr(sys.modules["apps.persistence.store.load"], "last_of_each", asked_while_somebody_appends)
+    found = await history(store, order, from_version=1000)
+
+    versions = [stored.event.version for stored in found.events]
+    assert versions == list(range(1000, versions[-1] + 1))
+    assert versions[-1] in (before, before + added)

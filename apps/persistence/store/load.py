@@ -142,17 +142,17 @@ async def _by_versions(store: Store, aggregate: AggregateRef, first: int, last: 
         end = first + size - 1 if last is None else min(last, first + size - 1)
         patterns = [store.layout.at_version(aggregate, version) for version in range(first, end + 1)]
         page = await last_of_each(store.connection, store.layout.stream, patterns)
+        if len(page) < len(patterns):
+            return found + await _incomplete(store, aggregate, page, first, end, last)
         found.extend(_in_order(store, page))
         first, size = end + 1, VERSIONS_PER_REQUEST
-        if len(page) < len(patterns):
-            return found + await _after_a_hole(store, aggregate, first, last)
     return found
 
 
-async def _after_a_hole(store: Store, aggregate: AggregateRef, first: int, last: int | None) -> list[Message]:
-    """What there is from version `first` on, after a list of versions was incomplete: nothing, unless the chain has a hole in it."""
-    if (await head_of(store, aggregate)).version < first:
-        return []
+async def _incomplete(store: Store, aggregate: AggregateRef, page: list[Message], first: int, end: int, last: int | None) -> list[Message]:
+    """What there is from version `first` on, where not all up to `end` are: the page, unless the chain has a hole or has grown since."""
+    if (await head_of(store, aggregate)).version <= end:
+        return _in_order(store, page)
     subjects = await subjects_matching(store.connection, store.layout.stream, store.layout.all_of(aggregate))
     wanted = [subject for subject in subjects if _is_between(store, subject, first, last)]
     found: list[Message] = []
