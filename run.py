@@ -37,13 +37,13 @@ TEST_LOCK = "requirements-test.lock"
 
 # Sync Playwright and pytest-asyncio cannot share a process, and the persistence module must work without Django: one run of pytest each.
 SUITES = {
-    "persistence": ["tests/persistence", "-p", "no:django", "-p", "no:playwright"],
     "domain": ["tests/domain", "-p", "no:django", "-p", "no:playwright"],
     "web": ["tests/web", "-p", "no:playwright"],
+    "persistence": ["tests/persistence", "-p", "no:django", "-p", "no:playwright"],
     "browser": ["tests/browser", "-p", "no:asyncio"],
 }
 QUIET = ["-W", "ignore:Unknown config option:pytest.PytestConfigWarning"]
-TESTS_FAILED, NO_TESTS_COLLECTED, MOST_RUN_AGAIN = 1, 5, 5  # two ends of pytest; how many failures are tried again
+TESTS_FAILED, NO_TESTS_COLLECTED, MOST_RUN_AGAIN = 1, 5, 10  # two ends of pytest; how many failures are tried again
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_DOWNLOAD_SECONDS = 60
 
@@ -106,57 +106,58 @@ def lint(_: argparse.Namespace, rest: list[str]) -> int:
 
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """Every suite in a process of its own, all at once, shown one after the other; then what failed once more, alone."""
+    """Every suite in a process of its own, beside each other, shown in turn; then what failed once more, alone."""
     install(TEST_LOCK)
     chosen = [arguments.only] if arguments.only else list(SUITES)
     environment = dict(os.environ)
     if "browser" in chosen:
         environment["CIM_CHROMIUM"] = find_browser()
-    started = time.monotonic()
+    started, failed = time.monotonic(), list[str]()
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-    failed = []
     with tempfile.TemporaryDirectory(prefix="cim-tests-") as folder:
-        suites = {name: Suite(name, Path(folder), rest) for name in chosen}
-        for suite in suites.values():
-            suite.start(environment)
+        suites = {name: Suite(name, Path(folder), rest, environment) for name in chosen}
+        for name in set(chosen) - {"web"}:  # this one starts in its turn, behind the shortest
+            suites[name].start()
         for name, suite in suites.items():
             announce(name)
             if suite.show() not in (0, NO_TESTS_COLLECTED):
                 failed.append(name)
             add_counts(totals, suite.report)
-        failed = [name for name in failed if not suites[name].passes_alone(environment, totals)]
+        failed = [name for name in failed if not suites[name].passes_alone(totals)]
     return closing_line(totals, failed, time.monotonic() - started)
 
 
 class Suite:
     """One suite of tests, run in a process of its own that writes to a file until it is its turn to be shown."""
 
-    def __init__(self, name: str, folder: Path, rest: list[str]) -> None:
-        self.name, self.report, self.log = name, folder / f"{name}.xml", folder / f"{name}.log"
+    def __init__(self, name: str, folder: Path, rest: list[str], environment: dict[str, str]) -> None:
+        self.name, self.report, self.log, self.environment = name, folder / f"{name}.xml", folder / f"{name}.log", environment
         self.command = [PYTHON, "-m", "pytest", *SUITES[name], *QUIET, "-o", f"cache_dir={folder / name}", *rest]
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, environment: dict[str, str]) -> None:
-        command = [*self.command, f"--junitxml={self.report}"]
+    def start(self) -> "subprocess.Popen[bytes]":
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            command = [*self.command, f"--junitxml={self.report}"]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self.process
 
     def show(self) -> int:
-        """Print what it says until it ends; its exit code."""
+        """Print what it says until it ends, starting it where that was not done; its exit code."""
+        process = self.process or self.start()
         with self.log.open("r", errors="replace") as words:
-            while True:
-                code = self.process.poll()
-                print(words.read(), end="", flush=True)
-                if code is not None:
-                    return code
+            while process.poll() is None:
                 time.sleep(0.5)
+                print(words.read(), end="", flush=True)
+            print(words.read(), end="", flush=True)
+        return process.returncode
 
-    def passes_alone(self, environment: dict[str, str], totals: dict[str, int]) -> bool:
+    def passes_alone(self, totals: dict[str, int]) -> bool:
         """Run what failed again, where that is little: a machine shared by all suites can miss a deadline. It is named all the same."""
-        broken = broken_tests(self.report)
-        if self.process.returncode != TESTS_FAILED or len(broken) > MOST_RUN_AGAIN:
+        broken = broken_tests(self.report) if self.process and self.process.returncode == TESTS_FAILED else []
+        if not 0 < len(broken) <= MOST_RUN_AGAIN:
             return False
         announce(f"{self.name}: what failed once more, alone")
-        if run([*self.command, "--last-failed"], environment):
+        if run([*self.command, "--last-failed"], self.environment):
             return False
         print(f"Passed only alone: {', '.join(name for name, _ in broken)}", flush=True)
         for _, kind in broken:
@@ -172,10 +173,9 @@ def broken_tests(report: Path) -> list[tuple[str, str]]:
 
 
 def add_counts(totals: dict[str, int], report: Path) -> None:
-    if report.exists():  # pytest writes none where it could not even start
-        for suite in xml.parse(report).getroot().iter("testsuite"):
-            for name in totals:
-                totals[name] += int(suite.get(name, 0))
+    for suite in xml.parse(report).getroot().iter("testsuite") if report.exists() else ():  # there is none where pytest could not start
+        for name in totals:
+            totals[name] += int(suite.get(name, 0))
 
 
 def closing_line(totals: dict[str, int], failed: list[str], seconds: float) -> int:

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.running_console import RunningConsole
+
+PATIENCE_MILLISECONDS = 60_000
+"""How long a page may take for what it is to show; a machine that runs every suite at once is slow."""
+
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 SignIn = Callable[..., Page]
 
@@ -44,6 +49,7 @@ def sign_in(browser: Browser) -> Iterator[SignIn]:
 
     def open_page(console: RunningConsole, role: str = "operator", **options: Any) -> Page:
         context = browser.new_context(base_url=console.url, **{"viewport": {"width": 1440, "height": 1000}, **options})
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         contexts.append(context)
         page = context.new_page()
         page.goto(console.sign_in_link(f"olga-{role}", role))

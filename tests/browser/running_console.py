@@ -22,7 +22,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from cimadmin.up import answers, secret_key_file, usable_port, variables_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+START_SECONDS = 120
 SEED = 7
 
 

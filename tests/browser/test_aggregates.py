@@ -17,8 +17,6 @@ ORDER = "/aggregates/sales.order/o-00001/"
 TAMPERED = "/aggregates/sales.order/content-changed/?stream=CIM-DEMO-TAMPERED"
 LIVE = re.compile("^live$")
 
-expect.set_options(timeout=15_000)
-
 
 def discount(percent: int) -> NewEvent:
     return NewEvent(type="discount_applied", payload={"percent": percent, "reason": f"n{percent}"}, actor="web")

@@ -20,7 +20,7 @@ from tests.persistence import pages
 
 DOCS = "docs/api.md"
 ON_THIS_MACHINE = "http://127.0.0.1:8000"
-SLOWLY = 30_000
+SLOWLY = 60_000
 MISSING = [name for name in ("bash", "curl", "jq") if shutil.which(name) is None]
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from apps.persistence.store import Outgoing, Store, ensure_stream, store_message
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 
 
 async def make_parcels(store: Store) -> None:

@@ -73,7 +73,7 @@ def test_without_a_worker_every_page_says_so(own_console: RunningConsole, sign_i
 
     page.goto("/projections/")
 
-    expect(page.locator("body")).to_contain_text(re.compile("no worker", re.IGNORECASE), timeout=20_000)
+    expect(page.locator("body")).to_contain_text(re.compile("no worker", re.IGNORECASE), timeout=60_000)
 
 
 def test_a_run_that_nobody_takes_up_says_that_no_worker_is_there(own_console: RunningConsole, sign_in: SignIn) -> None:
@@ -85,7 +85,7 @@ def test_a_run_that_nobody_takes_up_says_that_no_worker_is_there(own_console: Ru
 
     expect(page.locator("main")).to_contain_text(re.compile("worker", re.IGNORECASE))
     own_console.start_worker()
-    expect(page.locator("#run-state")).to_contain_text("Finished", timeout=30_000)
+    expect(page.locator("#run-state")).to_contain_text("Finished", timeout=60_000)
 
 
 def test_html_in_payloads_and_subjects_is_shown_and_never_run(console: RunningConsole, ops: Page) -> None:

@@ -12,15 +12,15 @@ def test_a_person_places_an_order_and_sees_its_events_arrive(ops: Page) -> None:
     watching = ops.context.new_page()
     watching.goto(f"/aggregates/sales.order/{order}/sent/{command}/")
     expect(watching.locator("#sent-state")).to_contain_text("Not answered yet")
-    expect(watching.locator("#live-state")).to_have_attribute("data-state", "live", timeout=30_000)
+    expect(watching.locator("#live-state")).to_have_attribute("data-state", "live", timeout=60_000)
 
     ops.get_by_label("Customer").fill("c-0001")
     ops.get_by_label("Currency").select_option("EUR")
     ops.get_by_role("button", name="Create").click()
 
-    expect(watching.locator("#sent-state")).to_contain_text("Accepted.", timeout=30_000)
-    expect(watching.get_by_role("row").filter(has_text="created")).to_contain_text("olga-operator", timeout=30_000)
-    expect(ops.get_by_role("row").filter(has_text="created")).to_contain_text("for c-0001, in EUR", timeout=30_000)
+    expect(watching.locator("#sent-state")).to_contain_text("Accepted.", timeout=60_000)
+    expect(watching.get_by_role("row").filter(has_text="created")).to_contain_text("olga-operator", timeout=60_000)
+    expect(ops.get_by_role("row").filter(has_text="created")).to_contain_text("for c-0001, in EUR", timeout=60_000)
 
     ops.get_by_role("link", name="Open order").click()
     expect(ops.locator(".machine [aria-current]")).to_have_text("Draft")
@@ -35,7 +35,7 @@ def test_a_person_places_an_order_and_sees_its_events_arrive(ops: Page) -> None:
     ops.get_by_label("Quantity").fill("2")
     ops.get_by_role("button", name="Add item").click()
 
-    expect(ops.get_by_role("row").filter(has_text="item_added")).to_contain_text("+ 2 × LAMP-042 at 12.50 EUR", timeout=30_000)
+    expect(ops.get_by_role("row").filter(has_text="item_added")).to_contain_text("+ 2 × LAMP-042 at 12.50 EUR", timeout=60_000)
     ops.get_by_role("link", name="Open order").click()
     ops.get_by_text("not legal now").click()
     expect(ops.get_by_role("row", name="Submit", exact=False).filter(has_text="no address")).to_be_visible()

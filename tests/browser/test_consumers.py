@@ -12,8 +12,6 @@ from apps.persistence.store import Outgoing, Store, ensure_stream, store_message
 from tests.browser.running_console import RunningConsole
 from tests.persistence.changing_consumers import consume, make_consumer
 
-expect.set_options(timeout=30_000)
-
 
 @pytest.fixture
 def crates(console: RunningConsole) -> Iterator[str]:

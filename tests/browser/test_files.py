@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from apps.persistence.store import Store, get_stream
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 
 
 def confirm_and_wait(page: Page, sentence: str | re.Pattern[str]) -> None:

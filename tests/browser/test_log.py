@@ -37,10 +37,10 @@ def test_auditor_brings_a_kept_checkpoint_back(console: RunningConsole, sign_in:
     page = sign_in(console, "auditor")
     page.goto(f"/audit/{STREAM}/")
     log = page.get_by_role("region", name="Log", exact=True)
-    expect(log).to_contain_text("Nothing signed yet", timeout=30_000)
+    expect(log).to_contain_text("Nothing signed yet", timeout=60_000)
 
     console.do(lambda store: sign(store, tmp_path / "signer"))
-    expect(log).to_contain_text("0 events not yet covered", timeout=30_000)
+    expect(log).to_contain_text("0 events not yet covered", timeout=60_000)
     with page.expect_download() as downloading:
         log.get_by_role("link", name="Checkpoint").click()
     downloading.value.save_as(tmp_path / "kept")

@@ -20,7 +20,7 @@ def test_a_replay_goes_from_the_projection_through_review_and_reason_to_a_receip
     ops.get_by_role("button", name="Replay order-summary from the first event").click()
 
     expect(ops).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}/$"))
-    expect(ops.locator("#run-state")).to_contain_text("Finished", timeout=30_000)
+    expect(ops.locator("#run-state")).to_contain_text("Finished", timeout=60_000)
     expect(ops.locator("main")).to_contain_text("build 2 of order-summary serves, build 1 is kept.")
     expect(ops.locator("main")).to_contain_text("totals looked wrong <b>to me</b>")
     for event in ("requested", "confirmed", "started", "finished"):
@@ -52,7 +52,7 @@ def test_pausing_and_resuming_a_projection_shows_in_its_state(console: RunningCo
     ops.goto("/runs/new/pause/review/?projection=search-index")
     ops.get_by_label("Reason").fill("maintenance")
     ops.get_by_role("button", name="Pause search-index").click()
-    expect(ops.locator("#run-state")).to_contain_text("Finished", timeout=30_000)
+    expect(ops.locator("#run-state")).to_contain_text("Finished", timeout=60_000)
     ops.goto("/projections/search-index/")
     expect(ops.locator("main")).to_contain_text("Paused")
 
@@ -60,7 +60,7 @@ def test_pausing_and_resuming_a_projection_shows_in_its_state(console: RunningCo
     ops.get_by_label("Reason").fill("maintenance is over")
     ops.get_by_role("button", name="Resume search-index").click()
 
-    expect(ops.locator("#run-state")).to_contain_text("Finished", timeout=30_000)
+    expect(ops.locator("#run-state")).to_contain_text("Finished", timeout=60_000)
     ops.goto("/projections/search-index/")
     expect(ops.locator("main")).not_to_contain_text("Paused")
 
@@ -73,7 +73,7 @@ def test_a_verification_finds_the_six_faults_and_the_overview_turns_red(own_cons
     page.goto("/runs/new/verify/review/?stream=CIM-DEMO-TAMPERED")
     page.get_by_label("Reason").fill("monthly audit")
     page.get_by_role("button", name="Verify CIM-DEMO-TAMPERED").click()
-    expect(page.locator("#run-state")).to_contain_text("Finished", timeout=30_000)
+    expect(page.locator("#run-state")).to_contain_text("Finished", timeout=60_000)
 
     expect(page.locator("main")).to_contain_text("6 findings in")
     page.goto("/audit/CIM-DEMO-TAMPERED/")

@@ -13,7 +13,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 from tests.browser.test_runs import confirm
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 
 
 def test_the_overview_follows_workers_projections_and_runs(own_console: RunningConsole, sign_in: SignIn) -> None:

@@ -14,8 +14,6 @@ from apps.persistence.store import Store, append
 from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 
-expect.set_options(timeout=30_000)
-
 
 @pytest.fixture
 def stopped(tmp_path: Path) -> Iterator[RunningConsole]:

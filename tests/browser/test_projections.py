@@ -14,7 +14,7 @@ from apps.persistence.store import Store, append
 from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 20_000
+SLOWLY = 60_000
 
 
 def wait_until_live(page: Page) -> None:

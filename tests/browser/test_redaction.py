@@ -15,7 +15,7 @@ from apps.persistence.store import Store, append
 from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 DOMAIN = "tests.web.ward_domain"
 ADA = "/aggregates/ward.patient/ada/"
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 
 
 def test_viewer_sees_what_bridges_take_and_asks_where_a_subject_leads(console: RunningConsole, sign_in: SignIn) -> None:

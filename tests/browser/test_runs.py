@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import SignIn
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 VERIFY = "/runs/new/verify/review/?stream=CIM-EVENTS&full=on"
 
 
@@ -101,7 +101,7 @@ def test_a_run_is_confirmed_without_javascript(console: RunningConsole, sign_in:
 
     confirm(page, "/runs/new/verify/review/?stream=CIM-DEMO-TAMPERED&full=on")
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while page.locator("main", has_text="Verify CIM-DEMO-TAMPERED from sequence 1").count() == 0 and time.monotonic() < deadline:
         page.reload()  # without JavaScript a page stays as it was until it is fetched again
     expect(page.locator("main")).to_contain_text("Verify CIM-DEMO-TAMPERED from sequence 1")

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.running_console import RunningConsole
 
-SLOWLY = 30_000
+SLOWLY = 60_000
 
 
 def confirm_and_wait(page: Page, sentence: re.Pattern[str]) -> None:

@@ -10,8 +10,6 @@ from playwright.sync_api import Page, expect
 from apps.persistence.store import Outgoing, Store, store_message
 from tests.browser.running_console import RunningConsole
 
-expect.set_options(timeout=30_000)
-
 
 def publish(console: RunningConsole) -> None:
     async def store_six(store: Store) -> None:

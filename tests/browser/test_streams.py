@@ -22,8 +22,6 @@ FLOOD_PER_SECOND = 1000
 DISCONNECTS = 10
 LIVE = re.compile("^live$")
 
-expect.set_options(timeout=15_000)
-
 
 def put(console: RunningConsole, stream: str, count: int) -> None:
     """Store messages in a stream of the test, made where it is not there."""
@@ -134,7 +132,7 @@ def test_a_new_stream_joins_the_list_by_itself(ops: Page, console: RunningConsol
 
     put(console, "JOINS-2", 1)
 
-    expect(ops.get_by_role("link", name="JOINS-2", exact=True)).to_be_visible(timeout=10_000)
+    expect(ops.get_by_role("link", name="JOINS-2", exact=True)).to_be_visible(timeout=60_000)
 
 
 def test_the_tree_of_subjects_opens_level_by_level(ops: Page, console: RunningConsole) -> None:

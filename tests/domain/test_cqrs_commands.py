@@ -24,7 +24,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.commands import consume_commands
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECONDS = 30
+SECONDS = 90
 
 
 @pytest.fixture

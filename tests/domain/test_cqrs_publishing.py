@@ -29,7 +29,7 @@ async def test_event_is_said_on_nats_with_its_story(nats_server: EmbeddedServer)
     async with open_store(nats_server.settings("worker")) as store, store.connection.subscribe("cim.live.events.>", heard.put_nowait):
         publisher: EventPublisher = NatsEventPublisher(connection=store.connection)
         await publisher.publish([created], correlation=STORY)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             message = await heard.get()
 
     assert message.subject == "cim.live.events.sales.order.o-1.created"

@@ -36,7 +36,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.answering import QueryResult, answer_queries
 from apps.persistence.work.commands import consume_commands
 
-SECONDS = 30
+SECONDS = 90
 
 
 @pytest.fixture(scope="module")

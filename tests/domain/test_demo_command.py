@@ -13,7 +13,7 @@ import pytest
 from apps.persistence.store.embedded import EmbeddedServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECONDS = 30
+SECONDS = 90
 
 
 async def manage_demo(server: EmbeddedServer, folder: Path, *arguments: str, url: str = "") -> asyncio.subprocess.Process:

@@ -24,7 +24,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.commands import consume_commands
 from tests.domain.given import event
 
-SECONDS = 30
+SECONDS = 90
 
 
 def carried_out(steps: list[Step], state: State | None = None) -> tuple[State, list[Event]]:

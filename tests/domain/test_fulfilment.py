@@ -22,7 +22,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 
 from .given import HOME, LAMP
 
-SECONDS = 60
+SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

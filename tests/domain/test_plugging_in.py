@@ -84,7 +84,7 @@ async def test_command_to_an_outside_domain_becomes_its_event_and_its_model(outs
         await ensure_home(store.connection)
         group.create_task(consume_commands(store, registry, stop))
         await send_command(store.connection, command)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await get_stream(store.connection, COMMANDS_STREAM)).messages:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         stop.set()

@@ -21,7 +21,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 
 from .saga_domain import CONTEXT, DOMAIN, FAULTS, PARCEL
 
-SECONDS = 60
+SECONDS = 90
 REPOSITORY = Path(__file__).resolve().parents[2]
 FORWARD = ["begun", "step_started", "step_done", "step_started", "step_asked", "step_done", "step_started", "step_done", "completed"]
 

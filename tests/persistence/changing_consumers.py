@@ -13,7 +13,7 @@ from apps.persistence.store import ConsumerInfo, Store, create_consumer, find_co
 from tests.persistence.bad_network import Proxy
 from tests.persistence.operating import Noted
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 60
 
 
 class Killed(Exception):

@@ -14,7 +14,7 @@ from apps.persistence.store import COMMANDS_STREAM, History, Store, get_stream, 
 from apps.persistence.work.commands import Rejected, consume_commands, notice_subject, read_notice
 from apps.persistence.work.decide import handler_of
 
-SECONDS = 15
+SECONDS = 60
 
 
 def add(state: State, command: Command) -> list[NewEvent]:

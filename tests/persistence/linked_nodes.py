@@ -31,7 +31,7 @@ from apps.persistence.sync import (
 
 NOTE = AggregateRef("notes", "note", "n-1")
 OTHER = AggregateRef("notes", "note", "n-2")
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

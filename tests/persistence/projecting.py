@@ -12,7 +12,7 @@ from apps.persistence.events import AggregateRef, NewEvent, StoredEvent, new_id
 from apps.persistence.projections.definition import Model, Models, ProjectionDefinition, bucket_of
 from apps.persistence.store import Store, append, head_of, kv_all
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,7 @@ async def _start_writer(server: EmbeddedServer, stream: str, root: str, acknowle
 
 async def _wait_for_first_append(writer: asyncio.subprocess.Process) -> None:
     assert writer.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await writer.stdout.readline() == b"appending\n"
 
 
@@ -119,7 +119,7 @@ def _versions(messages: list[Message]) -> dict[str, list[int]]:
 
 
 async def _eventually(action: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await action()

@@ -34,7 +34,7 @@ def run_server(folder: Path, extra: str) -> Iterator[str]:
     config = folder / "server.conf"
     config.write_text(f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n{extra}\n')
     process = subprocess.Popen([find_binary(), "-c", config], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (answers(monitor) and answers(port)) and time.monotonic() < deadline:  # the one is open before the other
         time.sleep(0.02)
     yield f"nats://127.0.0.1:{port} http://127.0.0.1:{monitor}"
@@ -54,7 +54,7 @@ def answers(port: int) -> bool:
 
 
 async def wait_for(wanted: Link, links: asyncio.Queue[Link]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await links.get() is not wanted:
             pass
 

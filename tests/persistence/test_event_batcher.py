@@ -14,7 +14,7 @@ from apps.persistence.eventstore import EventBatcher, JetStreamEventStore
 from apps.persistence.store import Store
 
 LONG = 3600.0
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass(slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def items(found: list[StoredEvent]) -> list[object]:
 
 
 async def take(incoming: AsyncIterator[StoredEvent], count: int) -> list[StoredEvent]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return [await anext(incoming) for _ in range(count)]
 
 

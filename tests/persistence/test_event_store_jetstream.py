@@ -146,7 +146,7 @@ async def test_subscription_outlives_a_restart_of_the_server(own_nats_server: Em
             waiting = asyncio.ensure_future(anext(incoming))
             await asyncio.to_thread(own_nats_server.stop)
             await asyncio.to_thread(own_nats_server.start)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await linked.wait()
                 await events.append_events(CART, [added("b")])
                 after = await waiting

@@ -16,7 +16,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.heartbeat import beat, beating, ensure_workers, list_workers, this_worker
 from apps.persistence.work.lease import LEASES_BUCKET, find_holder, hold, try_hold
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 30
 
 
 @pytest.fixture

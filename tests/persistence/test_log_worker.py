@@ -14,7 +14,7 @@ from .raw_stream import open_raw_stream, three_chains
 
 async def logged(connection: Connection, stream: str) -> LogState:
     """The log of the stream, once there is one."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             state = await read_log(connection, stream)
             if state is not None:

@@ -81,7 +81,7 @@ async def test_cancelled_run_leaves_no_part_behind(stage: Stage) -> None:
         await stage.wait_for_progress(run_id, lambda at: at.done >= 5)
         await stage.tell("cancel", run_id)
         run = await stage.wait(run_id)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await kv_keys(stage.store.connection, PARTS_BUCKET, prefix=run_id):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         after = await stage.wait(await stage.ask("sum", {"parts": "1"}))

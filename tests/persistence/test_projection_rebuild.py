@@ -193,7 +193,7 @@ async def test_worker_stops_although_a_lease_is_lost_at_that_moment(case: Case) 
     await held.wait()
     stop.set()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await running
 
 

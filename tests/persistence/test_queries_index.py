@@ -38,7 +38,7 @@ async def found_by(optimizer: QueryOptimizer) -> list[str]:
 
 
 async def until_found(optimizer: QueryOptimizer, wanted: list[str]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await found_by(optimizer) != wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -38,7 +38,7 @@ from apps.persistence.work.routers import consumer_of, run_routers
 from .projecting import eventually
 from .routing_domain import DOMAIN
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

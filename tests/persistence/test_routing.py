@@ -252,7 +252,7 @@ async def test_what_comes_faster_than_it_is_handled_is_dropped_and_counted(store
     router.register_handler("wait", wait)
     router.add_route(route("slow", f"{root}.*", handler="wait"))
 
-    async with listen(store.connection, router, [f"{root}.*"], waiting=2) as listening, asyncio.timeout(30):
+    async with listen(store.connection, router, [f"{root}.*"], waiting=2) as listening, asyncio.timeout(60):
         await store.connection.publish(f"{root}.first")
         await begun.wait()
         for _ in range(4):

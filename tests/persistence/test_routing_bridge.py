@@ -148,7 +148,7 @@ async def test_bridge_at_work_on_a_connection_publishes_what_it_translates(store
     async with (
         store.connection.subscribe(f"{target}.>", take),
         listen(store.connection, router, [f"{source}.>"]) as listening,
-        asyncio.timeout(30),
+        asyncio.timeout(60),
     ):
         await store.connection.publish(f"{source}.order.paid.v1")
         reply = await store.connection.request(f"{source}.order.submitted.v1", b"tea", {"Trace": "t1"})

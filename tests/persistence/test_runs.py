@@ -83,7 +83,7 @@ async def wait_for_run(store: Store, run_id: str, is_reached: Callable[[Run], bo
 
 
 async def wait_for_progress(store: Store, run_id: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if await find_progress(store.connection, run_id):
                 return
@@ -203,7 +203,7 @@ async def test_a_request_that_makes_no_sense_is_refused_with_its_reason(
     async with working(home, registry), home.connection.subscribe(notice_subject(asked.id), notices.put_nowait):
         await wait_until_applied(home, registry, 10)
         await send_command(home.connection, asked)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             rejected = read_notice((await notices.get()).data)
 
     assert isinstance(rejected, Rejected)
@@ -218,7 +218,7 @@ async def test_an_ended_run_cannot_be_paused(home: Store, registry: Registry) ->
         await wait_for_run(home, run_id, lambda run: run.state.is_ended)
         late = command("pause", run_id)
         notices: asyncio.Queue[CoreMessage] = asyncio.Queue()
-        async with home.connection.subscribe(notice_subject(late.id), notices.put_nowait), asyncio.timeout(10):
+        async with home.connection.subscribe(notice_subject(late.id), notices.put_nowait), asyncio.timeout(60):
             await send_command(home.connection, late)
             rejected = read_notice((await notices.get()).data)
 

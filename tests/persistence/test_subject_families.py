@@ -91,7 +91,7 @@ async def test_snapshots_and_read_models_are_told_of_under_their_families(store:
     async with (
         store.connection.subscribe(f"cim.snapshots.shop.basket.{ref.id}.*", heard.put_nowait),
         store.connection.subscribe(f"cim.readmodels.cart.{ref.id}.*", heard.put_nowait),
-        asyncio.timeout(30),
+        asyncio.timeout(60),
     ):
         await store.connection.client.flush()
         taken = await take(store, BASKET, ref, by="ada")

@@ -20,7 +20,7 @@ from apps.persistence.store import Store, get_stream, list_consumers
 
 from .operating import Noted
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 60
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from apps.live.hub import Hub
 from apps.live.sources import SOURCES, source
 from apps.live.subscriber import Subscriber, Wire
 
-DEADLINE_SECONDS = 5
+DEADLINE_SECONDS = 30
 
 
 class Stage:

@@ -21,7 +21,7 @@ from cimadmin.up import usable_port
 from .conftest import Home, home_settings
 from .stream_stage import add_consumer, append_story, fill, make_stream
 
-START_SECONDS = 30
+START_SECONDS = 90
 NOBODY_THERE = {"url": "nats://127.0.0.1:9"}
 
 

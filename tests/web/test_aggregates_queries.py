@@ -26,7 +26,7 @@ async def place_orders(store: Store) -> None:
 
 
 async def until_queries_are_heard(store: Store) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await store.connection.request("cim.queries.any", timeout=10)).status == "503":  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -14,7 +14,7 @@ MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
 def manage(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a copy of manage.py in the folder by a Python that sees no installed package."""
     shutil.copy(MANAGE, folder)
-    return subprocess.run([sys.executable, "-S", str(folder / "manage.py"), *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-S", str(folder / "manage.py"), *words], capture_output=True, text=True, timeout=120)
 
 
 def test_a_python_without_django_goes_on_in_the_environment_that_up_made(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_data_folder_that_up_never_used_is_said_to_be_so_without_a_traceback(t
         env={**bare, "CIM_DATA": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
     assert done.returncode == 1

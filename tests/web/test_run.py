@@ -100,7 +100,7 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ru
         monkeypatch.setitem(
             run.SUITES, "some", [str(tmp_path), "-q", "-c", str(tmp_path / "pytest.ini"), "-p", "no:django", "-p", "no:playwright"]
         )
-        return run.Suite("some", tmp_path, [])
+        return run.Suite("some", tmp_path, [], dict(os.environ))
 
     return of
 
@@ -113,7 +113,6 @@ def counted(suite: run.Suite) -> dict[str, int]:
 
 def test_words_of_a_suite_are_shown_in_its_turn(suite: Callable[[str], run.Suite], capsys: pytest.CaptureFixture[str]) -> None:
     passing = suite("def test_good(): pass")
-    passing.start(dict(os.environ))
 
     assert passing.show() == 0
     assert "1 passed" in capsys.readouterr().out
@@ -126,39 +125,39 @@ def test_a_test_that_passes_only_alone_is_named_and_not_counted(
     once = suite(
         f"import pathlib\nmark = pathlib.Path({str(mark)!r})\ndef test_once():\n    seen = mark.exists(); mark.touch(); assert seen"
     )
-    once.start(dict(os.environ))
+    once.start()
 
     assert once.show() == 1
     totals = counted(once)
-    assert once.passes_alone(dict(os.environ), totals)
+    assert once.passes_alone(totals)
     assert totals == {"tests": 1, "failures": 0, "errors": 0, "skipped": 0}
     assert "Passed only alone: test_it::test_once" in capsys.readouterr().out
 
 
 def test_a_test_that_fails_twice_has_failed(suite: Callable[[str], run.Suite]) -> None:
     failing = suite("def test_bad(): assert False")
-    failing.start(dict(os.environ))
+    failing.start()
     failing.show()
     totals = counted(failing)
 
-    assert not failing.passes_alone(dict(os.environ), totals)
+    assert not failing.passes_alone(totals)
     assert totals["failures"] == 1
 
 
 def test_many_failures_are_not_tried_again(suite: Callable[[str], run.Suite], tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     bad = f"def test_bad(n):\n    open({str(mark)!r}, 'a').write('x'); assert False"
-    failing = suite(f"import pytest\n@pytest.mark.parametrize('n', range(6))\n{bad}")
-    failing.start(dict(os.environ))
+    failing = suite(f"import pytest\n@pytest.mark.parametrize('n', range(11))\n{bad}")
+    failing.start()
     failing.show()
 
-    assert not failing.passes_alone(dict(os.environ), counted(failing))
-    assert mark.read_text() == "x" * 6
+    assert not failing.passes_alone(counted(failing))
+    assert mark.read_text() == "x" * 11
 
 
 def test_a_suite_that_cannot_be_read_has_failed(suite: Callable[[str], run.Suite]) -> None:
     broken = suite("this is no Python")
-    broken.start(dict(os.environ))
+    broken.start()
 
     assert broken.show() not in (0, run.TESTS_FAILED)
-    assert not broken.passes_alone(dict(os.environ), counted(broken))
+    assert not broken.passes_alone(counted(broken))

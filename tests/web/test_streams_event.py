@@ -200,7 +200,7 @@ def test_a_missing_event_opens_beside_the_list_with_its_reason(viewer: Visitor, 
 def test_a_mirror_reads_its_events_by_the_layout_of_its_origin(viewer: Visitor, home: Home, made: Made) -> None:
     async def make(store: Store) -> None:
         await make_stream(store, "COPY", mirror={"name": EVENTS.stream})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             copied = 0
             while copied < 3:
                 copied = (await store.connection.api("STREAM.INFO.COPY"))["state"]["messages"]

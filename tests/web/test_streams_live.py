@@ -17,7 +17,7 @@ from apps.streams.survey import worst_lags
 
 from .stream_stage import add_consumer, delete, fill, make_stream
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_web_process_has_the_restricted_nats_user(console: Console) -> None:
 def test_commands_find_the_environment_of_the_running_console(console: Console) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), "sign_in_link"]
 
-    done = subprocess.run(command, env=ENVIRONMENT | {"CIM_DATA": str(console.data)}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=ENVIRONMENT | {"CIM_DATA": str(console.data)}, capture_output=True, text=True, timeout=120)
 
     assert done.stdout.startswith("/sign-in/"), done.stderr
 
@@ -160,12 +160,12 @@ def test_children_end_when_up_is_killed(tmp_path: Path) -> None:
 
     end(console, signal.SIGKILL)
 
-    assert psutil.wait_procs(console.children, timeout=20)[1] == []
+    assert psutil.wait_procs(console.children, timeout=60)[1] == []
 
 
 def up(*options: str) -> subprocess.CompletedProcess[str]:
     """`up` with options that it refuses."""
-    return subprocess.run([*UP, *options], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    return subprocess.run([*UP, *options], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
 
 
 def start(data: Path) -> Console:
@@ -185,7 +185,7 @@ def start(data: Path) -> Console:
 
 def end(console: Console, number: signal.Signals) -> int:
     console.process.send_signal(number)
-    code = console.process.wait(timeout=30)
+    code = console.process.wait(timeout=90)
     assert console.process.stdout is not None
     console.process.stdout.close()
     return code

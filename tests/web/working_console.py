@@ -22,7 +22,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.sync import Link
 from apps.persistence.worker import work
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 90
 FAILED_AT = 155
 """The sequence of the discount that the demo's audit cannot accept."""
 
