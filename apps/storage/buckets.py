@@ -113,7 +113,7 @@ def revision_of(rows: tuple[Bucket, ...]) -> str:
 
 async def list_buckets(store: Store, *, text: str = "", kind: Kind | None = None, page: int = 1) -> BucketList:
     """Buckets whose names hold `text`, by name, those of users before the console's own. Raises Unavailable."""
-    found = [(_kind_of(info.name), info) for info in await list_streams(store.connection)]
+    found = [(kind_of(info), info) for info in await list_streams(store.connection)]
     buckets = [(own, info) for own, info in found if own]
     matching = [(own, info) for own, info in buckets if kind in (None, own) and text.lower() in _name_of(info.name).lower()]
     matching.sort(key=lambda one: (_name_of(one[1].name).startswith(OWN), _name_of(one[1].name).lower(), one[1].name))
@@ -137,6 +137,11 @@ async def get_bucket(store: Store, kind: Kind, name: str) -> Bucket:
     except StreamNotFound as error:
         what = "key-value bucket" if kind == "keys" else "object store"
         raise NotFound(f"There is no {what} {name[:80]!r}; it may have been deleted. See the list of buckets.") from error
+    if kind_of(info) != kind:
+        subjects = ", ".join(info.subjects)[:200] or "no subjects"
+        raise NotFound(
+            f"{info.name} is a stream and no bucket: it holds {subjects}, not {' and '.join(_subjects(kind, name))}. See its stream."
+        )
     (bucket,) = await _counted(store.connection, [(kind, info)])
     return bucket
 
@@ -161,8 +166,16 @@ async def count_objects(connection: Connection, info: StreamInfo) -> int:
     return await count_messages(connection, info.name, [f"$O.{info.name.removeprefix('OBJ_')}.M.>"]) if info.messages else 0
 
 
-def _kind_of(stream: str) -> Kind | None:
-    return next((kind for kind, prefix in PREFIXES.items() if stream.startswith(prefix)), None)
+def kind_of(info: StreamInfo) -> Kind | None:
+    """What a stream is a bucket of: it is called as one and holds its subjects, or mirrors another. None for any other stream."""
+    kind = next((kind for kind, prefix in PREFIXES.items() if info.name.startswith(prefix) and info.name != prefix), None)
+    if kind is None or info.mirror:
+        return kind
+    return kind if set(_subjects(kind, _name_of(info.name))) <= set(info.subjects) else None
+
+
+def _subjects(kind: Kind, name: str) -> tuple[str, ...]:
+    return (f"$KV.{name}.>",) if kind == "keys" else (f"$O.{name}.C.>", f"$O.{name}.M.>")
 
 
 def _name_of(stream: str) -> str:

@@ -40,6 +40,8 @@ def full_server(home_server: EmbeddedServer) -> EmbeddedServer:
     home.run(put_many, "many", MANY)
     home.run(put, "many", "part-3.k000003", b"again")
     home.run(make_bucket, "nothing")
+    home.run(make_bucket, "", subjects=["odd.>"])
+    home.run(make_bucket, "posing", subjects=["posing.>"])
     return home_server
 
 
@@ -59,6 +61,11 @@ def test_list_names_every_bucket_with_what_it_keeps(full: Home, viewer: Visitor)
     assert "settings What the shop does keys 7" in text
     assert "1 h per key" in text
     assert 'href="/storage/kv/many/"' in page(viewer, "/storage/")
+
+
+def test_stream_that_is_only_called_like_a_bucket_is_none(full: Home, viewer: Visitor) -> None:
+    assert "bucket-KV_posing" not in page(viewer, "/storage/")
+    assert "KV_posing is a stream and no bucket: it holds posing.>, not $KV.posing.>." in read(viewer, "/storage/kv/posing/", 404)
 
 
 def test_filter_that_leaves_nothing_says_what_was_asked(full: Home, viewer: Visitor) -> None:
