@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from apps.domain.cqrs import DeclaredCommand, DeclaredQuery, InvalidFields, Problem, Shape, read_payload
-from apps.persistence.encoding import Cid, Value, encode
+from apps.persistence.encoding import MAX_DEPTH, Cid, Value, encode
 from apps.persistence.errors import PersistenceError
 
 MOST_ROWS = 50
@@ -22,6 +22,7 @@ SENTENCES = {
     "cid": "must be a CID, which begins with bafy",
     "json": "must be JSON, such as {\"level\": 3}",
 }  # fmt: skip
+TOO_DEEP = f"A list or map nested more than {MAX_DEPTH} deep cannot be stored; flatten it."
 _SINGLE = ("text", "lines", "number", "decimal", "choice", "date", "time", "cid")
 Given = Mapping[str, str]
 Declared = DeclaredCommand | DeclaredQuery
@@ -206,7 +207,9 @@ def _read_map(shape: Shape, typed: str, path: str, reading: _Reading) -> Value:
     read: dict[str, Value] = {}
     for line in typed.splitlines():
         name, sign, value = (part.strip() for part in line.partition("="))
-        if name and sign:
+        if name in read:
+            reading.wrong(path, _twice(name))
+        elif name and sign:
             read[name] = _single(cast(Shape, shape.entry), value, path, reading)
         elif line.strip():
             reading.wrong(path, f"{line.strip()[:60]!r} has no name and value; write it as name = value.")
@@ -226,12 +229,39 @@ def _is_typed(shape: Shape, path: str, given: Given) -> bool:
 
 def _single(shape: Shape, typed: str, path: str, reading: _Reading) -> Value:
     readers: dict[str, Any] = {"number": _whole, "decimal": float, "cid": Cid.parse, "switch": lambda text: text == "on"}
-    reader = readers.get(shape.kind, str if shape.kind in _SINGLE else json.loads)
+    reader = readers.get(shape.kind, str if shape.kind in _SINGLE else _json)
     try:
         return cast(Value, reader(typed))
+    except RecursionError:
+        reading.wrong(path, TOO_DEEP)
+        return None
+    except _TwiceNamed as error:
+        reading.wrong(path, _twice(error.args[0]))
+        return None
     except (PersistenceError, ValueError):
         reading.wrong(path, f"{typed[:60]!r} {SENTENCES.get(shape.kind, SENTENCES['json'])}.")
         return None
+
+
+def _twice(name: str) -> str:
+    return f"The name {name[:60]!r} stands twice in the same object; keep one of them."
+
+
+class _TwiceNamed(ValueError):
+    """A JSON object has the same name twice, so that one of its values would be lost."""
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once_named)
+
+
+def _once_named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict[str, Any]()
+    for name, value in pairs:
+        if name in read:
+            raise _TwiceNamed(name)
+        read[name] = value
+    return read
 
 
 def _whole(text: str) -> int:
