@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.accounts.rights import RoleNeeded
 from apps.api.problems import answer_status, is_for_api
@@ -20,6 +23,14 @@ class Problem:
     title: str
     sentence: str
     status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """The form that a problem answers. `again` is what it held if it may be sent twice, as a command that names its own id may."""
+
+    again: tuple[tuple[str, str], ...]
+    back: str
 
 
 _TITLES: tuple[tuple[type[persistence.PersistenceError], str, int], ...] = (
@@ -47,14 +58,33 @@ def answer(request: HttpRequest, problem: Problem, template: str = "errors/probl
     if is_for_api(request):
         return answer_status(request, problem.status, problem.sentence)
     name = "errors/_problem.html" if getattr(request, "htmx", False) else template
-    return render(request, name, {"problem": problem}, status=problem.status)
+    return render(request, name, {"problem": problem, "posted": _posted(request)}, status=problem.status)
+
+
+def _posted(request: HttpRequest) -> Posted | None:
+    if request.method != "POST":
+        return None
+    came_from = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure())
+    fields = [(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"]
+    return Posted(again=tuple(fields) if "command.id" in request.POST else (), back=came_from if is_ours else "")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Written without the request's host: its Host header may be what was wrong."""
     if is_for_api(request):
         return answer_status(request, 400, "The request cannot be read; its Host header or its length may be what is wrong.")
-    return HttpResponse(render_to_string("400.html"), status=400)
+    return HttpResponse(render_to_string("400.html", {"too_large": _too_large(exception)}), status=400)
+
+
+def _too_large(error: Exception) -> str:
+    """What of a form was too much, empty where that is not what was wrong."""
+    if isinstance(error, RequestDataTooBig):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return f"Its fields together may hold {limit:,} bytes." if limit else "Its fields hold too much."
+    if isinstance(error, TooManyFieldsSent):
+        return f"It may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields."
+    return f"It may bring {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files." if isinstance(error, TooManyFilesSent) else ""
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -53,6 +53,25 @@ def test_a_page_asked_for_while_the_server_is_away_says_what_to_do(own_console: 
     own_console.nats.start()
 
 
+def test_a_command_without_an_answer_is_sent_again_only_by_a_person(own_console: RunningConsole, sign_in: SignIn) -> None:
+    page, posts = sign_in(own_console), list[str]()
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.goto("/aggregates/sales.order/new/create/")
+    page.get_by_label("Customer").fill("c-0001")
+    page.get_by_label("Currency").select_option("EUR")
+    own_console.nats.kill()
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("main")).to_contain_text("It is not known whether the command was sent.", timeout=60_000)
+
+    own_console.nats.start()
+    wait_until_live(page)
+
+    expect(page.get_by_role("button", name="Send the same form again")).to_be_visible()
+    assert len(posts) == 1
+    page.get_by_role("button", name="Send the same form again").click()
+    expect(page.locator("#sent-state")).to_contain_text("Accepted.", timeout=60_000)
+
+
 def test_a_page_is_right_again_after_the_web_process_was_restarted(own_console: RunningConsole, sign_in: SignIn) -> None:
     page = sign_in(own_console)
     page.goto("/streams/CIM-EVENTS/")

@@ -93,6 +93,35 @@ def test_a_lost_server_is_a_page_that_says_what_to_do(failing: Visitor) -> None:
     assert "No NATS server answers at nats://10.0.0.4:4222; start it, or correct CIM_NATS_URL." in page
 
 
+def test_the_error_page_of_a_form_is_marked_so_that_it_never_sends_the_form_again_by_itself(failing: Visitor) -> None:
+    assert "data-posted" in failing.post("/no-server", {"reason": "x"}).content.decode()
+    assert "data-posted" not in failing.get("/no-server").content.decode()
+
+
+def test_a_command_without_an_answer_can_be_sent_again_with_the_same_id_and_fields(failing: Visitor) -> None:
+    page = failing.post("/no-server?a=b", {"command.id": "019a", "name": "Ada <x>"}).content.decode()
+
+    assert "It is not known whether the command was sent. Sending the same form again is safe" in page
+    assert 'action="/no-server?a=b"' in page
+    assert '<input type="hidden" name="command.id" value="019a"><input type="hidden" name="name" value="Ada &lt;x&gt;">' in page
+
+
+def test_another_form_without_an_answer_leads_back_to_where_it_was(failing: Visitor) -> None:
+    page = failing.post("/no-server", {"reason": "x"}, headers={"Referer": "http://testserver/the/form"}).content.decode()
+
+    assert "It is not known whether what the form asked for was done." in page
+    assert 'href="http://testserver/the/form">Back to the form' in page
+    assert "Send the same form again" not in page
+
+
+def test_a_form_that_is_too_large_is_told_from_a_wrong_host(visitor: Client) -> None:
+    response = visitor.post("/sign-in", "next=" + "x" * 3_000_000, content_type="application/x-www-form-urlencoded")
+
+    assert response.status_code == 400
+    assert "Its fields together may hold 2,621,440 bytes." in response.content.decode()
+    assert "CIM_ALLOWED_HOSTS" not in response.content.decode()
+
+
 def test_a_refusal_shows_the_servers_own_code(failing: Visitor) -> None:
     page = failing.get("/refused").content.decode()
 

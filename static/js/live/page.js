@@ -5,6 +5,7 @@ let running = null;
 let isWantedAgain = false;
 
 async function fetchPage() {
+  if (document.querySelector("#page [data-problem][data-posted]")) return true; // reloading it would send the form again: a person decides that
   const asked = location.href;
   const response = await fetch(asked, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
   if (!response?.ok || new URL(response.url).pathname !== location.pathname) return false;
