@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from apps.persistence.encoding import Value, cid_of, decode, encode
+from apps.persistence.encoding import Cid, Value, cid_of, decode, encode
 from apps.persistence.errors import InvalidInput
 from apps.persistence.log import KeyKind, SigningKey, Span, leaf_bytes, leaf_hash, node_hash
 from apps.persistence.log.published import publish_keys
+from apps.persistence.log.signer import open_signer_folder
 from apps.persistence.operations import TakeEvidence
 from apps.persistence.registry import Domain, Registry
 from apps.persistence.store import Message, Store, read_batch, read_object
@@ -23,7 +24,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.transfer import ensure_files, get_file
 from apps.persistence.transfer.car import write_header, write_section
 from apps.persistence.transfer.evidence import MAX_EVENTS, VERIFIER, Evidence, make_evidence, spans_without
-from apps.persistence.transfer.evidence_verifier import Wrong, read_car, root_of, verify
+from apps.persistence.transfer.evidence_verifier import NoKey, Wrong, read_car, root_of, verify
 from apps.persistence.transfer.evidence_verifier import decode as decode_alone
 from apps.persistence.work import parameters
 
@@ -47,8 +48,6 @@ async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Si
 
 
 async def _publish(stage: SigningStage) -> None:
-    from apps.persistence.log.signer import open_signer_folder
-
     with open_signer_folder(stage.folder) as folder:
         await publish_keys(stage.connection, folder.database.vkeys())
 
@@ -63,8 +62,6 @@ async def evidence_of(stage: SigningStage, messages: list[Message]) -> Evidence:
 
 def packed(manifest: dict[str, Value], blocks: dict[bytes, bytes]) -> bytes:
     """A file with another manifest around the same blocks, as a forger makes it."""
-    from apps.persistence.encoding import Cid
-
     root = encode(manifest)
     parts = [write_header([cid_of(root)]), write_section(cid_of(root), root)]
     return b"".join([*parts, *(write_section(Cid(bytes(cid)), data) for cid, data in blocks.items())])
@@ -186,8 +183,19 @@ async def test_key_that_the_reader_noted_counts_and_not_that_in_the_file(stage: 
     evidence = await evidence_of(stage, await messages_of(stage))
     other = SigningKey.generate(evidence.origin, KeyKind.LOG).verifier.vkey
 
-    with pytest.raises(Wrong, match="no known key"):
+    with pytest.raises(NoKey, match="none of the keys given is the one"):
         verify(evidence.data, [other])
+    with pytest.raises(Wrong, match="is no vkey"):
+        verify(evidence.data, ["x"])
+
+
+async def test_key_that_the_signer_said_for_the_installation_is_that_of_each_log(stage: SigningStage) -> None:
+    evidence = await evidence_of(stage, await messages_of(stage))
+    with open_signer_folder(stage.folder) as folder:
+        ((vkey, _),) = folder.database.vkeys()
+
+    assert evidence.origin == f"{vkey.partition('+')[0]}/{stage.stream}"
+    assert verify(evidence.data, [vkey])[0].startswith(evidence.origin)
 
 
 async def test_block_that_belongs_to_nothing_is_refused(stage: SigningStage) -> None:

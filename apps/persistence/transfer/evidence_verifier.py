@@ -1,10 +1,11 @@
 """This module is the verifier of evidence: one file that stands alone, so that nobody needs the console, or to trust it.
 
-    python3 evidence_verifier.py evidence.car --vkey 'cim/CIM-EVENTS+1a2b3c4d+AV…'
+    python3 evidence_verifier.py evidence.car --vkey 'cim+1a2b3c4d+AV…'
 
 It needs Python 3.11, `blake3` and `cryptography`. It reads the file strictly, hashes every block anew, makes the root of the log from the
 events and the hashes beside them, and holds it against the signed checkpoint. Without `--vkey` the keys are those that the file brings,
-which proves no more than that the file is whole; compare them with keys that you noted. Exit status: 0 intact, 1 not, 2 no such file.
+which proves no more than that the file is whole; compare them with keys that you noted. Exit status: 0 intact, 1 not, or by none of the
+keys, 2 no such file.
 
 The formats: CARv1 (https://ipld.io/specs/transport/car/carv1/), DAG-CBOR, CIDv1 with BLAKE3-256, the tree of RFC 6962 with SHA-256, signed
 notes and checkpoints (https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-cosignature).
@@ -44,7 +45,8 @@ class Wrong(Exception):
     """The file is not what it has to be."""
 
 
-# -- DAG-CBOR ---------------------------------------------------------------------------------------------------------------------------
+class NoKey(Wrong):
+    """None of the keys that are known has signed; that says nothing of the file itself."""
 
 
 class Link(bytes):
@@ -105,9 +107,6 @@ def _many(data: bytes, position: int, depth: int, count: int, *, is_map: bool) -
     return (dict(zip(keys, items, strict=True)) if is_map else items), position
 
 
-# -- CAR --------------------------------------------------------------------------------------------------------------------------------
-
-
 def read_car(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """The root, and every block by its CID, each hashed anew; the order of the file counts, and nothing may be there twice."""
     length, position = _varint(data, 0)
@@ -147,9 +146,6 @@ def text_of(cid: bytes) -> str:
     alphabet = "abcdefghijklmnopqrstuvwxyz234567"
     bits = int.from_bytes(cid, "big") << (-len(cid) * 8 % 5)
     return "b" + "".join(alphabet[bits >> shift & 31] for shift in range((len(cid) * 8 + 4) // 5 * 5 - 5, -1, -5))
-
-
-# -- the log ----------------------------------------------------------------------------------------------------------------------------
 
 
 def root_of(size: int, leaves: dict[int, bytes], hashes: list[bytes]) -> bytes:
@@ -200,19 +196,31 @@ def read_checkpoint(note: str, vkeys: dict[tuple[str, bytes], tuple[int, bytes]]
         except InvalidSignature:
             raise Wrong(f"the signature of {name} on the checkpoint does not hold") from None
         signed = signed or (kind == LOG and name == origin)
-    need(signed, f"no known key of {origin} has signed the checkpoint")
+    if not signed:
+        raise NoKey(f"none of the keys given is the one of {origin} that signed the checkpoint")
     return origin, int(size), b64decode(root, validate=True), seen
 
 
-def read_vkey(text: str) -> tuple[tuple[str, bytes], tuple[int, bytes]]:
+def read_vkeys(texts: Sequence[str], origin: str) -> dict[tuple[str, bytes], tuple[int, bytes]]:
+    """The keys by name and id. That of a whole installation, `cim`, is also that of each of its logs, `cim/CIM-EVENTS`."""
+    keys = dict(map(_read_vkey, texts))
+    for (name, _), (kind, public) in list(keys.items()):
+        if kind == LOG and origin.startswith(f"{name}/"):
+            keys[origin, _key_id(origin, bytes([kind]) + public)] = kind, public
+    return keys
+
+
+def _read_vkey(text: str) -> tuple[tuple[str, bytes], tuple[int, bytes]]:
+    need(text.count("+") >= 2, f"{text[:80]!r} is no vkey; it has a name, an id and a key, with + between")
     name, key_id, encoded = text.split("+", 2)
     raw = b64decode(encoded, validate=True)
     need(len(raw) == 33 and b64encode(raw).decode() == encoded and raw[0] in (LOG, WITNESS), f"{text!r} is no vkey for Ed25519")
-    need(sha256(name.encode() + b"\n" + raw).digest()[:4].hex() == key_id, f"the id in {text!r} is not that of the key")
+    need(_key_id(name, raw).hex() == key_id, f"the id in {text!r} is not that of the key")
     return (name, bytes.fromhex(key_id)), (raw[0], raw[1:])
 
 
-# -- the evidence -----------------------------------------------------------------------------------------------------------------------
+def _key_id(name: str, raw: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + raw).digest()[:4]
 
 
 def verify(data: bytes, vkeys: Sequence[str] = ()) -> list[str]:
@@ -226,7 +234,7 @@ def verify(data: bytes, vkeys: Sequence[str] = ()) -> list[str]:
         need(attached["cid"] in blocks, f"{attached['name']} is missing")
         used.add(attached["cid"])
     for log in manifest["logs"]:
-        known = dict(read_vkey(text) for text in (vkeys or log["vkeys"]))
+        known = read_vkeys(vkeys or log["vkeys"], log["checkpoint"].partition("\n")[0])
         origin, size, signed_root, seen = read_checkpoint(log["checkpoint"], known)
         leaves = {}
         for sequence, cid in log["events"]:
@@ -271,6 +279,8 @@ def main() -> int:
         lines = verify(options.file.read_bytes(), options.vkey)
     except OSError as error:
         said, status = [f"{options.file} cannot be read: {error.strerror}."], 2
+    except NoKey as error:
+        said, status = [f"NOT VERIFIED: {error}."], 1
     except (Wrong, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         said, status = [f"NOT INTACT: {error}."], 1
     else:
