@@ -1,6 +1,6 @@
 """This module is the measure beside two other libraries: append, load, and project a hundred thousand events, all on the same payloads.
 
-Ours works on the data of the stage, which is larger than theirs.
+Ours works in the stream of the stage, which holds at least as much as theirs.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from apps.persistence.events import AggregateRef, NewEvent
+from apps.persistence.events import AggregateRef, Head, NewEvent, new_id
 from apps.persistence.projections import Orders, ensure_record, run_projection
 from apps.persistence.snapshots import state_at
 from apps.persistence.store import append, head_of
+from apps.persistence.store.publish import MAX_BATCH
 
 from .bench_replay import forget
 from .data_set import picked
 from .figures import Figure, Spread, rate_words
-from .measured_domain import ORDER, USUAL, order_totals, payload_of
+from .measured_domain import CONTEXT, ORDER, TYPE, USUAL, order_totals, payload_of
 from .other_libraries import InSqlite, InStreams, open_streams
 from .stage import Stage
 
@@ -46,22 +47,22 @@ class Sizes:
 
 
 async def measure(stage: Stage) -> list[Figure]:
-    sizes = Sizes(events=stage.times(EVENTS), large=min(stage.data.large_size, stage.times(LARGE)))
+    sizes = Sizes(events=min(stage.data.events, stage.times(EVENTS)), large=stage.times(LARGE))
     ours = await _ours(stage, sizes)
     sqlite = await asyncio.to_thread(_sqlite, stage, sizes)
     async with open_streams(stage.server.settings("worker")) as streams:
         jetstream = await _streams(stage, streams, sizes)
     return [
         _compare(what, mine, {"eventsourcing": one, "message-store": other})
-        for what, mine, one, other in zip(_names(stage, sizes), ours, sqlite, jetstream, strict=True)
+        for what, mine, one, other in zip(_names(sizes), ours, sqlite, jetstream, strict=True)
     ]
 
 
-def _names(stage: Stage, sizes: Sizes) -> list[str]:
+def _names(sizes: Sizes) -> list[str]:
     return [
         "append one event",
         f"state of an aggregate of {SMALL} events",
-        f"state of an aggregate of {stage.data.large_size:,} events (theirs: {sizes.large:,}), without a snapshot",
+        f"state of an aggregate of {sizes.large:,} events, without a snapshot",
         f"project {sizes.events:,} events",
     ]
 
@@ -75,15 +76,25 @@ async def _ours(stage: Stage, sizes: Sizes) -> list[Spread | float]:
         stored = await append(stage.store, head, [NewEvent(type=USUAL, payload=payload_of(number), actor="bench")])
         head = stored[-1].head
 
+    large = await _large(stage, sizes.large)
     hundreds: list[AggregateRef] = picked(stage.data.hundreds, stage.times(LOADS), seed=12)
     return [
         await _spread(add, stage.times(APPENDS)),
         await _spread(
             lambda number: state_at(stage.store, ORDER, hundreds[number % len(hundreds)], use_snapshot=False), stage.times(LOADS)
         ),
-        await _spread(lambda _: state_at(stage.store, ORDER, stage.data.large, use_snapshot=False), LARGE_LOADS),
+        await _spread(lambda _: state_at(stage.store, ORDER, large, use_snapshot=False), LARGE_LOADS),
         await _project_ours(stage, sizes.events),
     ]
+
+
+async def _large(stage: Stage, size: int) -> AggregateRef:
+    """An aggregate of so many events."""
+    head = Head(aggregate=AggregateRef(CONTEXT, TYPE, new_id()))
+    for start in range(0, size, MAX_BATCH):
+        events = [NewEvent(type=USUAL, payload=payload_of(number), actor="bench") for number in range(start, min(start + MAX_BATCH, size))]
+        head = (await append(stage.store, head, events))[-1].head
+    return head.aggregate
 
 
 async def _project_ours(stage: Stage, events: int) -> float:
