@@ -13,6 +13,7 @@ from apps.persistence.store import Drift, Layout, Store, StreamInfo, get_stream
 from apps.registry import informed
 
 from .drift import drift_here
+from .marks import layouts_of
 from .names import is_system
 
 _RETENTION = {
@@ -64,7 +65,7 @@ class ConfigurationPage:
 async def read_configuration(store: Store, name: str) -> ConfigurationPage:
     """Raises StreamNotFound, InvalidInput or Unavailable."""
     stream = await get_stream(store.connection, name)
-    layouts = [layout for layout in informed(store).layouts if layout.stream == name]
+    layouts = layouts_of(informed(store).layouts, name)
     return ConfigurationPage(
         stream=stream,
         sections=sections_of(stream),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from apps.display.figures import cut
-from apps.persistence.store import Message, Store, StreamInfo
+from apps.persistence.store import Message, Store, StreamInfo, chained_generations
 from apps.persistence.subjects import overlaps
 
-from .marks import ChainMark, layout_for
+from .marks import ChainMark, layout_for, layouts_of
 
 SHOWN_IN_COLUMN = 30
 SHOWN_OF_SUBJECT = 46
@@ -93,9 +93,9 @@ def rows_of(
 
 def is_plain(store: Store, stream: StreamInfo) -> bool:
     """Whether no layout could say anything of its events."""
-    if stream.mirror or stream.sources or any(layout.stream == stream.name for layout in store.layouts):
+    if stream.mirror or stream.sources or layouts_of(store.layouts, stream.name):
         return False
-    roots = [layout.subjects for layout in store.layouts if layout.is_chained]
+    roots = [layout.subjects for layout in chained_generations(store.connection, store.layouts)]
     return not any(overlaps(root, subject) for root in roots for subject in stream.subjects)
 
 

@@ -8,6 +8,7 @@ from apps.persistence.store import StreamInfo
 from apps.registry import registry
 
 from .acts import StreamAct, acts_on
+from .marks import layouts_of
 from .rates import RATES
 
 
@@ -37,7 +38,7 @@ class Head:
 
 def head_of(stream: StreamInfo) -> Head:
     """What is known of a stream now."""
-    is_chained = any(layout.stream == stream.name and layout.is_chained for layout in registry().layouts)
+    is_chained = any(layout.is_chained for layout in layouts_of(registry().layouts, stream.name))
     return Head(stream=stream, rate=RATES.per_second(stream), is_chained=is_chained)
 
 

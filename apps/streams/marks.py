@@ -13,7 +13,7 @@ from apps.persistence.chain.examine import Examiner, Seen, Unreadable
 from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import AggregateRef
-from apps.persistence.store import Layout, Message, Store, last_of_each
+from apps.persistence.store import Layout, Message, Store, chained_generations, find_layout, last_of_each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,17 @@ FIRST = ChainMark(state="linked", words="Linked", reason="Its bytes are what its
 UNNAMED = ChainMark(state="linked", words="Linked", reason="It links to the version before. Its writer left no id that names its bytes.")
 
 
+def layouts_of(layouts: Iterable[Layout], stream: str) -> list[Layout]:
+    """The declared layouts that describe `stream`, one of a later generation too; none where no layout does."""
+    declared = tuple(layouts)
+    later = find_layout(declared, stream)
+    return [layout for layout in declared if layout.stream == stream] or ([later] if later else [])
+
+
 def layout_for(store: Store, stream: str, subject: str) -> Layout | None:
     """The layout by which a subject is read: that of its stream, else a versioned one that it fits (a mirror, or a stream with sources)."""
-    own = [layout for layout in store.layouts if layout.stream == stream]
-    others = [layout for layout in store.layouts if layout.is_chained]
-    return next((layout for layout in own or others if layout.parse(subject)), None)
+    own = layouts_of(store.layouts, stream)
+    return next((layout for layout in own or chained_generations(store.connection, store.layouts) if layout.parse(subject)), None)
 
 
 async def mark_events(store: Store, messages: Sequence[Message]) -> dict[int, ChainMark]:

@@ -214,6 +214,7 @@ def test_a_migration_goes_there_and_back_and_the_page_tells_of_it(operator: Visi
     text = wait_for(operator, "/evolution/", "Order example: schema 1.1")
     assert "Applied 1.0 → 1.1 Applied" in text
     assert "CIM-EVENTS-2 Serves" in text
+    check_stream_of_generation_2(operator)
     assert "CIM-EVENTS, by write-newest-schemas" in text
     assert re.search(r"CIM-EVENTS Closed, kept [\d,]+ the first, as written", text)
     assert "The counts stand still" in text
@@ -232,3 +233,15 @@ def test_a_migration_goes_there_and_back_and_the_page_tells_of_it(operator: Visi
     assert "Rolled back 1.0 → 1.1 Rolled back" in text
     assert "Carry out…" in text
     assert "CIM-EVENTS-2 Closed, kept" in text
+
+
+def check_stream_of_generation_2(operator: Visitor) -> None:
+    """Its events are read as events, and its chains can be verified and archived."""
+    html = page(operator, "/streams/CIM-EVENTS-2/")
+    assert "Chain" in words(html)
+    assert "Linked" in html
+    assert "sales.order" in words(html)
+    assert "verify/?stream=CIM-EVENTS-2" in html
+    event = read(operator, "/streams/CIM-EVENTS-2/2/")
+    assert "Not chained" not in event
+    assert "No layout with versions" not in event
