@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -10,8 +11,9 @@ from apps.persistence.chain import verify_stream
 from apps.persistence.encoding import Cid, cid_of, decode, encode
 from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import AggregateRef
-from apps.persistence.store import Layout, Outgoing, Store, get_stream, head_of, store_message
+from apps.persistence.store import Layout, Outgoing, Store, get_stream, head_of, read_batch, store_message
 from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store.positions import last_sequence_at
 from apps.persistence.transfer import Archive, ensure_files, get_file, open_file, read_archive
 from apps.persistence.work.run import RunState
 
@@ -62,6 +64,19 @@ async def test_archive_names_the_range_the_heads_and_the_verification(stage: Sta
     parts = await sections(await content(stage.store, "CIM-EVENTS-1-3.archive.car"))
     assert parts[2:] == [data for _, data in first_three]
     assert (await get_stream(stage.store.connection, "CIM-EVENTS")).messages == 5
+
+
+async def test_end_as_a_time_means_the_last_event_stored_until_then(stage: Stage) -> None:
+    await append_hard(stage.store)
+    third, fourth = (await read_batch(stage.store.connection, "CIM-EVENTS", from_sequence=3, limit=2)).messages
+    between = third.time if fourth.time - third.time < timedelta(microseconds=2) else fourth.time - timedelta(microseconds=1)
+
+    assert (await plan(stage, "archive", last=between.isoformat())).saw["last sequence that is archived"] == 3
+    assert (await plan(stage, "archive", last="now")).saw["last sequence that is archived"] == 5
+    for operation in ("archive", "export"):
+        assert "CIM-EVENTS holds no event up to 90 days ago" in await refusal(stage, operation, last="90 days ago")
+        assert "CIM-EVENTS holds no event up to 0001-01-01" in await refusal(stage, operation, last="0001-01-01")
+    assert await last_sequence_at(stage.store.connection, "CIM-EVENTS", "4") == 4
 
 
 async def test_restored_archive_is_verified_in_a_stream_of_its_own(stage: Stage) -> None:

@@ -15,7 +15,7 @@ from ..events import format_time, now
 from ..evolution import Archived
 from ..registry import Registry
 from ..store import Store, StreamInfo, chained_generations, drop_chunks, find_layout, get_stream, open_writer
-from ..store.positions import sequence_at
+from ..store.positions import last_sequence_at
 from ..transfer import (
     ARCHIVE_SUFFIX,
     FILES_BUCKET,
@@ -193,7 +193,7 @@ class Archive:
                 f"{self.stream} holds no chains that this console knows of; those with chains are {known}. Back it up instead."
             )
         info = await get_stream(store.connection, self.stream)
-        last = min(await sequence_at(store.connection, self.stream, self.last), info.last_sequence)
+        last = min(await last_sequence_at(store.connection, self.stream, self.last), info.last_sequence)
         if not info.messages or last < info.first_sequence:
             raise InvalidInput(f"{self.stream} holds no event up to {self.last}; there is nothing to archive.")
         return store.on(layout), info, last

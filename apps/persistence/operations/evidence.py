@@ -8,7 +8,7 @@ from typing import ClassVar
 from ..errors import InvalidInput
 from ..registry import Registry
 from ..store import Message, Store, find_layout, open_reader, open_writer
-from ..store.positions import sequence_at
+from ..store.positions import last_sequence_at, sequence_at
 from ..transfer import FILES_BUCKET, FileKind, Made, Selection, estimate, free_name, new_nuid, select
 from ..transfer.evidence import MAX_EVENTS, covering, make_evidence
 from ..work import parameters
@@ -107,7 +107,7 @@ class TakeEvidence:
 
     async def _select(self, store: Store, size: int) -> Selection:
         first = await sequence_at(store.connection, self.stream, self.first)
-        last = await sequence_at(store.connection, self.stream, self.last) if self.last else size
+        last = await last_sequence_at(store.connection, self.stream, self.last) if self.last else size
         return await select(store, self.stream, first=first, last=last, subject=self.subject, aggregate=self.aggregate)
 
     def _name(self, selection: Selection) -> str:

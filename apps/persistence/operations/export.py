@@ -10,7 +10,7 @@ from ..errors import InvalidInput
 from ..events import format_time, now
 from ..registry import Registry
 from ..store import Store, get_stream, open_writer
-from ..store.positions import sequence_at
+from ..store.positions import last_sequence_at, sequence_at
 from ..transfer import FILES_BUCKET, FileKind, Format, Made, Place, Selection, Shape, estimate, free_name, new_nuid, select, write_events
 from ..work import parameters
 from ..work.choices import connections
@@ -102,7 +102,7 @@ class Export:
 
     async def _select(self, source: Store) -> Selection:
         first = await sequence_at(source.connection, self.stream, self.first)
-        last = await sequence_at(source.connection, self.stream, self.last) if self.last else 0
+        last = await last_sequence_at(source.connection, self.stream, self.last) if self.last else 0
         return await select(source, self.stream, first=first, last=last, subject=self.subject, aggregate=self.aggregate)
 
     def _check(self, source: Store) -> None:

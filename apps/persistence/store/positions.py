@@ -104,3 +104,19 @@ async def sequence_at(connection: Connection, stream: str, text: str) -> int:
         return place
     found = await at_time(connection, stream, place)
     return found.sequence if found else (await get_stream(connection, stream)).last_sequence + 1
+
+
+async def last_sequence_at(connection: Connection, stream: str, text: str) -> int:
+    """The sequence up to which `text` means a stream: of the last message that was stored until a time, or the sequence itself.
+
+    Raises InvalidInput for what is neither sequence nor time, and where nothing was stored until that time, StreamNotFound.
+    """
+    place = parse_position(text, datetime.now(UTC))
+    if isinstance(place, int):
+        return place
+    info = await get_stream(connection, stream)
+    after = await at_time(connection, stream, place + timedelta(microseconds=1))
+    last = after.sequence - 1 if after else info.last_sequence
+    if not info.messages or last < info.first_sequence:
+        raise InvalidInput(f"{stream} holds no event up to {text[:60]}.")
+    return last
