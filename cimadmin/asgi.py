@@ -17,11 +17,13 @@ from django.urls import path  # noqa: E402
 
 from apps.live.consumer import LiveConsumer  # noqa: E402
 
+from .broken_answers import close_broken_answers  # noqa: E402
 from .origin import OnlyOwnOrigin  # noqa: E402
 
 # WhiteNoise hands Django a file, which is a synchronous iterator; under ASGI Django reads it in a thread and says so each time.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators", category=Warning)
 
+close_broken_answers()
 application = ProtocolTypeRouter({
     "http": pages,
     "websocket": OnlyOwnOrigin(AuthMiddlewareStack(URLRouter([path("live", LiveConsumer.as_asgi())]))),

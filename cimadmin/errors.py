@@ -41,6 +41,7 @@ _TITLES: tuple[tuple[type[persistence.PersistenceError], str, int], ...] = (
     (persistence.Conflict, "Somebody else was first", 409),
     (persistence.WrongCredentials, "NATS refuses to let the console in", 503),
     (persistence.JetStreamDisabled, "There is no JetStream", 503),
+    (persistence.ContentDamaged, "What is stored is damaged", 502),
     (persistence.Unavailable, "NATS gives no answer", 503),
     (persistence.ServerRefused, "The NATS server refused", 502),
 )

@@ -262,7 +262,7 @@ class ContinuityLost(PersistenceError):
 
 
 class ContentDamaged(PersistenceError):
-    """What is stored under a CID does not hash to it; it is not handed out. Fetch it elsewhere, or put it anew."""
+    """What is stored under a CID, or as an object, is something else; it is not handed out. Fetch it elsewhere, or put it anew."""
 
 
 class ProjectionFailed(PersistenceError):

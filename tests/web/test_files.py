@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.files.upload import usual_name
-from apps.persistence.errors import ContinuityLost
+from apps.persistence.errors import ContentDamaged
 from apps.persistence.store import Store, drop_chunks, ensure_home, open_writer
 from apps.persistence.transfer import FILES_BUCKET, FileKind, Made, ensure_files, find_file, new_nuid
 
@@ -108,12 +108,13 @@ def test_download_is_the_file_byte_for_byte_with_its_size_and_digest(home: Home,
     assert body(response) == CONTENT
 
 
-def test_download_of_a_file_that_loses_chunks_meanwhile_breaks_off(home: Home, auditor: Visitor) -> None:
+def test_download_of_a_file_that_loses_chunks_meanwhile_breaks_off(home: Home, auditor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.display.object_download.CHECKED_FIRST_BYTES", 1_000_000)
     nuid = home.run(write, "torn.car")
     response = auditor.get("/files/torn.car/download")
     home.run(lambda store: drop_chunks(store.connection, FILES_BUCKET, nuid))
 
-    with pytest.raises(ContinuityLost, match="ends after 0 of 5,120,000 bytes"):
+    with pytest.raises(ContentDamaged, match="of its 5,120,000 bytes are there; its chunks are gone"):
         body(response)
 
 

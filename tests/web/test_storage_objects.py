@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from django.http import StreamingHttpResponse
 
 from apps.connection import ask
+from apps.persistence.errors import ContentDamaged
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.storage.objects import read_objects
 
@@ -30,9 +31,12 @@ def full_server(home_server: EmbeddedServer) -> EmbeddedServer:
     home = Home(home_server)
     home.run(make_objects, "reports")
     home.run(make_objects, "nothing")
+    home.run(make_objects, "broken")
     home.run(put_object, "reports", "year.pdf", CONTENT, metadata={"by": "olga"}, description="The year")
     home.run(put_object, "reports", "torn.pdf", CONTENT, size=10)
     home.run(put_object, "reports", "forged.pdf", [b"x"], digest=f"SHA-256={urlsafe_b64encode(sha256(b'y').digest()).decode()}")
+    home.run(put_object, "broken", "purged.pdf", [], size=150_000)
+    home.run(put_object, "broken", "half.pdf", CONTENT, size=300_000)
     home.run(put_object, "reports", HOSTILE, [b"1"], metadata={"<b>": "<i>"})
     home.run(put_object, "reports", "a/b c.txt", [b"1"], digest="")
     home.run(put_object, "reports", "link", [], options={"link": {"bucket": "reports", "name": "year.pdf"}}, nuid="")
@@ -47,8 +51,8 @@ def full(full_server: EmbeddedServer, home: Home) -> Home:
     return home
 
 
-def address(name: str, view: str = "object") -> str:
-    return f"/storage/objects/reports/{view}?record={urlsafe_b64encode(name.encode()).decode()}"
+def address(name: str, view: str = "object", store: str = "reports") -> str:
+    return f"/storage/objects/{store}/{view}?record={urlsafe_b64encode(name.encode()).decode()}"
 
 
 def body(response: Any) -> bytes:
@@ -109,6 +113,31 @@ def test_download_hands_out_the_bytes_with_their_digest(full: Home, auditor: Vis
 
     assert answer.headers["Content-Length"] == "150000"
     assert sha256(body(answer)).hexdigest() == DIGEST
+
+
+def test_damaged_object_is_not_handed_out_and_the_page_says_why(full: Home, auditor: Visitor) -> None:
+    assert "purged.pdf is not handed out: only 0 of its 150,000 bytes are there" in read(
+        auditor, address("purged.pdf", "download", "broken"), 502
+    )
+    assert "forged.pdf is not handed out: its bytes hash to" in read(auditor, address("forged.pdf", "download"), 502)
+    assert "torn.pdf is not handed out: it has more than the 10 bytes" in read(auditor, address("torn.pdf", "download"), 502)
+
+
+@pytest.mark.parametrize(("store", "name"), [("reports", "forged.pdf"), ("broken", "half.pdf")])
+def test_damage_of_a_large_object_breaks_its_download(
+    full: Home, auditor: Visitor, monkeypatch: pytest.MonkeyPatch, store: str, name: str
+) -> None:
+    monkeypatch.setattr("apps.display.object_download.CHECKED_FIRST_BYTES", 0)
+    answer = auditor.get(address(name, "download", store))
+
+    with pytest.raises(ContentDamaged):
+        body(answer)
+
+
+def test_large_object_is_handed_out_while_it_is_read(full: Home, auditor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.display.object_download.CHECKED_FIRST_BYTES", 0)
+
+    assert sha256(body(auditor.get(address("year.pdf", "download")))).hexdigest() == DIGEST
 
 
 def test_download_of_what_is_too_large_says_how_to_take_it(full: Home, auditor: Visitor) -> None:
