@@ -90,12 +90,12 @@ class Room:
         self.taken.append((frame.x, frame.y, frame.right, frame.bottom))
 
     def place(self, title: str, curve: Curve) -> tuple[int, int]:
-        """The middle of the words' base line: on the curve where they cover nothing, else above its middle."""
+        """The middle of the words' base line: on the curve where they cover nothing, else above its middle, or below it."""
         half = len(title) * LETTER / 2
         points = [curve.at(part) for part in _TRIES]
         x, y = curve.at(0.5)
         above = [(x, y - 5 - lift * LINE) for lift in (1, 2)]
-        tries = [(px, py - 5) for px, py in points] + above
+        tries = [(px, py - 5) for px, py in points] + above + [(px, py + drop * LINE) for drop in (1, 2) for px, py in points]
         if curve.y0 == curve.y3 == curve.y1:
             tries = [(x, y - 26 - lift * LINE) for lift in (0, 1)] + tries
         chosen = next((one for one in tries if self._is_free(one, half)), tries[0])

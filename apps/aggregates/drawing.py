@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from apps.domain.cqrs import CommandSet
 from apps.domain.cqrs.shape import words_of
@@ -19,7 +20,8 @@ from .curves import Curve, Frame, Room, between
 GAP, ROW = 64, 88
 LEAST_WIDTH, HEIGHT = 108, 36
 EDGE, TOP, UNDER = 14, 44, 40
-BOLD_LETTER = 7.6
+BOLD_LETTER = 8.8
+"""The width of a letter on average, in the widest of the fonts that stand in where a machine has not the one that is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +86,18 @@ def draw(commands: CommandSet, marked: Marked) -> Drawing | None:
     if states is None:
         return None
     moves, places, room = moves_of(commands, states), _places(states), Room()
-    width = max(LEAST_WIDTH, *(round(len(words_of(name)) * BOLD_LETTER) + 18 for name in places))
-    boxes = {name: _box(states, name, _frame(place, width), moves, marked) for name, place in places.items()}
+    widths = _widths(places)
+    boxes = {name: _box(commands, name, _frame(place, widths), moves, marked) for name, place in places.items()}
     for box in boxes.values():
         room.cover(box.frame)
+    curves = {(one, to): between(boxes[one].frame, boxes[to].frame, places[to][0] - places[one][0]) for one, to in moves}
     arrows = tuple(
-        _arrow(
-            between(boxes[source].frame, boxes[to].frame, places[to][0] - places[source][0]), names, marked, room, source == marked.status
-        )
+        _arrow(curves[source, to], room, {name: _way(commands, marked, name, to) if source == marked.status else "" for name in names})
         for (source, to), names in moves.items()
     )
     deepest = max(row for _, row in places.values())
     return Drawing(
-        width=2 * EDGE + max(column for column, _ in places.values()) * (width + GAP) + width,
+        width=2 * EDGE + sum(widths) + (len(widths) - 1) * GAP,
         height=TOP + deepest * ROW + HEIGHT + UNDER,
         boxes=tuple(boxes.values()),
         arrows=arrows,
@@ -113,8 +114,9 @@ def moves_of(commands: CommandSet, states: StateMachine[Any]) -> dict[tuple[str,
                 named[str(state), str(move.to)].append(name)
     for one in commands.commands:
         for source in commands.sources_of(one) or ():
-            if one.to is not None and one.to in states.transitions.get(source, ()) and one.name not in named[source, one.to]:
-                named[source, one.to].append(one.name)
+            for to in commands.targets_of(one) & states.transitions.get(source, frozenset()):
+                if one.name not in named[source, to]:
+                    named[source, to].append(one.name)
     every = {(str(state), str(to)) for state in states.transitions for to in states.valid_transitions(state)}
     return {move: tuple(named.get(move, ())) for move in sorted(every, key=lambda move: _order(states, move))}
 
@@ -149,20 +151,36 @@ def _places(states: StateMachine[Any]) -> dict[str, tuple[int, int]]:
     return places
 
 
-def _frame(place: tuple[int, int], width: int) -> Frame:
+def _widths(places: Mapping[str, tuple[int, int]]) -> tuple[int, ...]:
+    """Of each column: as wide as its longest title needs."""
+    widths = [LEAST_WIDTH] * (1 + max(column for column, _ in places.values()))
+    for name, (column, _) in places.items():
+        widths[column] = max(widths[column], round(len(words_of(name)) * BOLD_LETTER) + 18)
+    return tuple(widths)
+
+
+def _frame(place: tuple[int, int], widths: tuple[int, ...]) -> Frame:
     column, row = place
-    return Frame(x=EDGE + column * (width + GAP), y=TOP + row * ROW, width=width, height=HEIGHT)
+    return Frame(x=EDGE + sum(widths[:column]) + column * GAP, y=TOP + row * ROW, width=widths[column], height=HEIGHT)
 
 
-def _box(states: StateMachine[Any], name: str, frame: Frame, moves: _Moves, marked: Marked) -> Box:
-    ways = [marked.links[one] for one in moves.get((marked.status, name), ()) if one in marked.links]
+def _way(commands: CommandSet, marked: Marked, name: str, to: str) -> str:
+    """The address of the form that makes this move now, with the state chosen where the form asks for it; empty where none does."""
+    address, declared = marked.links.get(name, ""), commands.by_name.get(name)
+    asks = commands.field_of_target(declared) if declared else ""
+    return f"{address}?{urlencode({asks: to})}" if address and asks else address
+
+
+def _box(commands: CommandSet, name: str, frame: Frame, moves: _Moves, marked: Marked) -> Box:
+    states = cast(StateMachine[Any], commands.states)
+    ways = [way for one in moves.get((marked.status, name), ()) if (way := _way(commands, marked, one, name))]
     is_final = next(states.is_final(state) for state in states.transitions if str(state) == name)
     kind = "current" if name == marked.status else "next" if ways else "final" if is_final else "other"
     return Box(name=name, title=words_of(name), frame=frame, kind=kind, address=ways[0] if len(ways) == 1 else "")
 
 
-def _arrow(curve: Curve, names: tuple[str, ...], marked: Marked, room: Room, is_here: bool) -> Arrow:
-    labels = tuple(_label(name, curve, room, marked.links.get(name, "") if is_here else "") for name in names)
+def _arrow(curve: Curve, room: Room, ways: Mapping[str, str]) -> Arrow:
+    labels = tuple(_label(name, curve, room, address) for name, address in ways.items())
     return Arrow(path=curve.path, is_legal=any(label.address for label in labels), labels=labels)
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from apps.persistence.events import AggregateRef, Head, NewEvent
+from apps.persistence.store import Store, append
+
+from .conftest import SignIn
+from .running_console import RunningConsole
+
 
 def test_a_person_places_an_order_and_sees_its_events_arrive(ops: Page) -> None:
     ops.goto("/aggregates/sales.order/")
@@ -39,3 +45,23 @@ def test_a_person_places_an_order_and_sees_its_events_arrive(ops: Page) -> None:
     ops.get_by_role("link", name="Open order").click()
     ops.get_by_text("not legal now").click()
     expect(ops.get_by_role("row", name="Submit", exact=False).filter(has_text="no address")).to_be_visible()
+
+
+def test_a_machine_that_is_wider_than_its_card_is_scrolled_to_the_current_state(console: RunningConsole, sign_in: SignIn) -> None:
+    async def cancel_one(store: Store) -> None:
+        created = NewEvent(type="created", payload={"customer": "c-0001", "currency": "EUR"})
+        cancelled = NewEvent(type="cancelled", payload={"reason": "Too late."})
+        await append(store, Head(aggregate=AggregateRef("sales", "order", "cancelled-order")), [created, cancelled])
+
+    console.do(cancel_one)
+    page = sign_in(console, viewport={"width": 390, "height": 800})
+    page.goto("/aggregates/sales.order/cancelled-order/")
+
+    current = page.locator(".machine [aria-current]")
+    expect(current).to_have_text("Cancelled")
+    page.wait_for_function("document.querySelector('.machine').scrollLeft > 0")
+    frame, box = page.locator(".machine").bounding_box(), current.locator("rect").bounding_box()
+    assert frame is not None
+    assert box is not None
+    assert frame["x"] <= box["x"]
+    assert box["x"] + box["width"] <= frame["x"] + frame["width"]

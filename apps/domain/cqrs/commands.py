@@ -45,7 +45,7 @@ class DeclaredCommand:
     """One command: `type` is the dataclass of its payload, `when` the states in which it is legal, `to` the state that it leads to.
 
     Without `when`, the machine says from where `to` can be reached. `creates` makes an aggregate; all others need one that exists.
-    `hidden` names fields that no form asks for.
+    `may_lead_to` are states that it leads to in some cases only. `hidden` names fields that no form asks for.
     """
 
     name: str
@@ -54,6 +54,7 @@ class DeclaredCommand:
     creates: bool = False
     when: frozenset[str] | None = None
     to: str | None = None
+    may_lead_to: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
 
     @property
@@ -75,6 +76,7 @@ def command(
     creates: bool = False,
     when: Collection[StrEnum] | None = None,
     to: StrEnum | None = None,
+    may_lead_to: Collection[StrEnum] = (),
     hidden: Collection[str] = (),
 ) -> DeclaredCommand:
     """Declare a command. `handle` is pure: from the state and the command to the events. The name is the type's: AddItem is add_item."""
@@ -85,6 +87,7 @@ def command(
         creates=creates,
         when=None if when is None else frozenset(when),
         to=to,
+        may_lead_to=frozenset(may_lead_to),
         hidden=frozenset(hidden),
     )
 
@@ -151,6 +154,22 @@ class CommandSet:
         if declared.to is None:
             return frozenset(state for state in states.transitions if not states.is_final(state))
         return frozenset(state for state in states.transitions if states.allows(state, declared.to))
+
+    def field_of_target(self, declared: DeclaredCommand) -> str:
+        """The field in which the command says to which state of the machine it leads; empty where it has none."""
+        states = self.states
+        if states is None or declared.creates:
+            return ""
+        return next((one.name for one in declared.shape.fields if one.type is type(states.initial)), "")
+
+    def targets_of(self, declared: DeclaredCommand) -> frozenset[str]:
+        """The states that the command can lead to, where the machine allows it."""
+        states = self.states
+        if states is None:
+            return frozenset()
+        if self.field_of_target(declared):
+            return frozenset(states.transitions)
+        return declared.may_lead_to | ({declared.to} if declared.to else set())
 
     def check(self, declared: DeclaredCommand, state: State) -> None:
         """Raises InvalidState where the command is not legal in this state by its declaration."""

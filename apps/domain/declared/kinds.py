@@ -75,7 +75,7 @@ class CommandKind(Generic[C]):
     """`payload` is its schema. It causes the event `causes`, which has the same fields, or what `decide` says.
 
     `only_from` narrows in which states it is legal, beyond what the machine says of its event. `leads_to` is the status that what
-    `decide` says leads to, where it is always the same.
+    `decide` says leads to, where it is always the same; `may_lead_to` are those that it leads to in some cases.
     """
 
     payload: type[C]
@@ -84,6 +84,7 @@ class CommandKind(Generic[C]):
     begins: bool = False
     only_from: frozenset[StrEnum] = frozenset()
     leads_to: StrEnum | None = None
+    may_lead_to: frozenset[StrEnum] = frozenset()
 
     def events(self, state: State, command: C, asked: Asked) -> Sequence[Happened[Any]]:
         """What it causes in this state. Raises InvalidInput or InvalidState."""
@@ -153,6 +154,7 @@ class AggregateKind:
                 creates=one.begins,
                 when=one.only_from or None,
                 to=one.causes.becomes if one.causes else one.leads_to,
+                may_lead_to=one.may_lead_to,
             )
             for name, one in self.command_kinds.items()
         )

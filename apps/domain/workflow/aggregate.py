@@ -138,7 +138,7 @@ def _context(updates: FreeForm | None) -> list[Happened[Any]]:
     return [events.CONTEXT_SET.of(UpdateContext(updates=updates))] if updates and updates.values else []
 
 
-_ACTIVE = frozenset({WorkflowStatus.ACTIVE})
+_ACTIVE, _COMPLETED = frozenset({WorkflowStatus.ACTIVE}), frozenset({WorkflowStatus.COMPLETED})
 
 WORKFLOW = AggregateKind(
     id=WorkflowId,
@@ -149,7 +149,7 @@ WORKFLOW = AggregateKind(
     events=events.EVENTS,
     commands=(
         CommandKind(payload=StartWorkflow, decide=start, begins=True),
-        CommandKind(payload=ExecuteTransition, decide=execute_transition, only_from=_ACTIVE),
+        CommandKind(payload=ExecuteTransition, decide=execute_transition, only_from=_ACTIVE, may_lead_to=_COMPLETED),
         CommandKind(payload=SuspendWorkflow, decide=suspend, leads_to=WorkflowStatus.SUSPENDED),
         CommandKind(payload=ResumeWorkflow, decide=resume, leads_to=WorkflowStatus.ACTIVE, only_from=frozenset({WorkflowStatus.SUSPENDED})),
         CommandKind(payload=CancelWorkflow, decide=cancel, leads_to=WorkflowStatus.CANCELLED),
