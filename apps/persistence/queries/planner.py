@@ -5,7 +5,7 @@ A cost of 1 is one request to the server. Estimates are counts of the local inde
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import InvalidInput
@@ -29,7 +29,7 @@ _FIRST_TIME, _LAST_TIME = "", "~"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One way to find the rows: how many are looked at, and at what cost."""
+    """One way to find the rows: how many are looked at, and at what cost, before anything is done with them."""
 
     strategy: IndexStrategy
     index: str
@@ -41,17 +41,18 @@ async def make_plan(index: LocalIndex, options: QueryOptions, hint: QueryHint) -
     """The plan of a query. Raises InvalidInput where a hint asks for what cannot answer it."""
     wanted = narrowed(options, hint)
     candidates = [one async for one in _candidates(index, wanted)]
-    chosen = _choose(candidates, hint)
-    steps = (_access_step(chosen, wanted), *_later_steps(chosen, wanted, hint))
-    rejected = tuple((one.strategy, one.index, one.cost) for one in candidates if one != chosen)
+    ways = {one: (_access_step(one, wanted), *_later_steps(one, wanted, hint)) for one in candidates}
+    costs = {one: sum(step.cost for step in steps) for one, steps in ways.items()}
+    chosen = _choose(costs, hint)
+    rejected = tuple((one.strategy, one.index, cost) for one, cost in costs.items() if one != chosen)
     return QueryPlan(
         query_id=query_id(options, hint),
         options=wanted,
         hint=hint,
         strategy=chosen.strategy,
         index=chosen.index,
-        steps=steps,
-        estimated_cost=sum(step.cost for step in steps),
+        steps=ways[chosen],
+        estimated_cost=costs[chosen],
         rejected=rejected,
     )
 
@@ -139,13 +140,13 @@ def _remote(strategy: IndexStrategy, rows: int) -> Candidate:
     return Candidate(strategy=strategy, index="", rows=rows, cost=requests * REQUEST + rows * SERVER_ROW)
 
 
-def _choose(candidates: list[Candidate], hint: QueryHint) -> Candidate:
+def _choose(candidates: Mapping[Candidate, float], hint: QueryHint) -> Candidate:
     possible = [one for one in candidates if hint.strategy in (None, one.strategy) and hint.index in ("", one.index)]
     if not possible:
         known = ", ".join(f"{one.strategy} by {one.index}" if one.index else f"{one.strategy}" for one in candidates)
         asked = " by ".join(part for part in (hint.strategy or "", hint.index) if part)
         raise InvalidInput(f"The query cannot be answered by {asked}; it can by {known}.")
-    return min(possible, key=lambda one: one.cost)
+    return min(possible, key=lambda one: candidates[one])
 
 
 def _access_step(chosen: Candidate, options: QueryOptions) -> QueryStep:
