@@ -20,6 +20,7 @@ from .working_console import page, read
 
 pytestmark = pytest.mark.django_db
 MANY = 12_000
+LONG = "k" * 900
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,8 @@ def full_server(home_server: EmbeddedServer) -> EmbeddedServer:
     home.run(put_many, "many", MANY)
     home.run(put, "many", "part-3.k000003", b"again")
     home.run(make_bucket, "nothing")
+    home.run(make_bucket, "long")
+    home.run(put, "long", LONG, b"1")
     home.run(make_bucket, "", subjects=["odd.>"])
     home.run(make_bucket, "posing", subjects=["posing.>"])
     return home_server
@@ -57,7 +60,7 @@ def full(full_server: EmbeddedServer, home: Home) -> Home:
 def test_list_names_every_bucket_with_what_it_keeps(full: Home, viewer: Visitor) -> None:
     text = read(viewer, "/storage/")
 
-    assert "3 key-value buckets and 0 object stores" in text
+    assert "4 key-value buckets and 0 object stores" in text
     assert "settings What the shop does keys 7" in text
     assert "1 h per key" in text
     assert 'href="/storage/kv/many/"' in page(viewer, "/storage/")
@@ -69,7 +72,7 @@ def test_stream_that_is_only_called_like_a_bucket_is_none(full: Home, viewer: Vi
 
 
 def test_filter_that_leaves_nothing_says_what_was_asked(full: Home, viewer: Visitor) -> None:
-    assert "None of 3 buckets has “zzz” in its name and holds objects" in read(viewer, "/storage/?q=zzz&kind=objects")
+    assert "None of 4 buckets has “zzz” in its name and holds objects" in read(viewer, "/storage/?q=zzz&kind=objects")
 
 
 def test_few_keys_stand_in_the_order_of_their_names(full: Home, viewer: Visitor) -> None:
@@ -77,6 +80,13 @@ def test_few_keys_stand_in_the_order_of_their_names(full: Home, viewer: Visitor)
 
     assert "7, by name" in text
     assert text.index("shop.block") < text.index("shop.currency") < text.index("shop.logo")
+
+
+def test_long_key_is_cut_and_its_title_holds_the_whole(full: Home, viewer: Visitor) -> None:
+    html = page(viewer, "/storage/kv/long/")
+
+    assert f'title="{LONG}"' in html
+    assert f">{LONG[:119]}…</a>" in html
 
 
 def test_prefix_may_end_in_the_middle_of_a_word(full: Home, viewer: Visitor) -> None:
@@ -215,7 +225,7 @@ def test_buckets_beyond_a_page_are_reached_by_the_next(full: Home, viewer: Visit
 
     second = ask(list_buckets, page=2)
 
-    assert [row.name for row in second.rows] == ["settings"]
+    assert [row.name for row in second.rows] == ["nothing", "settings"]
     assert second.page_after is None
 
 
