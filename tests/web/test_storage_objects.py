@@ -78,6 +78,10 @@ def test_store_and_its_count_stand_in_the_list_of_buckets(full: Home, viewer: Vi
     assert "reports objects 9" in read(viewer, "/storage/?kind=objects")
 
 
+def test_head_says_that_records_are_counted(full: Home, viewer: Visitor) -> None:
+    assert "9 records of objects, deleted and unreadable ones included" in read(viewer, "/storage/objects/reports/")
+
+
 def test_object_shows_what_its_writer_says_of_it(full: Home, viewer: Visitor) -> None:
     text = read(viewer, address("year.pdf"))
 
