@@ -71,6 +71,7 @@ class Index:
         raise Conflict(f"{_FILES} processes query {self.bucket} on this machine already; stop one of them.")
 
     def _opened(self, optimizer: QueryOptimizer) -> None:
+        optimizer.skips_unreadable = True
         self.optimizer = optimizer
 
     async def _until_unwanted(self) -> None:

@@ -15,7 +15,7 @@ from apps.persistence.errors import EncodingError, InvalidInput, UnknownModelSch
 from apps.persistence.queries import FieldIndex, IndexStrategy, PerformanceReport, QueryOptimizer, QueryPerformance, QueryPlan
 from apps.persistence.queries.planner import access_of
 from apps.persistence.read_models import Model, Pagination, QueryOptions, QueryResult, StoredModel, field_of, order_key
-from apps.persistence.store import Store
+from apps.persistence.store import KvEntry, Store
 
 from .indexes import Index, index_of
 from .models import Models, get_models
@@ -23,6 +23,7 @@ from .query_form import QueryForm
 
 SAMPLED = 1000
 COLUMNS = 5
+NAMED = 20
 COUNTED = 100_000
 _KINDS = {1: "nothing", 2: "true or false", 3: "true or false", 4: "numbers", 5: "text", 6: "bytes"}
 
@@ -46,6 +47,11 @@ class Answer:
     rows: tuple[ResultRow, ...]
     pages: Pagination
     remarks: tuple[str, ...]
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Some keys of values that are no models."""
+        return self.result.unreadable[:NAMED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +146,17 @@ async def _sample(optimizer: QueryOptimizer, options: QueryOptions) -> list[Mode
 
     def read() -> list[Model]:
         with closing(optimizer.index.rows(access)) as entries:  # type: ignore[type-var]
-            return [optimizer.store.read(entry).model for entry in islice(entries, SAMPLED)]
+            found = (_readable(optimizer, entry) for entry in islice(entries, SAMPLED))
+            return [model for model in found if model is not None]
 
     return await asyncio.to_thread(read)
+
+
+def _readable(optimizer: QueryOptimizer, entry: KvEntry) -> Model | None:
+    try:
+        return optimizer.store.read(entry).model
+    except (UnknownModelSchema, EncodingError):
+        return None
 
 
 def _indexes(optimizer: QueryOptimizer) -> tuple[FieldIndex, ...]:

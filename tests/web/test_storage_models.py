@@ -27,6 +27,9 @@ async def save_products(store: Store) -> None:
         await models.save("product", f"p{number:02}", {"shelf": shelf, "price": number, "size": size}, last_event_position=number + 1)
     await models.save("customer", "c1", {"name": HOSTILE})
     await models.save("product", "p00", {"shelf": "garden", "price": 99, "size": 0}, last_event_position=40)
+    await ensure_bucket(store.connection, "mixed", history=1)
+    await ReadModelStore(connection=store.connection, bucket="mixed").save("a", "good", {"n": 1})
+    await kv_put(store.connection, "mixed", "a.bad", b"not a model")
     await ensure_bucket(store.connection, "no-models", history=1)
     await kv_put(store.connection, "no-models", "some.key", b"not a model")
 
@@ -128,7 +131,16 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(full: Home, viewer: Visit
 
 
 def test_keys_that_hold_no_models_are_named(full: Home, viewer: Visitor) -> None:
-    assert "some.key of no-models at revision 1 is no read model" in read(viewer, "/storage/models/no-models/", 400)
+    assert "1 value looked at for this page is no model and is left out: some.key" in read(viewer, "/storage/models/no-models/")
+    assert "/storage/kv/no-models/key?key=some.key" in page(viewer, "/storage/models/no-models/")
+
+
+@pytest.mark.parametrize("asked", ["", "?field=n&op=eq&value=1", "?strategy=full_scan"])
+def test_value_that_is_no_model_hides_no_other(full: Home, viewer: Visitor, asked: str) -> None:
+    text = read(viewer, f"/storage/models/mixed/{asked}")
+
+    assert "left out: a.bad" in text
+    assert "a.good" in text
 
 
 def test_missing_bucket_is_told_apart(full: Home, viewer: Visitor) -> None:

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..read_models import BucketWatch, QueryOptions, QueryResult, ReadModelStore, Selection, key_pages, watching
+from ..errors import EncodingError, UnknownModelSchema
+from ..read_models import BucketWatch, QueryOptions, QueryResult, ReadModelStore, Selection, StoredModel, key_pages, watching
 from ..store import KvEntry, StreamInfo, get_last, kv_get_many
 from ..subjects import matches
 from .bounds import FieldIndex
@@ -32,13 +33,14 @@ _ALL = 2**62
 
 @dataclass(kw_only=True)
 class QueryOptimizer:
-    """Plans and queries of one bucket. Made by `open_optimizer`."""
+    """Plans and queries of one bucket. Made by `open_optimizer`. `skips_unreadable`: values that are no models are named, and no error."""
 
     store: ReadModelStore
     index: LocalIndex
     plans: Memory[QueryPlan]
     results: ResultMemory
     fresh_seconds: float
+    skips_unreadable: bool = False
     watch: BucketWatch = field(init=False)
     _journal: Journal = field(default_factory=Journal)
 
@@ -148,14 +150,25 @@ class QueryOptimizer:
     def _take_page(self, selection: Selection, access: Access, options: QueryOptions, total: int) -> None:
         """The page alone, as the index has the keys in their order."""
         entries = self.index.rows(access, part=(options.limit, options.offset))
-        selection.take_page([self.store.read(entry) for entry in entries], total=total)
+        selection.take_page([stored for entry in entries if (stored := self._read(selection, entry))], total=total)
 
     def _take(self, selection: Selection, entries: Iterable[KvEntry]) -> None:
         for entry in entries:
-            if matches(selection.pattern, entry.key):
-                selection.add(self.store.read(entry))
+            stored = self._read(selection, entry) if matches(selection.pattern, entry.key) else None
+            if stored is not None:
+                selection.add(stored)
             else:
                 selection.scanned += 1
+
+    def _read(self, selection: Selection, entry: KvEntry) -> StoredModel | None:
+        """The model; None where it is none and such are left out. Raises UnknownModelSchema or EncodingError where they are not."""
+        try:
+            return self.store.read(entry)
+        except (UnknownModelSchema, EncodingError):
+            if not self.skips_unreadable:
+                raise
+            selection.unreadable.append(entry.key)
+            return None
 
     async def _is_fresh(self) -> bool:
         """Whether the index has, or gets in time, everything that the bucket has now."""

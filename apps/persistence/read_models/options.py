@@ -177,13 +177,17 @@ Rows: TypeAlias = "tuple[StoredModel, ...]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
-    """A page of rows. `total_count` counts all that match; `has_more`: some come after this page; `scanned` counts what was looked at."""
+    """A page of rows. `total_count` counts all that match; `has_more`: some come after this page; `scanned` counts what was looked at.
+
+    `unreadable` are keys whose values are no models, where a reader leaves those out.
+    """
 
     items: Rows
     total_count: int
     has_more: bool
     execution_time_ms: float
     scanned: int
+    unreadable: tuple[str, ...] = ()
 
     @property
     def models(self) -> list[Model]:

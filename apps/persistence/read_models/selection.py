@@ -18,6 +18,7 @@ class Selection:
     def __init__(self, options: QueryOptions) -> None:
         self.scanned = 0
         self.total = 0
+        self.unreadable: list[str] = []
         self._options = options
         self._rows: list[StoredModel] = []
         self._page: list[StoredModel] | None = None
@@ -49,9 +50,10 @@ class Selection:
         return QueryResult(
             items=items,
             total_count=self.total,
-            has_more=self._options.offset + len(items) < self.total,
+            has_more=self._options.offset + len(items) + (len(self.unreadable) if self._page is not None else 0) < self.total,
             execution_time_ms=execution_time_ms,
             scanned=self.scanned,
+            unreadable=tuple(self.unreadable),
         )
 
     def _accepts(self, stored: StoredModel) -> bool:
