@@ -90,6 +90,7 @@ async def test_receipts_tell_what_was_copied_there_and_back(filled: Stage) -> No
 
     assert (forward.figures["events"], back.figures["events"]) == (7, 3)
     assert plan.counts == (("CIM-EVENTS-2, since the switch", 3),)
+    assert plan.undo == "Apply it again: it can be carried out anew."
     assert told is not None
     assert (told.done, told.total) == (3, 3)
 

@@ -72,7 +72,7 @@ class Migrate:
             changes=(Change(what=f"Schema of {domain}", now=str(start), after=str(end)), *changes),
             counts=events,
             notes=_notes(migration, self.direction),
-            undo="Roll it back: what is left behind is kept." if migration.is_reversible else "It declares no way back.",
+            undo=_undo(migration, self.direction),
             seconds=events[0][1] / rate if rate and events else None,
             rate_source=source,
         )
@@ -188,6 +188,12 @@ async def _copied(work: Work, migration: Migration, direction: str, told: _Told)
     if not isinstance(migration.change, StreamChange):
         return 0
     return await migration.change.copied(work) if direction == "forward" else told.position
+
+
+def _undo(migration: Migration, direction: str) -> str:
+    if direction == "back":
+        return "Apply it again: it can be carried out anew."
+    return "Roll it back: what is left behind is kept." if migration.is_reversible else "It declares no way back."
 
 
 def _notes(migration: Migration, direction: str) -> tuple[str, ...]:
