@@ -17,6 +17,7 @@ from apps.persistence.events import (
     NewEvent,
 )
 from apps.persistence.store import append, read_generations
+from apps.persistence.store.consumers import create_consumer
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.failures import read_failures
 from apps.persistence.work.progress import RunProgress
@@ -137,6 +138,17 @@ async def test_plan_counts_what_leaves_and_names_what_is_touched(filled: Stage) 
     assert facts(found)["Events that leave"][1].startswith("5, about ")
     assert "stories, totals" in one_of(found.notes, "Projections begin with models")
     assert found.confirm_with == "CIM-EVENTS"
+
+
+async def test_plan_warns_of_durable_consumers_that_are_not_the_consoles_own(filled: Stage) -> None:
+    connection = filled.store.connection
+    for name in ("billing", "cim-own"):
+        await create_consumer(connection, "CIM-EVENTS", {"name": name, "durable_name": name, "ack_policy": "explicit"})
+    await create_consumer(connection, "CIM-EVENTS", {"name": "passing", "ack_policy": "none", "inactive_threshold": 60_000_000_000})
+
+    found = await plan(filled, "archive", last="5", new_generation="on")
+
+    assert one_of(found.notes, "Consumers that stay") == "Consumers that stay on CIM-EVENTS and hear of nothing new: billing."
 
 
 async def test_dry_run_folds_everything_and_writes_nothing(filled: Stage) -> None:

@@ -10,6 +10,7 @@ from ..registry import Registry
 from ..store import Layout, Store, StreamInfo, list_consumers, read_batch, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from .behind_archive import starting_projections
+from .consumer_rights import OWN_NAMES
 
 COUNTED = 5_000
 """A range of more events than this is counted by a dry run only."""
@@ -78,7 +79,8 @@ async def _aggregates(source: Store, found: Range) -> int | None:
 
 async def _notes(store: Store, registry: Registry, layout: Layout, stream: str, after: str) -> tuple[str, ...]:
     projections = [definition.name for definition in starting_projections(registry, layout)]
-    consumers = [one.name for one in await list_consumers(store.connection, stream) if not one.name.startswith("cim-")]
+    listed = await list_consumers(store.connection, stream)
+    consumers = [one.name for one in listed if one.durable and not one.name.startswith(OWN_NAMES)]
     named = f"{', '.join(consumers[:_NAMED])}{' and others' if len(consumers) > _NAMED else ''}"
     return (
         f"Each aggregate with archived events begins in {after} with one event: its state, its old version and head, and the archive.",
