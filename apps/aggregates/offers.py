@@ -88,7 +88,8 @@ async def _newest_state(store: Store, commands: CommandSet, ref: AggregateRef, v
     definition, known = commands.definition, informed(store)
     if version == 0:
         return dict(definition.initial)
-    to_read = events_to_read(definition, await read_kept(known, ref), version)
+    kept = (await read_kept(known, ref)).of_generation(known.layout.generation)
+    to_read = events_to_read(definition, kept, version)
     if to_read > FOLDED_AT_ONCE and not may_take_long:
         raise CannotFold(f"The state needs {to_read:,} events, so what is legal now was not worked out. Take a snapshot to see it.")
     return dict((await folded(definition, state_at(known, definition, ref))).state)

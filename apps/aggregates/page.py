@@ -84,6 +84,11 @@ class AggregatePage:
         return bool(self.kept.snapshots) or (self.layout.name == EVENTS.name and not is_encrypted)
 
     @property
+    def usable(self) -> Kept:
+        """The snapshots of the generation that is read."""
+        return self.kept.of_generation(self.layout.generation)
+
+    @property
     def is_long(self) -> bool:
         """Whether the history is longer than a screen, so that what stands beside it has to stay in sight."""
         return len(self.entries) > SCREEN_ROWS
@@ -188,12 +193,13 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
     verdict = await verify_aggregate(store, asked.ref) if asked.verifies and is_chained else None
     chain = chain_of(layout, window, verdict)
     kept = await read_kept(store, asked.ref) if layout.name == EVENTS.name else Kept(snapshots=(), unusable=())
+    usable = kept.of_generation(layout.generation)
     oldest, newest = read_event(store, window.oldest), read_event(store, window.newest)
     redaction = await find_redaction(store, asked.ref) if oldest.is_closed or newest.is_closed else None
     marks = Marks(
         definition=definition if is_chained else None,
         findings=by_sequence(chain.findings),
-        snapshots={snapshot.version for snapshot in kept.snapshots},
+        snapshots={snapshot.version for snapshot in usable.snapshots},
         selected=window.selected,
         is_chained=is_chained,
         is_redacted=redaction is not None,
@@ -212,9 +218,9 @@ async def _page(store: Store, asked: Asked, known: Registry, window: Window) -> 
         chain=chain,
         verdict=verdict,
         detail=describe_event(store, slot, entries, definition) if slot else None,
-        state=await read_state(store, definition, window, kept, may_take_long=asked.folds),
+        state=await read_state(store, definition, window, usable, may_take_long=asked.folds),
         kept=kept,
-        comparison=await _compare(store, definition, asked, kept),
+        comparison=await _compare(store, definition, asked, usable),
         proved=await _prove(store, definition, asked),
         redaction=redaction,
         offers=await read_offers(store, asked.ref, may_take_long=asked.folds) if asked.is_newest and layout.name == EVENTS.name else None,

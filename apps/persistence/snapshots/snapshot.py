@@ -90,6 +90,10 @@ class Kept:
     snapshots: tuple[Snapshot, ...]
     unusable: tuple[Unusable, ...]
 
+    def of_generation(self, generation: int) -> Kept:
+        """Without the snapshots that were taken of another generation of the stream, which are not used in this one."""
+        return replace(self, snapshots=tuple(one for one in self.snapshots if one.generation in (0, generation)))
+
 
 async def read_kept(store: Store, ref: AggregateRef) -> Kept:
     """Every kept snapshot of an aggregate, and those that cannot be read. Nothing where there is no bucket yet."""
