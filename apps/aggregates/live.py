@@ -32,7 +32,7 @@ async def aggregate(store: Store, argument: str) -> AsyncGenerator[Sequence[Fram
     """`STREAM/context.type.id@version`: the events after `version`, counted."""
     found = _ARGUMENT.fullmatch(argument)
     if found is None:
-        raise InvalidInput(f"{argument!r} names no aggregate and version.")
+        raise InvalidInput(f"{argument[:80]!r} names no aggregate and version.")
     stream, ref, known = found[1], AggregateRef.parse(found[2]), int(found[3])
     store = informed(store).on(layout_for(ref, stream))
     address = address_of(ref, "" if layout_for(ref, "").stream == stream else stream)

@@ -68,9 +68,9 @@ def parse_topic(topic: str) -> Topic:
     found = _TOPIC.fullmatch(topic)
     source = SOURCES.get(found[2]) if found else None
     if found is None or source is None:
-        raise UnknownTopic(f"No live source serves {topic!r}; declare it with @source in the app's live.py.")
+        raise UnknownTopic(f"No live source serves {topic[:80]!r}; declare it with @source in the app's live.py.")
     if found[1] and not source.observes:
-        raise UnknownTopic(f"{source.name} is looked at on the home connection alone, not as {topic!r}.")
+        raise UnknownTopic(f"{source.name} is looked at on the home connection alone, not as {topic[:80]!r}.")
     return Topic(connection=found[1] or HOME, source=source, argument=found[3] or "")
 
 

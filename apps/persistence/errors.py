@@ -108,7 +108,7 @@ class StreamNotFound(NotFound):
     """The server has no stream of this name."""
 
     def __init__(self, stream: str) -> None:
-        super().__init__(f"There is no stream {stream} on this server (code 10059); check its name in the list of streams.")
+        super().__init__(f"There is no stream {stream[:80]} on this server (code 10059); check its name in the list of streams.")
         self.stream = stream
 
 
@@ -116,7 +116,7 @@ class EventNotFound(NotFound):
     """The stream holds no message at this sequence."""
 
     def __init__(self, stream: str, sequence: int) -> None:
-        super().__init__(f"{stream} holds no message at sequence {sequence:,}; it was deleted, has expired or was never written.")
+        super().__init__(f"{stream[:80]} holds no message at sequence {sequence:,}; it was deleted, has expired or was never written.")
         self.stream = stream
         self.sequence = sequence
 

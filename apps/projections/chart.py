@@ -80,7 +80,7 @@ def span_of(name: str) -> Span:
     """The span of this name; the first where there is none given. Raises InvalidInput."""
     found = next((span for span in SPANS if span.name == (name or SPANS[0].name)), None)
     if found is None:
-        raise InvalidInput(f"{name!r} is no span of the chart; it shows {', '.join(span.name for span in SPANS)}.")
+        raise InvalidInput(f"{name[:80]!r} is no span of the chart; it shows {', '.join(span.name for span in SPANS)}.")
     return found
 
 

@@ -115,7 +115,7 @@ def find_definition(name: str) -> ProjectionDefinition:
     """The projection of this name. Raises NotFound."""
     known = registry().projections
     if name not in known:
-        raise NotFound(f"No domain declares a projection {name!r}; there are {', '.join(sorted(known))}. Check CIM_DOMAINS.")
+        raise NotFound(f"No domain declares a projection {name[:80]!r}; there are {', '.join(sorted(known))}. Check CIM_DOMAINS.")
     return known[name]
 
 

@@ -59,7 +59,7 @@ def grouped_choices() -> tuple[tuple[str, tuple[Choice, ...]], ...]:
 def find_choice(name: str) -> Choice:
     """One operation. Raises NotFound."""
     if name not in OPERATIONS:
-        raise NotFound(f"There is no operation {name!r}; there are {', '.join(sorted(OPERATIONS))}.")
+        raise NotFound(f"There is no operation {name[:80]!r}; there are {', '.join(sorted(OPERATIONS))}.")
     return Choice(name=name, kind=OPERATIONS[name])
 
 

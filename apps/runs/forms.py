@@ -20,6 +20,7 @@ from .catalogue import Choice
 
 REASON_LENGTH = 500
 SWITCH = (("on", "Yes"), ("off", "No"))
+_NO_CHOICE = "Select a valid choice. %(value).80s is not one of the available choices."
 
 Typed = Mapping[str, str | Sequence[str]]
 Options = Mapping[str, tuple[str, ...]]
@@ -117,11 +118,14 @@ def _field(parameter: Parameter, options: Sequence[str]) -> forms.Field:
     pairs = [(name, name) for name in options]
     match parameter.kind:
         case "switch":
-            return forms.ChoiceField(choices=SWITCH, **{**given, "initial": "on" if parameter.default else "off"})
+            return forms.ChoiceField(
+                choices=SWITCH, error_messages={"invalid_choice": _NO_CHOICE}, **{**given, "initial": "on" if parameter.default else "off"}
+            )
         case "choice":
-            return forms.ChoiceField(choices=pairs if parameter.is_required or parameter.default else [("", "–"), *pairs], **given)
+            pairs = pairs if parameter.is_required or parameter.default else [("", "–"), *pairs]
+            return forms.ChoiceField(choices=pairs, error_messages={"invalid_choice": _NO_CHOICE}, **given)
         case "many" if parameter.has_choices:
-            return forms.MultipleChoiceField(choices=pairs, **given)
+            return forms.MultipleChoiceField(choices=pairs, error_messages={"invalid_choice": _NO_CHOICE}, **given)
         case "many":
             return forms.CharField(widget=_area(4), **{**given, "initial": "\n".join(given["initial"] or ())})
         case "lines":

@@ -88,7 +88,7 @@ def read_query(given: Mapping[str, str]) -> RunQuery:
     """The filter in an address. Raises InvalidInput."""
     state = given.get("state", "").strip()
     if state and state not in set(RunState):
-        raise InvalidInput(f"No run can be {state!r}; a run is {', '.join(RunState)}.")
+        raise InvalidInput(f"No run can be {state[:80]!r}; a run is {', '.join(RunState)}.")
     operation, person, target = (given.get(name, "").strip() for name in ("operation", "person", "target"))
     since, until = (_moment(given.get(name, "").strip()) for name in ("since", "until"))
     return RunQuery(state=state, operation=operation, person=person, target=target, since=since, until=until)

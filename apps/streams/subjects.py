@@ -72,7 +72,7 @@ class SubjectsPage:
 async def read_subjects(store: Store, name: str, prefix: str) -> SubjectsPage:
     """The level below `prefix` (empty: the top). Raises StreamNotFound, InvalidInput or Unavailable."""
     if prefix and (check_pattern(prefix) and any(token in ("*", ">") for token in prefix.split("."))):
-        raise InvalidInput(f"{prefix!r} is a pattern; open one subject after the other, or filter the events by it.")
+        raise InvalidInput(f"{prefix[:80]!r} is a pattern; open one subject after the other, or filter the events by it.")
     stream = await get_stream(store.connection, name)
     prefix = prefix or _common_prefix(stream)
     return SubjectsPage(stream=stream, prefix=prefix, level=await read_level(store, stream, prefix))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from apps.persistence.errors import InvalidInput
+from apps.persistence.events import AggregateRef
+from apps.persistence.store.kv import check_key
 from apps.persistence.work.operation import build_operation, restore_operation
 from apps.persistence.work.parameters import Given, parameters_of, stored_values
 
@@ -51,3 +55,17 @@ def test_what_was_given_is_stored_and_restored_the_same() -> None:
 def test_value_that_cannot_be_is_refused_by_the_name_of_its_parameter(given: dict[str, str], refusal: str) -> None:
     with pytest.raises(InvalidInput, match=refusal[:40].replace("(", r"\(")):
         build_operation(Count, given)
+
+
+def test_refusal_holds_no_more_than_the_beginning_of_what_was_given() -> None:
+    long = "x" * 100_000
+    refused: list[Callable[[], object]] = [
+        lambda: build_operation(Count, {long: "red"}),
+        lambda: build_operation(Count, {"how": long}),
+        lambda: AggregateRef.parse(long),
+        lambda: check_key(f"{long} "),
+    ]
+    for refuse in refused:
+        with pytest.raises(InvalidInput) as error:
+            refuse()
+        assert len(str(error.value)) < 300

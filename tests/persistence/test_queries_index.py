@@ -121,6 +121,10 @@ async def test_index_that_cannot_be_is_refused(notes: ReadModelStore, path: Path
             await optimizer.create_index("none", [])
         with pytest.raises(InvalidInput, match="the name of an index"):
             await optimizer.create_index("a b", ["n"])
+        with pytest.raises(InvalidInput, match="is over 9 fields; an index is over at most 8"):
+            await optimizer.create_index("wide", [f"f{number}" for number in range(9)])
+        with pytest.raises(InvalidInput, match="the name of a field has at most 200"):
+            await optimizer.create_index("long", ["f" * 201])
         await optimizer.drop_index("by_n")
         with pytest.raises(InvalidInput, match="make the plan anew"):
             await optimizer.execute_plan(plan)

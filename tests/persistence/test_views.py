@@ -207,3 +207,26 @@ def test_filters_of_the_operation_are_read_or_named() -> None:
     ]
     with pytest.raises(InvalidInput, match="'total above 5'"):
         parse_filters("total above 5")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"fields": ",".join(f"f{number}" for number in range(51))}, "fields has 51 names; a view holds at most 50 fields"),
+        ({"filters": "a eq 1;" * 21}, "filters has 21 conditions; a view has at most 20"),
+        ({"fields": "f" * 201}, "the name of a field has at most 200"),
+        ({"filters": f"a eq {'x' * 201}"}, "a value of the filter on a has at most 200"),
+        ({"filters": f"a in {list(range(51))}"}, "has 51 values; it has at most 50"),
+    ],
+)
+async def test_view_that_is_too_large_is_refused(orders: ReadModelStore, given: dict[str, str], words: str) -> None:
+    wanted = CreateView(name="large", bucket=orders.bucket, **given)
+    with pytest.raises(InvalidInput, match=words):
+        await wanted.plan(Store(connection=orders.connection), Registry())
+    with pytest.raises(InvalidInput, match=words):
+        await create_view(orders.connection, _unchecked(given, orders.bucket))
+
+
+def _unchecked(given: dict[str, str], bucket: str) -> View:
+    names = tuple(given.get("fields", "").split(",")) if "fields" in given else ()
+    return View(name="large", source=bucket, filters=parse_filters(given.get("filters", "")), fields=names)

@@ -135,6 +135,7 @@ def test_what_destroys_wants_its_target_by_name(operator: Visitor) -> None:
         ({"to": True}, "parameters.to", "to must be a whole number, and it is true."),
         ({"to": 0}, "parameters.to", "to is 0; it must be at least 1 and at most 100,000."),
         ({"fruit": "nut"}, "parameters.fruit", "Select a valid choice. nut is not one of the available choices."),
+        ({"fruit": "n" * 9_000}, "parameters.fruit", f"Select a valid choice. {'n' * 80} is not one of the available choices."),
         ({"fruits": "plum"}, "parameters.fruits", 'fruits must be a list of texts, and it is "plum".'),
         ({"start": "soon"}, "parameters.start", "start: "),
         ({"colour": 1}, "parameters.colour", "Count has no parameter 'colour'; it has to, name, how"),

@@ -30,7 +30,7 @@ class AggregateRef:
         """Read `context.type.id`. Raises InvalidInput."""
         tokens = text.split(".")
         if len(tokens) != 3:
-            raise InvalidInput(f"{text!r} names no aggregate; write it as context.type.id, such as sales.order.7f3c91e0.")
+            raise InvalidInput(f"{text[:80]!r} names no aggregate; write it as context.type.id, such as sales.order.7f3c91e0.")
         return cls(*tokens)
 
 

@@ -24,7 +24,7 @@ def new_id() -> str:
 def check_uuid(text: object, what: str) -> str:
     """Return `text` if it is a UUID in lower-case text form, or raise InvalidEvent."""
     if not isinstance(text, str) or not _UUID.fullmatch(text):
-        raise InvalidEvent(f"{what} is {text!r}; it must be a UUID in lower case, such as {new_id()}.")
+        raise InvalidEvent(f"{what} is {str(text)[:80]!r}; it must be a UUID in lower case, such as {new_id()}.")
     return text
 
 
@@ -44,9 +44,9 @@ def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time with a zone; digits beyond microseconds (the server writes nanoseconds) are cut off. Raises InvalidInput."""
     found = _RFC3339.fullmatch(text)
     if not found:
-        raise InvalidInput(f"{text!r} is no time; write it like 2026-11-21T10:40:31Z.")
+        raise InvalidInput(f"{text[:80]!r} is no time; write it like 2026-11-21T10:40:31Z.")
     seconds, decimals, zone = found.groups()
     try:
         return datetime.fromisoformat(f"{seconds}.{(decimals or '0')[:6]:0<6}{zone.replace('Z', '+00:00')}").astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"{text!r} is no time: {error}.") from error
+        raise InvalidInput(f"{text[:80]!r} is no time: {error}.") from error

@@ -67,7 +67,7 @@ def definitions_of(registry: Registry, scope: Scope, type: str) -> list[Aggregat
     found = [definition for definition in foldable if ".".join(definition.key) == type]
     if not found:
         known = ", ".join(".".join(definition.key) for definition in foldable)
-        raise InvalidInput(f"type is {type!r}, and no domain declares that; there are {known or 'none'}. Check CIM_DOMAINS.")
+        raise InvalidInput(f"type is {type[:80]!r}, and no domain declares that; there are {known or 'none'}. Check CIM_DOMAINS.")
     return found
 
 

@@ -190,12 +190,12 @@ class Archive:
         if layout is None:
             known = ", ".join(await _chained_streams(store, registry))
             raise InvalidInput(
-                f"{self.stream} holds no chains that this console knows of; those with chains are {known}. Back it up instead."
+                f"{self.stream[:80]} holds no chains that this console knows of; those with chains are {known}. Back it up instead."
             )
         info = await get_stream(store.connection, self.stream)
         last = min(await last_sequence_at(store.connection, self.stream, self.last), info.last_sequence)
         if not info.messages or last < info.first_sequence:
-            raise InvalidInput(f"{self.stream} holds no event up to {self.last}; there is nothing to archive.")
+            raise InvalidInput(f"{self.stream} holds no event up to {self.last[:60]}; there is nothing to archive.")
         return store.on(layout), info, last
 
     async def _begin(self, chained: Store, info: StreamInfo, last: int, progress: Progress, *, whole: int) -> dict[str, Value]:

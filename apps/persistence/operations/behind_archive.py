@@ -68,7 +68,7 @@ def declared_layout(registry: Registry, stream: str) -> Layout:
     """The declared layout of a stream in whichever generation. Raises InvalidInput."""
     found = find_layout((layout for layout in registry.layouts if layout.is_chained), stream)
     if found is None:
-        raise InvalidInput(f"{stream} holds no chains that this console knows of.")
+        raise InvalidInput(f"{stream[:80]} holds no chains that this console knows of.")
     return next(layout for layout in registry.layouts if layout.stream == found.name)
 
 

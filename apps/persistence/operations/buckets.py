@@ -51,7 +51,7 @@ class CreateBucket:
         except StreamNotFound:
             pass
         else:
-            raise InvalidInput(f"name is {self.name!r}, and there is such a bucket; change that one, or choose another name.")
+            raise InvalidInput(f"name is {self.name[:80]!r}, and there is such a bucket; change that one, or choose another name.")
         return Plan(
             summary=f"Create the bucket {self.name}",
             saw={"exists": False},

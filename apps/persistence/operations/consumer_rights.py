@@ -28,7 +28,9 @@ async def find_changeable(connection: Connection, registry: Registry, stream: st
     """The stream and its consumer. Raises InvalidInput where there is none of that name or it may not be changed, StreamNotFound."""
     info, found = await find_allowed(connection, registry, stream, consumer)
     if found is None:
-        raise InvalidInput(f"consumer is {consumer!r}, and {stream} has none of that name; look at the consumers on the stream's page.")
+        raise InvalidInput(
+            f"consumer is {consumer[:80]!r}, and {stream} has none of that name; look at the consumers on the stream's page."
+        )
     return info, found
 
 

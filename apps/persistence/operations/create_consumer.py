@@ -60,7 +60,7 @@ class CreateConsumer:
         check_consumer_name(self.name, what="name")
         info, found = await find_allowed(store.connection, registry, self.stream, self.name)
         if found is not None:
-            raise InvalidInput(f"name is {self.name!r}, and {self.stream} has a consumer of that name; choose another name.")
+            raise InvalidInput(f"name is {self.name[:80]!r}, and {self.stream} has a consumer of that name; choose another name.")
         config = self._config()
         self._check_filters(info)
         if info.retention == "workqueue":
@@ -115,9 +115,9 @@ class CreateConsumer:
         for number, subject in enumerate(self.filter_subjects):
             for other in self.filter_subjects[number + 1 :]:
                 if overlaps(subject, other):
-                    raise InvalidInput(f"filter_subjects holds {subject} and {other}, which overlap; keep the wider one.")
+                    raise InvalidInput(f"filter_subjects holds {subject[:80]} and {other[:80]}, which overlap; keep the wider one.")
             if info.subjects and not any(overlaps(subject, stored) for stored in info.subjects):
-                raise InvalidInput(f"filter_subjects holds {subject}, and {info.name} stores only {' '.join(info.subjects)}.")
+                raise InvalidInput(f"filter_subjects holds {subject[:80]}, and {info.name} stores only {' '.join(info.subjects)}.")
 
     def _check_queue(self, info: StreamInfo, others: list[ConsumerInfo]) -> None:
         if self.ack_policy != "explicit" or self.deliver != "all" or self.start is not None:

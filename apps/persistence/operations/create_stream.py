@@ -94,7 +94,7 @@ class CreateStream:
         except StreamNotFound:
             await check_subjects_free(connection, self.subjects, but=self.name)
         else:
-            raise InvalidInput(f"name is {self.name!r}, and there is a stream of that name; change that one, or choose another name.")
+            raise InvalidInput(f"name is {self.name[:80]!r}, and there is a stream of that name; change that one, or choose another name.")
 
 
 def check_name(name: str, parameter: str) -> None:
@@ -102,7 +102,7 @@ def check_name(name: str, parameter: str) -> None:
     check_stream_name(name, what=parameter)
     if name.startswith(RESERVED):
         raise InvalidInput(
-            f"{parameter} is {name!r}; KV_, OBJ_ and $ begin the names of buckets and of the server's own. Create a bucket instead."
+            f"{parameter} is {name[:80]!r}; KV_, OBJ_ and $ begin the names of buckets and of the server's own. Create a bucket instead."
         )
 
 
@@ -112,11 +112,11 @@ def check_subjects(subjects: tuple[str, ...]) -> list[str]:
         check_pattern(subject)
         if subject.startswith("$") or overlaps(subject, "$JS.>"):
             raise InvalidInput(
-                f"subjects holds {subject}; what begins with $ is the server's own. Write subjects of your own, such as orders.>"
+                f"subjects holds {subject[:80]}; what begins with $ is the server's own. Write subjects of your own, such as orders.>"
             )
         met = next((other for other in subjects[:number] if overlaps(subject, other)), None)
         if met is not None:
-            raise InvalidInput(f"subjects holds {met} and {subject}, which overlap; leave one of them out.")
+            raise InvalidInput(f"subjects holds {met[:80]} and {subject[:80]}, which overlap; leave one of them out.")
     return list(subjects)
 
 
@@ -127,5 +127,5 @@ async def check_subjects_free(connection: Connection, subjects: tuple[str, ...],
             for subject in subjects:
                 if overlaps(taken, subject):
                     raise InvalidInput(
-                        f"subjects holds {subject}, which overlaps {taken} of {stream.name}; a subject belongs to one stream."
+                        f"subjects holds {subject[:80]}, which overlaps {taken[:80]} of {stream.name}; a subject belongs to one stream."
                     )

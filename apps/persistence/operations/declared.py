@@ -18,7 +18,7 @@ async def find_projection(store: Store, registry: Registry, name: str) -> tuple[
     definition = registry.projections.get(name)
     if definition is None:
         known = ", ".join(sorted(registry.projections))
-        raise InvalidInput(f"There is no projection {name!r}; there are {known}.")
+        raise InvalidInput(f"There is no projection {name[:80]!r}; there are {known}.")
     record = await find_record(store.connection, name, leader=True)
     if record is None:
         raise InvalidInput(f"{name} has never run; start a worker, and it will begin at the first event by itself.")

@@ -42,7 +42,7 @@ class TakeEvidence:
         events = await estimate(store.connection, selection)
         if not events:
             raise InvalidInput(
-                f"No event in {self.stream} matches {selection.pattern} up to sequence {selection.last:,}; there is nothing to prove."
+                f"No event in {self.stream} matches {selection.pattern[:80]} up to sequence {selection.last:,}; there is nothing to prove."
             )
         if events > MAX_EVENTS and not selection.patterns:
             raise InvalidInput(

@@ -50,7 +50,7 @@ class Export:
             events = await estimate(source.connection, selection)
             created = str((await get_stream(source.connection, self.stream)).created)
         if not events:
-            raise InvalidInput(f"No event in {self.stream} matches {selection.pattern}; there is nothing to export.")
+            raise InvalidInput(f"No event in {self.stream} matches {selection.pattern[:80]}; there is nothing to export.")
         rate, rate_source = await measured_rate(store.connection, "export", self.target)
         return Plan(
             summary=f"Export {selection.words}",

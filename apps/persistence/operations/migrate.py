@@ -137,7 +137,7 @@ def _find(registry: Registry, name: str) -> tuple[str, Migration]:
         if one.id == migration_id:
             return domain, one
     known = ", ".join(f"{domain}.{one.id}" for domain, declared in registry.migrations.items() for one in declared)
-    raise InvalidInput(f"No domain declares the migration {name!r}; {f'there are {known}' if known else 'none is declared'}.")
+    raise InvalidInput(f"No domain declares the migration {name[:80]!r}; {f'there are {known}' if known else 'none is declared'}.")
 
 
 def check_turn(journal: Journal, migration: Migration, direction: str) -> None:

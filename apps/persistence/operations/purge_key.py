@@ -37,7 +37,7 @@ class PurgeKey:
         check_allowed(registry, Act.PURGE, info.name, info)
         found = await self._revisions(store)
         if not found:
-            raise KeyNotFound(f"{self.bucket} holds no key {self.key!r}; check its spelling.")
+            raise KeyNotFound(f"{self.bucket} holds no key {self.key[:80]!r}; check its spelling.")
         newest = found[-1]
         return Plan(
             summary=f"Purge {self.key} of {self.bucket}",

@@ -68,5 +68,5 @@ class Release:
 def _find(registry: Registry, name: str) -> Link:
     if name not in registry.links:
         there = f"there are {', '.join(registry.links)}" if registry.links else "this node has none; see CIM_LINKS"
-        raise InvalidInput(f"There is no link {name!r}; {there}.")
+        raise InvalidInput(f"There is no link {name[:80]!r}; {there}.")
     return registry.links[name]

@@ -117,7 +117,7 @@ class Restore:
         if name != manifest.stream:
             check_name(name, "stream")
             if manifest.stream.startswith(_BUCKETS):
-                raise InvalidInput(f"stream is {name!r}, but a bucket can be restored only under its own name, {manifest.stream}.")
+                raise InvalidInput(f"stream is {name[:80]!r}, but a bucket can be restored only under its own name, {manifest.stream}.")
         if await find_there(connection, name) is not None:
             raise InvalidInput(f"There is a stream {name} already, and a restore never adds to one; delete it, or give another name.")
         config = _config(manifest, name)

@@ -109,7 +109,7 @@ class RestoreArchive:
         check_name(self.stream, "stream")
         if await find_there(connection, self.stream) is not None:
             raise InvalidInput(
-                f"stream is {self.stream!r}, and there is a stream of that name; an archive is restored into one of its own."
+                f"stream is {self.stream[:80]!r}, and there is a stream of that name; an archive is restored into one of its own."
             )
         await check_subjects_free(connection, (self._layout(archive).subjects,), but=self.stream)
 

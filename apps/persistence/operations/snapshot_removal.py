@@ -153,7 +153,9 @@ class PruneSnapshots:
             return None
         found = parse_position(self.older_than, now())
         if isinstance(found, int):
-            raise InvalidInput(f"older_than is {self.older_than!r}; write an age such as 30 days ago, or a time such as 2026-11-01 12:00.")
+            raise InvalidInput(
+                f"older_than is {self.older_than[:80]!r}; write an age such as 30 days ago, or a time such as 2026-11-01 12:00."
+            )
         return found
 
 

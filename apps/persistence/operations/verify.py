@@ -123,7 +123,7 @@ class Verify:
         name, pattern = self._part_of(chained)
         events = await count_from(chained.connection, await get_stream(chained.connection, self.stream), 1, pattern)
         if not events:
-            raise InvalidInput(f"{self.stream} holds no event of {name}, so there is nothing to verify; check its name.")
+            raise InvalidInput(f"{self.stream} holds no event of {name[:80]}, so there is nothing to verify; check its name.")
         rate, source = await measured_rate(store.connection, "verify", self.target)
         return Plan(
             summary=f"Verify {'all of ' if self.scope == 'type' else ''}{name} in {self.stream}",

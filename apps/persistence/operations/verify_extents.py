@@ -73,7 +73,7 @@ def on_stream(store: Store, registry: Registry, stream: str) -> Store:
     found = find_layout((layout for layout in registry.layouts if layout.is_chained), stream)
     if found is None:
         known = ", ".join(layout.stream for layout in chained_generations(store.connection, registry.layouts))
-        raise InvalidInput(f"{stream} holds no chains that this console knows of; those with chains are {known}.")
+        raise InvalidInput(f"{stream[:80]} holds no chains that this console knows of; those with chains are {known}.")
     return store.on(found)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import InvalidInput, KeyNotFound
-from ..queries import View, create_view, drop_view, get_view, list_views
+from ..queries import View, check_bounds, create_view, drop_view, get_view, list_views
 from ..read_models import Filter, Op, QueryOptions, ReadModelStore
 from ..registry import Registry
 from ..store import Store, get_stream
@@ -34,8 +34,8 @@ class CreateView:
     name: str = field(metadata={"help": "Its name: letters, digits, _ and -."})
     bucket: str = field(metadata={"help": "The bucket of models that it is a view of.", "choices": every_bucket})
     pattern: str = field(default=">", metadata={"help": "Which keys: * stands for one word, > for the rest."})
-    filters: str = field(default="", metadata={"help": f"What the models must meet: {_SYNTAX}."})
-    fields: str = field(default="", metadata={"help": "Which fields it holds, by commas. Empty: all."})
+    filters: str = field(default="", metadata={"help": f"What the models must meet, at most 20 conditions: {_SYNTAX}."})
+    fields: str = field(default="", metadata={"help": "Which fields it holds, by commas, at most 50. Empty: all."})
 
     @property
     def target(self) -> str:
@@ -47,7 +47,7 @@ class CreateView:
         view = self._view()
         info = await get_stream(store.connection, f"KV_{view.source}")
         if self.name in await every_view(store, registry):
-            raise InvalidInput(f"name is {self.name!r}, and there is such a view; drop that one, or choose another name.")
+            raise InvalidInput(f"name is {self.name[:80]!r}, and there is such a view; drop that one, or choose another name.")
         models = ReadModelStore(connection=store.connection, bucket=view.source, as_stored=True)
         found = await models.query(QueryOptions(pattern=view.pattern, filters=view.filters, limit=0))
         return Plan(
@@ -68,7 +68,9 @@ class CreateView:
 
     def _view(self) -> View:
         names = tuple(dict.fromkeys(name.strip() for name in self.fields.split(",") if name.strip()))
-        return View(name=self.name, source=self.bucket, pattern=self.pattern, filters=parse_filters(self.filters), fields=names)
+        view = View(name=self.name, source=self.bucket, pattern=self.pattern, filters=parse_filters(self.filters), fields=names)
+        check_bounds(view)
+        return view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,5 +117,5 @@ def _filter(text: str) -> Filter:
         raise InvalidInput(f"filters has {text[:60]!r}; write {_SYNTAX}. Comparisons are {', '.join(Op)}.")
     try:
         return Filter(field=name, op=Op(op), value=json.loads(value))
-    except ValueError:
+    except (ValueError, RecursionError):
         return Filter(field=name, op=Op(op), value=value)

@@ -7,7 +7,7 @@ from .report import PerformanceReport, QueryPerformance, SlowQuery, StrategyFigu
 from .results import CacheCounts
 from .tables import IndexFigures
 from .view_feeding import feed_view, run_views
-from .views import VIEWS_BUCKET, View, create_view, drop_view, get_view, list_views
+from .views import VIEWS_BUCKET, View, check_bounds, create_view, drop_view, get_view, list_views
 
 __all__ = [
     "VIEWS_BUCKET",
@@ -26,6 +26,7 @@ __all__ = [
     "StrategyFigures",
     "View",
     "analyze_patterns",
+    "check_bounds",
     "create_view",
     "drop_view",
     "feed_view",

@@ -12,6 +12,8 @@ from ..subjects import check_pattern, check_token
 
 UNREADABLE = b"\xff"
 """Stands in an index for a model that cannot be read, so that every query that might want it meets it and says so."""
+MAX_FIELDS = 8
+MAX_FIELD_LENGTH = 200
 _FALSE, _TRUE, _TEXT = 2, 3, 5
 _RANGES = (Op.LT, Op.LE, Op.GT, Op.GE)
 
@@ -28,9 +30,17 @@ class FieldIndex:
         check_token(self.name, "the name of an index")
         check_pattern(self.pattern)
         if not self.fields or len(set(self.fields)) < len(self.fields):
-            raise InvalidInput(f"The index {self.name} needs one field or more, each once; {list(self.fields)} is not that.")
+            raise InvalidInput(f"The index {self.name} needs one field or more, each once; {str(list(self.fields))[:80]} is not that.")
         for name in self.fields:
             check_field(name)
+
+    def check_bounds(self) -> None:
+        """Whether an index that is to be made is small enough. Raises InvalidInput."""
+        if len(self.fields) > MAX_FIELDS:
+            raise InvalidInput(f"The index {self.name} is over {len(self.fields):,} fields; an index is over at most {MAX_FIELDS}.")
+        for name in self.fields:
+            if len(name) > MAX_FIELD_LENGTH:
+                raise InvalidInput(f"{name[:60]!r}… has {len(name):,} characters; the name of a field has at most {MAX_FIELD_LENGTH}.")
 
     def entry_of(self, model: Model) -> bytes:
         """Where the model stands in it."""

@@ -47,6 +47,7 @@ class QueryOptimizer:
     async def create_index(self, name: str, fields: Sequence[str], *, pattern: str = ">") -> FieldIndex:
         """A local index over these fields, in this order: filled from what there is, then kept. Raises InvalidInput."""
         made = FieldIndex(name=name, fields=tuple(fields), pattern=pattern)
+        made.check_bounds()
         await self.index.add(made)
         self.plans.clear()
         return made

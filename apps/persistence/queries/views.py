@@ -21,6 +21,10 @@ from ..subjects import check_pattern, check_token, matches
 
 VIEWS_BUCKET = "cim-views"
 _STATUS_HISTORY = 5
+MAX_FIELDS = 50
+MAX_FILTERS = 20
+MAX_VALUES = 50
+MAX_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +67,33 @@ class View:
         return replace(stored, model={name: value for name, value in found.items() if value is not None})
 
 
+def check_bounds(view: View) -> None:
+    """Whether a view that is to be made is small enough to be kept with every change. Raises InvalidInput saying what is too much."""
+    if len(view.fields) > MAX_FIELDS:
+        raise InvalidInput(f"fields has {len(view.fields):,} names; a view holds at most {MAX_FIELDS} fields, or all.")
+    if len(view.filters) > MAX_FILTERS:
+        raise InvalidInput(f"filters has {len(view.filters):,} conditions; a view has at most {MAX_FILTERS}.")
+    for name in (*view.fields, *(one.field for one in view.filters)):
+        _check_text("the name of a field", name)
+    for one in view.filters:
+        values = one.value if isinstance(one.value, list) else [one.value]
+        if len(values) > MAX_VALUES:
+            raise InvalidInput(f"The filter on {one.field} has {len(values):,} values; it has at most {MAX_VALUES}.")
+        for value in values:
+            _check_text(f"a value of the filter on {one.field}", value if isinstance(value, str) else repr(value))
+
+
+def _check_text(what: str, text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise InvalidInput(f"{text[:60]!r}… has {len(text):,} characters; {what} has at most {MAX_TEXT}.")
+
+
 async def create_view(connection: Connection, view: View) -> View:
     """Declare a view, whose contents a worker then keeps; the very same one that is there already is returned as it is.
 
-    Raises StreamNotFound where the source is missing, InvalidInput where the name is taken by another view.
+    Raises StreamNotFound where the source is missing, InvalidInput where the name is taken by another view, or where it is too large.
     """
+    check_bounds(view)
     await get_stream(connection, f"KV_{view.source}")
     await ensure_bucket(connection, VIEWS_BUCKET)
     await ensure_bucket(connection, READ_MODELS_BUCKET, history=_STATUS_HISTORY)
@@ -88,7 +114,7 @@ async def get_view(connection: Connection, name: str) -> View:
     with suppress(StreamNotFound):
         if entry := await kv_get(connection, VIEWS_BUCKET, check_token(name, "a view's name"), leader=True):
             return _parse(entry)
-    raise KeyNotFound(f"There is no view {name!r}; see the list of read models.")
+    raise KeyNotFound(f"There is no view {name[:80]!r}; see the list of read models.")
 
 
 async def list_views(connection: Connection) -> list[View]:

@@ -65,7 +65,7 @@ def check_model_key(key: str) -> str:
     for token in tokens:
         check_token(token, "a part of a model's key")
     if not is_model_key(key):
-        raise InvalidInput(f"{key!r} is no key of a model; it is a type and an id, and no model has the id {STATUS}.")
+        raise InvalidInput(f"{key[:80]!r} is no key of a model; it is a type and an id, and no model has the id {STATUS}.")
     return key
 
 

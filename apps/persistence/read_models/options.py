@@ -53,9 +53,9 @@ class Filter:
     def __post_init__(self) -> None:
         check_field(self.field)
         if self.op is Op.IN and not isinstance(self.value, list):
-            raise InvalidInput(f"The filter {self.field} in {self.value!r} needs a list of values.")
+            raise InvalidInput(f"The filter {self.field[:80]} in {str(self.value)[:80]!r} needs a list of values.")
         if self.op is Op.STARTS_WITH and not isinstance(self.value, str):
-            raise InvalidInput(f"The filter {self.field} starts_with {self.value!r} needs a text.")
+            raise InvalidInput(f"The filter {self.field[:80]} starts_with {str(self.value)[:80]!r} needs a text.")
         object.__setattr__(self, "op", Op(self.op))
         object.__setattr__(self, "bound", order_key(self.value))
         members = self.value if self.op is Op.IN and isinstance(self.value, list) else []
@@ -139,7 +139,7 @@ class QueryBuilder:
     def filter(self, name: str, op: str, value: Value = None) -> QueryBuilder:
         """Also ask that the field meets this; `op` is one of eq, ne, lt, le, gt, ge, in, contains, starts_with. Raises InvalidInput."""
         if op not in list(Op):
-            raise InvalidInput(f"{op!r} is no comparison; there are {', '.join(Op)}.")
+            raise InvalidInput(f"{str(op)[:80]!r} is no comparison; there are {', '.join(Op)}.")
         return self._with(filters=(*self._options.filters, Filter(field=name, op=Op(op), value=value)))
 
     def sort_by(self, name: str, direction: SortDirection = SortDirection.ASCENDING) -> QueryBuilder:
@@ -228,5 +228,5 @@ class Pagination:
 def check_field(name: str) -> str:
     """Return `name` if a field can be called so. Raises InvalidInput."""
     if not name or not all(name.split(".")):
-        raise InvalidInput(f"{name!r} names no field; write it as price or lines.0.price.")
+        raise InvalidInput(f"{name[:80]!r} names no field; write it as price or lines.0.price.")
     return name

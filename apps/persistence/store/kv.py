@@ -38,7 +38,7 @@ class KvEntry:
 def check_key(key: str) -> str:
     """Return `key` if a bucket may hold it (letters, digits, `-/_=.`, no dot at an end). Raises InvalidInput."""
     if not _KEY.fullmatch(key) or key.startswith(".") or key.endswith(".") or ".." in key:
-        raise InvalidInput(f"{key!r} is no key: letters, digits and - / _ = . only, with no dot at its ends.")
+        raise InvalidInput(f"{key[:80]!r} is no key: letters, digits and - / _ = . only, with no dot at its ends.")
     return key
 
 

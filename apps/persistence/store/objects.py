@@ -110,7 +110,7 @@ async def delete_object(connection: Connection, bucket: str, name: str) -> None:
     """Delete a file for good. Raises KeyNotFound."""
     stored = await find_object(connection, bucket, name)
     if stored is None:
-        raise KeyNotFound(f"There is no file {name!r} in {bucket}; it may have been deleted already.")
+        raise KeyNotFound(f"There is no file {name[:80]!r} in {bucket}; it may have been deleted already.")
     await drop_chunks(connection, bucket, stored.nuid)
     await connection.api(f"STREAM.PURGE.OBJ_{bucket}", {"filter": _record_subject(bucket, name)}, stream=f"OBJ_{bucket}")
 

@@ -26,7 +26,7 @@ class ShortSubject:
         """Take `people.person.registered.v1` apart. Raises InvalidSubject."""
         tokens = text.split(".")
         if len(tokens) != 4:
-            raise InvalidSubject(f"{text!r} has {len(tokens)} tokens; the convention is <context>.<aggregate>.<event>.<version>.")
+            raise InvalidSubject(f"{text[:80]!r} has {len(tokens)} tokens; the convention is <context>.<aggregate>.<event>.<version>.")
         context, aggregate, event, version = tokens
         return cls(
             context=check_token(context, "a context"),
@@ -47,5 +47,5 @@ def parse_version(token: str) -> int:
     """Read `v12`. Raises InvalidSubject for anything else, also for `v0` and `v01`."""
     digits = token[1:]
     if not token.startswith("v") or not digits.isascii() or not digits.isdigit() or digits.startswith("0"):
-        raise InvalidSubject(f"{token!r} is no version; it is written v1, v2, v3 and so on.")
+        raise InvalidSubject(f"{token[:80]!r} is no version; it is written v1, v2, v3 and so on.")
     return int(digits)

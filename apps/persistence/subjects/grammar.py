@@ -37,7 +37,7 @@ def check_subject(text: str) -> str:
     """Return `text` if it is a subject without wildcards, or raise InvalidSubject."""
     tokens = _tokens(text)
     if "*" in tokens or ">" in tokens:
-        raise InvalidSubject(f"{text!r} is a pattern, not a subject: it holds a wildcard.")
+        raise InvalidSubject(f"{text[:80]!r} is a pattern, not a subject: it holds a wildcard.")
     return text
 
 
@@ -45,7 +45,7 @@ def check_pattern(text: str) -> str:
     """Return `text` if a server would accept it as a subscription: whole-token wildcards, `>` only last. Raises InvalidSubject."""
     tokens = _tokens(text)
     if ">" in tokens[:-1]:
-        raise InvalidSubject(f"{text!r} is no subject pattern: '>' may only be its last token.")
+        raise InvalidSubject(f"{text[:80]!r} is no subject pattern: '>' may only be its last token.")
     return text
 
 
@@ -53,8 +53,8 @@ def _tokens(text: str) -> list[str]:
     if len(text) > MAX_SUBJECT_LENGTH:
         raise InvalidSubject(f"A subject of {len(text):,} characters is too long; {MAX_SUBJECT_LENGTH:,} is the limit.")
     if _FOREIGN.search(text):
-        raise InvalidSubject(f"{text!r} is no subject: it holds white space or a control character.")
+        raise InvalidSubject(f"{text[:80]!r} is no subject: it holds white space or a control character.")
     tokens = text.split(".")
     if "" in tokens:
-        raise InvalidSubject(f"{text!r} is no subject: it is empty or has an empty token.")
+        raise InvalidSubject(f"{text[:80]!r} is no subject: it is empty or has an empty token.")
     return tokens

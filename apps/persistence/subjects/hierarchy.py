@@ -78,7 +78,7 @@ class AggregateSubject:
         context, aggregate, entity, word, schema = _tokens(text, AGGREGATES_ROOT, "context.aggregate.entity.state.schema", 5)
         if word != "state" or not schema.startswith("s"):
             raise InvalidSubject(
-                f"{text!r} is no subject of a state: its last tokens are {word}.{schema}, and not state.s1, state.s2 and so on."
+                f"{text[:80]!r} is no subject of a state: its last tokens are {word}.{schema}, and not state.s1, state.s2 and so on."
             )
         return cls(context=context, aggregate=aggregate, entity=entity, schema=parse_version(f"v{schema[1:]}"))
 

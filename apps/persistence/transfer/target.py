@@ -45,7 +45,7 @@ def _layout(stream: str, info: StreamInfo | None, root: str) -> Layout:
     if info is None:
         if not root:
             raise InvalidInput(
-                f"There is no stream {stream}, and no layout declares it; give a root for its subjects, such as restored.events."
+                f"There is no stream {stream[:80]}, and no layout declares it; give a root for its subjects, such as restored.events."
             )
         for token in root.split("."):
             check_token(token, "a token of root")

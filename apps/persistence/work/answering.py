@@ -78,7 +78,7 @@ def read_query(subject: str, data: bytes) -> Query:
     tokens = subject.removeprefix(f"{QUERIES_ROOT}.").split(".")
     body = decode(data)
     if len(tokens) != 3 or not isinstance(body, dict) or body.keys() != _FIELDS or not isinstance(body["parameters"], dict):
-        raise InvalidInput(f"{subject!r} holds no query; its subject is {QUERIES_ROOT}.context.aggregate.query.")
+        raise InvalidInput(f"{subject[:80]!r} holds no query; its subject is {QUERIES_ROOT}.context.aggregate.query.")
     if body["name"] != tokens[2]:
         raise InvalidInput(f"The query's body says {body['name']!r} and its subject {tokens[2]!r}; they must agree.")
     return Query(

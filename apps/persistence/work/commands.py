@@ -99,7 +99,7 @@ def read_command(subject: str, data: bytes) -> Command:
     """The command in a stored message. Raises EncodingError or InvalidInput saying what is wrong with it."""
     tokens = subject.removeprefix(f"{COMMANDS_ROOT}.").split(".")
     if not subject.startswith(f"{COMMANDS_ROOT}.") or len(tokens) != 4:
-        raise InvalidInput(f"{subject!r} is no subject of a command; it is {COMMANDS_ROOT}.context.aggregate.entity.command.")
+        raise InvalidInput(f"{subject[:80]!r} is no subject of a command; it is {COMMANDS_ROOT}.context.aggregate.entity.command.")
     body = decode(data)
     if not isinstance(body, dict) or body.keys() != _FIELDS:
         raise InvalidInput(f"A command's body holds exactly {', '.join(sorted(_FIELDS))}.")

@@ -186,7 +186,7 @@ def build_operation(operation: type[Operation], given: Given) -> Operation:
 def restore_operation(operations: Operations, name: str, parameters: Mapping[str, Value]) -> Operation:
     """The operation of a stored run. Raises InvalidInput where this version of the console does not know it."""
     if name not in operations:
-        raise InvalidInput(f"This console knows no operation {name!r}; it knows {', '.join(sorted(operations))}.")
+        raise InvalidInput(f"This console knows no operation {name[:80]!r}; it knows {', '.join(sorted(operations))}.")
     try:
         return cast(Operation, cast(Any, operations[name])(**restored_values(operations[name], parameters)))
     except (TypeError, ValueError) as error:

@@ -72,7 +72,7 @@ def values_from(operation: type[Any], given: Given) -> dict[str, Any]:
     parameters = parameters_of(operation)
     unknown = sorted(given.keys() - {parameter.name for parameter in parameters})
     if unknown:
-        raise InvalidInput(f"{operation.title} has no parameter {', '.join(unknown)}.")
+        raise InvalidInput(f"{operation.title} has no parameter {', '.join(unknown)[:80]}.")
     values = {parameter.name: _read(parameter, given.get(parameter.name, "")) for parameter in parameters}
     hints = get_type_hints(operation)
     return {name: _restore(hints[name], value) for name, value in values.items() if value is not None}
