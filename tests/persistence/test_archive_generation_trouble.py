@@ -15,8 +15,10 @@ from apps.persistence.events import (
     AggregateRef,
     Head,
     NewEvent,
+    now,
 )
-from apps.persistence.store import append, read_generations
+from apps.persistence.projections.record import Build, ProjectionRecord, Skip, to_bytes
+from apps.persistence.store import append, ensure_bucket, kv_put, read_generations
 from apps.persistence.store.consumers import create_consumer
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.failures import read_failures
@@ -149,6 +151,20 @@ async def test_plan_warns_of_durable_consumers_that_are_not_the_consoles_own(fil
     found = await plan(filled, "archive", last="5", new_generation="on")
 
     assert one_of(found.notes, "Consumers that stay") == "Consumers that stay on CIM-EVENTS and hear of nothing new: billing."
+
+
+async def test_plan_names_projections_that_meet_again_what_they_left_out(filled: Stage) -> None:
+    connection = filled.store.connection
+    skip = Skip(sequence=7, note="odd", by="ada", at=now())
+    build = Build(number=1, version=1, started=now())
+    record = ProjectionRecord(name="stories", created=now(), serving=1, builds=(build,), last_build=1, skips=(skip,))
+    await ensure_bucket(connection, "cim-projections", history=10)
+    await kv_put(connection, "cim-projections", "stories", to_bytes(record))
+
+    found = await plan(filled, "archive", last="5", new_generation="on")
+
+    assert "parked 1 of its events" in one_of(found.notes, "stories left out or parked")
+    assert not [note for note in (await plan(filled, "archive", last="7", new_generation="on")).notes if "left out or parked" in note]
 
 
 async def test_dry_run_folds_everything_and_writes_nothing(filled: Stage) -> None:

@@ -37,7 +37,7 @@ from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from ..work.rates import measured_rate
 from .archive_plan import Range, try_range, with_new_generation
 from .archive_proof import proof_of, tally_of, verified
-from .behind_archive import Behind, check_can_begin, declared_layout, open_behind, starting_projections
+from .behind_archive import Behind, check_can_begin, declared_layout, met_again, open_behind, starting_projections
 
 _PHASES = 3
 
@@ -86,6 +86,8 @@ class Archive:
         )
         if self.new_generation:
             layout = await check_can_begin(store, registry, self.stream, last=last)
+            again = await met_again(store, registry, layout, chained.layout.generation, after=last)
+            found = replace(found, notes=(*found.notes, *again))
             return await with_new_generation(store, registry, found, layout, Range(info=info, last=last))
         return replace(
             found,

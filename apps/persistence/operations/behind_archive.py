@@ -78,6 +78,20 @@ def starting_projections(registry: Registry, layout: Layout) -> Sequence[Project
     return sorted(found, key=lambda one: one.name)
 
 
+async def met_again(store: Store, registry: Registry, layout: Layout, number: int, *, after: int = 0) -> tuple[str, ...]:
+    """What is said of events behind `after` that projections left out or parked in generation `number`: another one knows nothing of it."""
+    notes = []
+    for definition in registry.projections.values():
+        record = await find_record(store.connection, definition.name) if definition.stream == layout.stream else None
+        left_out = [sequence for sequence in record.left_out(number) if sequence > after] if record else []
+        if left_out:
+            notes.append(
+                f"{definition.name} left out or parked {len(left_out):,} of its events, and meets them again in the new "
+                "generation: it may stop there."
+            )
+    return tuple(notes)
+
+
 async def check_can_begin(store: Store, registry: Registry, stream: str, *, last: int) -> Layout:
     """The declared layout. Raises InvalidInput where settings, another run, or a projection do not allow a generation behind `last`."""
     layout = declared_layout(registry, stream)

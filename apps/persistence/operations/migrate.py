@@ -14,7 +14,7 @@ from ..store import Store, get_stream, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted
 from ..work.rates import measured_rate
 from ..work.run import load_run
-from .behind_archive import clear_away, problems_now
+from .behind_archive import clear_away, met_again, problems_now
 from .rehearsed import samples_of, tell_failures, words_of
 
 
@@ -71,7 +71,7 @@ class Migrate:
             saw={"schema version": str(journal.version), "entries in the journal": len(journal.entries)},
             changes=(Change(what=f"Schema of {domain}", now=str(start), after=str(end)), *changes),
             counts=events,
-            notes=_notes(migration, self.direction),
+            notes=(*_notes(migration, self.direction), *await _met_again(store, registry, migration, self.direction)),
             undo=_undo(migration, self.direction),
             seconds=events[0][1] / rate if rate and events else None,
             rate_source=source,
@@ -211,6 +211,13 @@ def _notes(migration: Migration, direction: str) -> tuple[str, ...]:
         "Snapshots belong to the generation that they were taken of and are not used in the new one: take them anew after it.",
         "A dry run shows what becomes of the events, and every state that would be another.",
     )
+
+
+async def _met_again(store: Store, registry: Registry, migration: Migration, direction: str) -> tuple[str, ...]:
+    if not isinstance(migration.change, StreamChange) or direction == "back":
+        return ()
+    layout = migration.change.layout
+    return await met_again(store, registry, layout, (await read_generations(store.connection, layout.stream)).serving)
 
 
 def _of_snapshots(migration: Migration, direction: str) -> str:
