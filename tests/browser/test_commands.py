@@ -50,7 +50,7 @@ def test_a_person_places_an_order_and_sees_its_events_arrive(ops: Page) -> None:
 def test_a_machine_that_is_wider_than_its_card_is_scrolled_to_the_current_state(console: RunningConsole, sign_in: SignIn) -> None:
     async def cancel_one(store: Store) -> None:
         created = NewEvent(type="created", payload={"customer": "c-0001", "currency": "EUR"})
-        cancelled = NewEvent(type="cancelled", payload={"reason": "Too late."})
+        cancelled = NewEvent(type="cancelled", schema=2, payload={"customer": "c-0001", "reason": "Too late.", "by": "customer"})
         await append(store, Head(aggregate=AggregateRef("sales", "order", "cancelled-order")), [created, cancelled])
 
     console.do(cancel_one)
