@@ -147,3 +147,9 @@ async def test_a_missing_credentials_file_is_named() -> None:
     with pytest.raises(InvalidInput, match=r"credentials file /no/such\.creds does not exist"):
         async with open_connection(ConnectionSettings(credentials_file="/no/such.creds")):
             pass
+
+
+async def test_closing_after_the_server_is_gone_is_no_error(own_nats_server: EmbeddedServer) -> None:
+    async with open_connection(own_nats_server.settings("worker")) as connection:
+        await connection.publish("anything", b"x" * 100_000)
+        await asyncio.to_thread(own_nats_server.kill)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from nats import errors as nats_errors
@@ -35,8 +35,7 @@ class Connection:
         self.without_direct_get: dict[str, float] = {}
         self._state = ConnectionState(link=Link.CLOSED, since=now())
         self._pending: dict[str, PendingRequest] = {}
-        self._count = 0
-        self._inbox = ""
+        self._count, self._inbox = 0, ""
         self._refused: asyncio.Future[None] | None = None
         self._listeners: list[Callable[[ConnectionState], None]] = []
 
@@ -212,7 +211,8 @@ class Connection:
     async def close(self) -> None:
         """Close for good."""
         self._fail_pending(Unavailable("The connection was closed."))
-        await self.client.close()
+        with suppress(OSError):  # where the server is gone
+            await self.client.close()
 
     def _cannot_connect(self, connecting: asyncio.Future[None]) -> Unavailable:
         failed = connecting.exception() if connecting.done() and not connecting.cancelled() else None

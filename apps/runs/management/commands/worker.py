@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import threading
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +17,8 @@ from apps.persistence.store import ConnectionSettings, open_store
 from apps.persistence.store.child import say_ready
 from apps.persistence.worker import work
 from apps.registry import registry
+
+END_SECONDS = 20.0
 
 
 class Command(BaseCommand):
@@ -31,9 +35,17 @@ async def _work() -> None:
     gc.set_threshold(20_000, 50, 100)  # events are made and dropped by the thousand; looking for cycles less often saves a tenth
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _end, stop)
     async with open_store(ConnectionSettings(name="home", **settings.CIM_HOME)) as store:
         await work(store, registry(), stop, on_ready=say_ready)
+
+
+def _end(stop: asyncio.Event) -> None:
+    """Stop, and end in any case soon: a worker may be killed at any moment without a loss, but must not be left behind."""
+    stop.set()
+    last = threading.Timer(END_SECONDS, os._exit, (1,))
+    last.daemon = True
+    last.start()
 
 
 def _first(group: BaseExceptionGroup[PersistenceError]) -> BaseException:
