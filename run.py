@@ -39,7 +39,7 @@ TEST_LOCK = "requirements-test.lock"
 SUITES = {
     "domain": ["tests/domain", "-p", "no:django", "-p", "no:playwright"],
     "web": ["tests/web", "-p", "no:playwright"],
-    "persistence": ["tests/persistence", "-p", "no:django", "-p", "no:playwright"],
+    "persistence": ["tests/persistence", "-p", "no:django", "-p", "no:playwright", "-n", "2", "--dist", "loadfile"],  # the longest
     "browser": ["tests/browser", "-p", "no:asyncio"],
 }
 QUIET = ["-W", "ignore:Unknown config option:pytest.PytestConfigWarning"]
