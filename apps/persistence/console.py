@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from .events import KeyStore
 from .evolution import JOURNAL_DEFINITION
+from .heads import HEADS_DEFINITION
 from .operations import OPERATIONS
 from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
 from .registry import Domain, Registry, StreamChanges, load_domains
@@ -26,7 +27,7 @@ def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | Non
     console = Domain(
         name="console",
         title="Console",
-        aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION, REDACTION_DEFINITION, ACCOUNT_DEFINITION, REQUEST_DEFINITION],
+        aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION, REDACTION_DEFINITION, ACCOUNT_DEFINITION, REQUEST_DEFINITION, HEADS_DEFINITION],
         commands={ACCOUNT_DEFINITION.key: note_account},
         projections=[RUNS, *BUILTIN_PROJECTIONS],
     )

@@ -7,7 +7,7 @@ has finished, with the record's CID in its receipt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -98,12 +98,21 @@ async def find_removal(connection: Connection, run_id: str) -> Removal | None:
 
 async def list_removals(connection: Connection, info: StreamInfo) -> list[Removal]:
     """The records of a stream, oldest first, as they stand in the bucket: see `confirmed_removals`."""
+    return await removals_of(connection, stream_origins(info))
+
+
+def stream_origins(info: StreamInfo) -> set[str]:
+    """The stream itself, and those that it was restored from, each as `name@created`."""
+    return {f"{info.name}@{stream_key(info)}", *(info.config.get("metadata") or {}).get(RESTORED_FROM, "").split()}
+
+
+async def removals_of(connection: Connection, origins: Collection[str]) -> list[Removal]:
+    """The records of streams that are given as `name@created`, oldest first, as they stand in the bucket."""
     try:
         entries = await kv_all(connection, REMOVALS_BUCKET)
     except StreamNotFound:
         return []
     found = [_read(entry.value) for entry in entries]
-    origins = {f"{info.name}@{stream_key(info)}", *(info.config.get("metadata") or {}).get(RESTORED_FROM, "").split()}
     return [removal for removal in found if f"{removal.stream}@{removal.created}" in origins]
 
 

@@ -29,6 +29,7 @@ from .prove import ProveSnapshots
 from .purge import Purge
 from .purge_key import PurgeKey
 from .rebuild import Rebuild
+from .record_heads import RecordHeads
 from .release import Release
 from .replay import Replay
 from .replay_parked import ReplayParked
@@ -67,6 +68,7 @@ GROUPS: Mapping[str, Operations] = {
     "Verification": {
         "verify": Verify,
         "check-log": CheckLog,
+        "record-heads": RecordHeads,
         "evidence": TakeEvidence,
     },
     "Snapshots": {
@@ -156,6 +158,7 @@ __all__ = [
     "Purge",
     "PurgeKey",
     "Rebuild",
+    "RecordHeads",
     "Release",
     "Replay",
     "ReplayParked",
