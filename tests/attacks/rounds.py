@@ -1,0 +1,69 @@
+"""This module is a round: a fresh history, one attack on it at a random place, and what the product says afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from .attacks import Attack
+from .detection import Layer, look_everywhere
+from .stage import Stage, open_scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one attack went: the first bad sequence, the one that was named, who raised an alarm, how soon, and what was said."""
+
+    attack: Attack
+    number: int
+    first: int
+    named: int | None
+    layers: tuple[Layer, ...]
+    seconds: float
+    words: str
+
+    @property
+    def is_found(self) -> bool:
+        return bool(self.layers)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.named == self.first
+
+
+async def play(stage: Stage, attack: Attack, number: int, *, seed: int, turn: asyncio.Lock) -> Outcome:
+    """One round. The history is written beside other rounds; `turn` keeps them apart while the time is taken."""
+    chance = random.Random(f"{seed}/{attack.name}/{number}")
+    async with open_scene(stage, chance, has_backup=attack.has_backup) as scene:
+        struck = await attack.strike(scene, chance)
+        async with turn:
+            began = time.perf_counter()
+            alarms = await look_everywhere(scene, struck)
+            seconds = time.perf_counter() - began
+    named = [alarm.sequence for alarm in alarms if alarm.sequence is not None]
+    return Outcome(
+        attack=attack,
+        number=number,
+        first=struck.first,
+        named=min(named, default=None),
+        layers=tuple(alarm.layer for alarm in alarms),
+        seconds=min((alarm.seconds for alarm in alarms), default=seconds),
+        words="; ".join(f"{alarm.layer}: {alarm.words}" for alarm in alarms),
+    )
+
+
+async def play_all(stage: Stage, attacks: Sequence[Attack], *, rounds: int, seed: int, at_once: int) -> AsyncIterator[list[Outcome]]:
+    """Every attack in turn, so many times each; some rounds beside each other."""
+    turn, slots = asyncio.Lock(), asyncio.Semaphore(at_once)
+
+    async def one(attack: Attack, number: int) -> Outcome:
+        async with slots:
+            return await play(stage, attack, number, seed=seed, turn=turn)
+
+    for attack in attacks:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(attack, number)) for number in range(rounds)]
+        yield [task.result() for task in tasks]
