@@ -1,4 +1,4 @@
 # The same commands, for those who type make. Everything is in run.py.
-.PHONY: up test bench lint
-up test bench lint:
+.PHONY: up test bench attack lint
+up test bench attack lint:
 	@python3 run.py $@

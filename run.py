@@ -2,8 +2,9 @@
 """This module is the one command of the project: it makes its own environment, then starts, tests, measures or checks the console.
 
     python3 run.py up      start everything on this machine (`up --help` for the options)
-    python3 run.py test    run every test, all suites beside each other; `--only persistence|domain|web|browser`; `-- <pytest arguments>`
+    python3 run.py test    run all tests, suites beside each other; `--only domain|attacks|web|persistence|browser`; `-- <pytest arguments>`
     python3 run.py bench   measure against the numbers in the design; what follows goes to the benchmark
+    python3 run.py attack  change histories in every way we know, and see that it is found; what follows goes to the attacks
     python3 run.py lint    style, types, sizes, who may import whom
 
 It needs Python 3.11 or newer and nothing else. Packages go into .venv, from the lock files, whose hashes pip checks.
@@ -38,6 +39,7 @@ TEST_LOCK = "requirements-test.lock"
 # Sync Playwright and pytest-asyncio cannot share a process, and the persistence module must work without Django: one run of pytest each.
 SUITES = {
     "domain": ["tests/domain", "-p", "no:django", "-p", "no:playwright"],
+    "attacks": ["tests/attacks", "-p", "no:django", "-p", "no:playwright"],
     "web": ["tests/web", "-p", "no:playwright"],
     "persistence": ["tests/persistence", "-p", "no:django", "-p", "no:playwright", "-n", "2", "--dist", "loadfile"],  # the longest
     "browser": ["tests/browser", "-p", "no:asyncio"],
@@ -54,7 +56,7 @@ class Stop(Exception):
 
 def main() -> int:
     arguments, rest = parse(sys.argv[1:])
-    commands = {"up": up, "test": test, "bench": bench, "lint": lint}
+    commands = {"up": up, "test": test, "bench": start, "attack": start, "lint": lint}
     try:
         return commands[arguments.command](arguments, rest)
     except Stop as stop:
@@ -65,18 +67,17 @@ def main() -> int:
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Our own options, and what is handed on: everything after `--`, and for `up` and `bench` every option."""
+    """Our own options, and what is handed on: everything after `--`, and for `up`, `bench` and `attack` every option."""
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="up|test|bench|lint")
-    for name in ("up", "bench"):
+    commands = parser.add_subparsers(dest="command", required=True, metavar="up|test|bench|attack|lint")
+    for name in ("up", "bench", "attack"):
         commands.add_parser(name, add_help=False)
     commands.add_parser("lint")
     commands.add_parser("test").add_argument("--only", choices=sorted(SUITES), help="run this suite alone")
     end = words.index("--") if "--" in words else len(words)
     arguments, unknown = parser.parse_known_args(words[:end])
     if unknown and arguments.command in ("test", "lint"):
-        hint = "; hand options to pytest after --" if arguments.command == "test" else ""
-        parser.error(f"unknown option {unknown[0]}{hint}")
+        parser.error(f"unknown option {unknown[0]}{'; hand options to pytest after --' if arguments.command == 'test' else ''}")
     return arguments, unknown + words[end + 1 :]
 
 
@@ -86,19 +87,18 @@ def up(_: argparse.Namespace, rest: list[str]) -> int:
     os.execv(PYTHON, [str(PYTHON), str(ROOT / "manage.py"), "up", *rest])
 
 
-def bench(_: argparse.Namespace, rest: list[str]) -> int:
+def start(arguments: argparse.Namespace, rest: list[str]) -> int:
     install(TEST_LOCK)
-    return run([PYTHON, "-m", "tests.bench", *rest])
+    return run([PYTHON, "-m", {"bench": "tests.bench", "attack": "tests.attacks"}[arguments.command], *rest])
 
 
 def lint(_: argparse.Namespace, rest: list[str]) -> int:
     install(TEST_LOCK)
-    tools = VENV / "bin"
     checks = {
-        "style": [tools / "ruff", "check", "."],
-        "types": [tools / "mypy"],
+        "style": [PYTHON.with_name("ruff"), "check", "."],
+        "types": [PYTHON.with_name("mypy")],
         "sizes": [PYTHON, ".ci/sizes.py"],
-        "imports": [tools / "lint-imports", "--no-logo"],
+        "imports": [PYTHON.with_name("lint-imports"), "--no-logo"],
     }
     failed = [name for name, command in checks.items() if announce(name) or run(command)]
     print(f"\nlint: {', '.join(failed)} failed" if failed else "\nlint: all good")
