@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef, FileKeys, Scope
+from apps.persistence.log.trust import Trust
 from apps.persistence.registry import Registry, StreamChanges
 from apps.persistence.store import (
     CONSOLE,
@@ -32,7 +33,8 @@ def registry() -> Registry:
     observed = tuple((name, tuple(sorted(fields.items()))) for name, fields in sorted(settings.CIM_OBSERVED.items()))
     changes = StreamChanges(are_allowed=bool(settings.CIM_STREAM_CHANGES), protected=tuple(settings.CIM_PROTECTED_STREAMS))
     links = tuple(Link(name=name, node=settings.CIM_NODE, layer=Scope(layer)) for name, layer in settings.CIM_LINKS.items())
-    return _load(tuple(settings.CIM_DOMAINS), changes, observed, links, settings.CIM_KEYS)
+    told = (settings.CIM_LOG_KEY, settings.CIM_WITNESS)
+    return _load(tuple(settings.CIM_DOMAINS), changes, observed, links, settings.CIM_KEYS, told)
 
 
 def informed(store: Store) -> Store:
@@ -65,10 +67,13 @@ def _fits(layout: Layout, ref: AggregateRef) -> bool:
 
 
 @cache
-def _load(names: tuple[str, ...], changes: StreamChanges, observed: _Observed, links: tuple[Link, ...], keys: Path) -> Registry:
+def _load(
+    names: tuple[str, ...], changes: StreamChanges, observed: _Observed, links: tuple[Link, ...], keys: Path, told: tuple[str, str]
+) -> Registry:
     loaded = load_registry(names, stream_changes=changes, keys=FileKeys(keys))
     loaded.observed = {name: ConnectionSettings(name=name, **dict(fields)) for name, fields in observed}
     loaded.links = {link.name: link for link in links}
+    loaded.trust = Trust.parse(log_key=told[0], witness=told[1])
     return loaded
 
 

@@ -12,6 +12,7 @@ from .encoding import Value
 from .errors import InvalidInput
 from .events import AggregateDefinition, AggregateRef, KeyStore, SchemaFlag, Sealing, Upcaster, Upcasters
 from .evolution import Migration, check_migrations
+from .log.trust import NO_TRUST, Trust
 from .projections.definition import ProjectionDefinition
 from .routing import Permissions, RouterDefinition
 from .store import CONSOLE, EVENTS, ConnectionSettings, EventStreamConfig, Layout, Store, find_layout
@@ -113,7 +114,7 @@ class Registry:
     """What all domains declare, by name; `migrations` by the domain's name.
 
     `observed` are the configured connections beside home, by name, and `links` lead to those of them to which this node's events travel;
-    `keys` open and seal the payloads of encrypted types.
+    `keys` open and seal the payloads of encrypted types; `trust` is what this process was told of the log's key and its witness.
     Raises InvalidInput where two declare the same or upcasters are no chain, MigrationConflict where two migrations claim one step.
     """
 
@@ -122,6 +123,7 @@ class Registry:
         self.stream_changes = StreamChanges()
         self.observed: Mapping[str, ConnectionSettings] = {}
         self.links: Mapping[str, Link] = {}
+        self.trust: Trust = NO_TRUST
         self.aggregates: dict[tuple[str, str], AggregateDefinition] = {}
         self.projections: dict[str, ProjectionDefinition] = {}
         self.commands: dict[tuple[str, str], CommandHandler] = {}

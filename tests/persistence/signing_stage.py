@@ -9,10 +9,12 @@ from pathlib import Path
 
 from apps.persistence.log.checkpoints import Checkpoint, SignedCheckpoint, open_checkpoint
 from apps.persistence.log.feeding import LogFeeder
-from apps.persistence.log.kept import ensure_log
+from apps.persistence.log.kept import ensure_log, keep_tree
 from apps.persistence.log.published import ensure_checkpoints, read_published
+from apps.persistence.log.reading import next_leaves
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
 from apps.persistence.log.signing import Signer
+from apps.persistence.log.tiles import TiledTree
 from apps.persistence.store import Connection, Outgoing, store_batch
 from apps.persistence.store.connection import open_connection
 from apps.persistence.store.embedded import EmbeddedServer
@@ -82,6 +84,17 @@ class SigningStage:
         config = (await connection.api(f"STREAM.INFO.{self.stream}"))["config"]
         await connection.api(f"STREAM.DELETE.{self.stream}")
         await connection.api(f"STREAM.CREATE.{self.stream}", config)
+
+    async def log_up_to(self, last: int) -> None:
+        """Keep a tree of the stream's first events alone."""
+        connection, tree = self.raw.store.connection, TiledTree()
+        tree.append(await next_leaves(connection, self.stream, after=0, last=last))
+        await keep_tree(connection, self.stream, tree, revision=0)
+
+    async def forget_log(self) -> None:
+        """Remove the kept tree, as somebody does who then has the stream logged anew."""
+        for subject in (f"$KV.cim-log-tiles.{self.stream}", f"$KV.cim-log-tiles.{self.stream}.>"):
+            await self.raw.store.connection.api("STREAM.PURGE.KV_cim-log-tiles", {"filter": subject})
 
 
 @asynccontextmanager

@@ -192,6 +192,33 @@ def test_witness_answers_over_http(server: HTTPServer) -> None:
     assert post(server, "/add-checkpoint", Request(old_size=3, proof=(), note=note_of(9)).raw) == (409, b"7\n")
 
 
+def newest(server: HTTPServer, query: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection.request("GET", f"/newest{query}")
+    answer = connection.getresponse()
+    found = (answer.status, answer.read())
+    connection.close()
+    return found
+
+
+def test_newest_checkpoint_is_given_with_both_signatures(server: HTTPServer, witness: Witness) -> None:
+    unseen = newest(server, f"?origin={ORIGIN}")
+    post(server, "/add-checkpoint", GOOD)
+
+    status, body = newest(server, f"?origin={ORIGIN.replace('/', '%2F')}")
+
+    found = open_checkpoint(body, [LOG.verifier.named(ORIGIN), witness.key.verifier], origin=ORIGIN)
+    assert (unseen[0], status) == (404, 200)
+    assert (found.checkpoint.size, len(found.witnesses), found.unknown) == (7, 1, 0)
+
+
+@pytest.mark.parametrize("query", ["", "?origin=", "?origin=nobody", f"?origin={ORIGIN}&origin={ORIGIN}", "?other=1"])
+def test_newest_of_no_log_is_not_there(server: HTTPServer, query: str) -> None:
+    post(server, "/add-checkpoint", GOOD)
+
+    assert newest(server, query)[0] == 404
+
+
 def test_other_paths_and_endless_bodies_are_refused(server: HTTPServer) -> None:
     assert post(server, "/", GOOD)[0] == 404
     assert post(server, "/add-checkpoint", b"", **{"Content-Length": "1000000"})[0] == 413

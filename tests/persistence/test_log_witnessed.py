@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from apps.persistence.errors import HistoryRewritten, InvalidInput
 from apps.persistence.log.coverage import read_coverage
-from apps.persistence.log.keys import KeyKind, SigningKey, VerifierKey
+from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.published import publish_keys
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
 from apps.persistence.log.signing import Signer
-from apps.persistence.log.witness import open_witness, serving
 from apps.persistence.log.witness_client import WitnessClient
 from apps.persistence.store.embedded import EmbeddedServer
 
+from .log_trust import witness_at
 from .signing_stage import SigningStage, open_signing_stage
 
 
@@ -33,30 +31,6 @@ async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Si
 def folder(stage: SigningStage) -> Iterator[SignerFolder]:
     with open_signer_folder(stage.folder) as opened:
         yield opened
-
-
-@contextmanager
-def witness_at(folder: Path, log: VerifierKey) -> Iterator[str]:
-    """A witness in a thread, as `CIM_WITNESS` names it."""
-    named: list[str] = []
-    stops: list[Callable[[], None]] = []
-    started = threading.Event()
-
-    def serve() -> None:
-        with open_witness(folder, "witness.example", [log]) as witness, serving(witness, "127.0.0.1", 0) as server:
-            named.append(f"http://127.0.0.1:{server.server_port}/ {witness.key.verifier.vkey}")
-            stops.append(server.shutdown)
-            started.set()
-            server.serve_forever(poll_interval=0.02)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    assert started.wait(30)
-    try:
-        yield named[0]
-    finally:
-        stops[0]()
-        thread.join(30)
 
 
 def signer_with(stage: SigningStage, folder: SignerFolder, witness: str) -> Signer:

@@ -44,10 +44,11 @@ class Signed:
 
 
 class SignedDatabase:
-    """The open database. Every change is on the disk before the call returns."""
+    """The open database, in `folder`. Every change is on the disk before the call returns."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self._connection = connection
+        self.folder = folder
 
     def last(self, origin: str) -> Signed:
         """What was signed last of a log."""
@@ -91,6 +92,6 @@ def open_signed_database(path: Path) -> Iterator[SignedDatabase]:
             with closing(sqlite3.connect(path)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.executescript(_TABLES)
-                yield SignedDatabase(connection)
+                yield SignedDatabase(connection, path.parent)
         except sqlite3.DatabaseError as error:
             raise InvalidInput(f"The signer's database {path} cannot be used: {error}. Bring its newest copy back.") from error

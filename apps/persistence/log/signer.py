@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import Conflict, InvalidInput, PersistenceError
 from ..store import Connection
+from .answering import answer_questions
 from .keys import KeyKind, SigningKey, read_key_file, write_key_file
 from .published import publish_keys, publish_refusal
 from .rotation import sign_rotation
@@ -62,46 +63,67 @@ async def sign_logs(
     witness: WitnessClient | None = None,
     on_ready: Callable[[], None],
 ) -> None:
-    """Publish the keys, then sign the log of every stream that `find_streams` names whenever it is due, until cancelled."""
+    """Sign the log of every stream that `find_streams` names whenever it is due, and answer questions about it, until cancelled."""
     signer = Signer(connection, opened.database, opened.key, witness=witness)
-    witnesses = [witness.key.vkey] if witness else []
-    not_before: dict[str, float] = {}
-    clock = asyncio.get_running_loop().time
+    async with asyncio.TaskGroup() as group:
+        group.create_task(answer_questions(connection, opened.database, opened.key, signer.find_difference), name="answers")
+        group.create_task(_sign_all(connection, opened, signer, find_streams, on_ready), name="signing")
+
+
+async def _sign_all(
+    connection: Connection,
+    opened: SignerFolder,
+    signer: Signer,
+    find_streams: Callable[[], Awaitable[Sequence[str]]],
+    on_ready: Callable[[], None],
+) -> None:
+    """Publish the keys, then look at every stream, again and again."""
+    refused: dict[str, _Refused] = {}
     is_published = False
     while True:
         if is_published:
-            await _attempt("this round is late", _round(connection, signer, find_streams, not_before, clock))
-        elif await _attempt("the keys cannot be published yet", publish_keys(connection, opened.database.vkeys(), witnesses)):
+            await _attempt("this round is late", _round(connection, signer, find_streams, refused))
+        elif await _attempt("the keys cannot be published yet", publish_keys(connection, opened.database.vkeys(), signer.witness_vkeys)):
             is_published = True
             log.info("signing as %s", opened.key.verifier.vkey)
             on_ready()
         await asyncio.sleep(LOOK_SECONDS if is_published else LOOK_SECONDS / 10)
 
 
-async def sign_or_refuse(connection: Connection, signer: Signer, stream: str) -> bool:
-    """One look at one stream; where nothing may be signed, say why where people see it. Whether it was not refused."""
+async def sign_or_refuse(connection: Connection, signer: Signer, stream: str) -> str:
+    """One look at one stream; where nothing may be signed, say why where people see it. The reason, empty where there is none."""
+    reason = ""
     try:
-        signed = await signer.look(stream)
+        await signer.look(stream)
     except (Conflict, InvalidInput) as error:
         log.error("%s is not signed: %s", stream, error)
-        await publish_refusal(connection, stream, str(error))
-        return False
-    if signed is not None:
-        await publish_refusal(connection, stream, "")
-    return True
+        signer.forget(stream)
+        reason = str(error)
+    await publish_refusal(connection, stream, reason)
+    return reason
+
+
+@dataclass(slots=True)
+class _Refused:
+    """A stream that is not signed: why, and when it is looked at again, as that reads all of it."""
+
+    reason: str
+    until: float
 
 
 async def _round(
-    connection: Connection,
-    signer: Signer,
-    find_streams: Callable[[], Awaitable[Sequence[str]]],
-    not_before: dict[str, float],
-    clock: Callable[[], float],
+    connection: Connection, signer: Signer, find_streams: Callable[[], Awaitable[Sequence[str]]], refused: dict[str, _Refused]
 ) -> None:
-    """A stream that was refused is looked at again a minute later: that reads all of it."""
+    """Look at each stream once. What is refused stays so for a minute, and stays said, also where somebody removes it."""
+    clock = asyncio.get_running_loop().time
     for stream in await find_streams():
-        if clock() >= not_before.get(stream, 0.0) and not await sign_or_refuse(connection, signer, stream):
-            not_before[stream] = clock() + REFUSED_SECONDS
+        known = refused.get(stream)
+        if known is not None and clock() < known.until:
+            await publish_refusal(connection, stream, known.reason)
+            continue
+        refused.pop(stream, None)
+        if reason := await sign_or_refuse(connection, signer, stream):
+            refused[stream] = _Refused(reason=reason, until=clock() + REFUSED_SECONDS)
 
 
 async def _attempt(what: str, work: Awaitable[None]) -> bool:

@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from ..errors import HistoryRewritten, InvalidInput, RevisionConflict, StreamNotFound, Unavailable
 from ..store import Connection, get_stream
 from .agreement import agreed_leaves
+from .answers import Difference
 from .checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
+from .difference import find_difference, rewritten
 from .frontier import Frontier
-from .kept import read_log
+from .kept import LogState, read_log
 from .keys import SigningKey, VerifierKey
 from .notes import parse_note
 from .published import LogKeys, publish_checkpoint, read_published
 from .signed_database import Signed, SignedDatabase
+from .signed_leaves import SignedLeaves
 from .witness_client import WitnessClient
 
 SIGN_EVERY_EVENTS = 1000
@@ -61,15 +64,20 @@ class Signer:
         self._turns: dict[str, _Turn] = {}
         self.keys = LogKeys(name=key.name, vkeys=tuple(VerifierKey.parse(vkey) for vkey, _ in database.vkeys()))
 
+    @property
+    def witness_vkeys(self) -> list[str]:
+        """The key of its witness, where it has one."""
+        return [self._witness.key.vkey] if self._witness else []
+
     async def look(self, stream: str) -> Checkpoint | None:
         """Sign the stream's log if it is due, and return what was signed.
 
         Raises HistoryRewritten where nothing may be signed, InvalidInput where what is published cannot be read, Unavailable.
         """
-        state = await read_log(self._connection, stream)
+        last = self._database.last(self.keys.origin(stream))
+        state = await self._kept(stream, last)
         if state is None:
             return None
-        last = self._database.last(self.keys.origin(stream))
         turn = self._turns.get(stream) or await self._begin(stream, last)
         if not self._is_due(turn, state.size - turn.size):
             return None
@@ -82,12 +90,39 @@ class Signer:
         waited = self._clock() - turn.signed_at
         return new >= SIGN_EVERY_EVENTS or waited >= (SIGN_EVERY_SECONDS if new > 0 else SIGN_IDLE_SECONDS)
 
-    async def _extended(self, stream: str, last: Signed, size: int) -> Frontier:
-        """The tree that was signed last, with the leaves that came since."""
+    def forget(self, stream: str) -> None:
+        """Begin anew with this stream, by reading all of it, at the next look."""
+        self._turns.pop(stream, None)
+
+    async def find_difference(self, stream: str, signed: Signed) -> Difference | None:
+        """The first leaf that is not what was signed; reads the whole stream. Raises InvalidInput where its own copy is not whole."""
+        copy = self._copy(stream)
+        copy.check(signed)
+        return await find_difference(self._connection, stream, copy, signed.size) if signed.size else None
+
+    def _copy(self, stream: str) -> SignedLeaves:
+        return SignedLeaves(self._database.folder, stream)
+
+    async def _kept(self, stream: str, last: Signed) -> LogState | None:
+        """The state of the kept tree; None where there is none yet. Raises HistoryRewritten where it or the stream has become shorter."""
+        state = await read_log(self._connection, stream)
+        if last.size > 0 and (state is None or state.size < last.size):
+            state = await read_log(self._connection, stream, leader=True)
         await self._check_length(stream, last)
+        if last.size > 0 and (state is None or state.size < last.size):
+            raise HistoryRewritten(
+                f"The kept log of {stream} ends at {state.size if state else 0:,}, and was signed up to {last.size:,}; somebody changed "
+                "it. The stream is signed on once a worker has logged it again, if it is still what was signed."
+            )
+        return state
+
+    async def _extended(self, stream: str, last: Signed, size: int) -> Frontier:
+        """The tree that was signed last, with the leaves that came since, which are in the copy now."""
         tree = last.frontier()
-        async for agreed in agreed_leaves(self._connection, stream, after=tree.size, last=size):
-            tree.append(agreed.leaves)
+        with self._copy(stream).appending(tree.size) as add:
+            async for agreed in agreed_leaves(self._connection, stream, after=tree.size, last=size):
+                tree.append(agreed.leaves)
+                add(agreed.leaves)
         return tree
 
     async def _check_length(self, stream: str, last: Signed) -> None:
@@ -95,10 +130,11 @@ class Signer:
             found = (await get_stream(self._connection, stream)).last_sequence
         except StreamNotFound:
             found = 0
-        if found < last.size:
-            raise HistoryRewritten(
-                f"{stream} ends at {found:,}, and was signed up to {last.size:,}; its tail was cut, or it was made anew."
-            )
+        if found >= last.size:
+            return
+        text = f"{stream} ends at {found:,}, and was signed up to {last.size:,}; its tail was cut, or it was made anew."
+        difference = await self.find_difference(stream, last) if self._copy(stream).is_there else None
+        raise HistoryRewritten(f"{text} {rewritten(stream, last.size, difference)}" if difference else text)
 
     async def _sign(self, stream: str, last: Signed, tree: Frontier, turn: _Turn) -> Checkpoint:
         origin = self.keys.origin(stream)
@@ -143,14 +179,20 @@ class Signer:
         return turn
 
     async def _read_again(self, stream: str, last: Signed) -> None:
-        """Make the tree that was signed anew from the stream, before anything is added to it."""
-        await self._check_length(stream, last)
-        tree = Frontier()
-        async for agreed in agreed_leaves(self._connection, stream, after=0, last=last.size):
-            tree.append(agreed.leaves)
+        """Hold what was signed against the stream, before anything is added to it; a folder without a copy of the leaves gets one."""
+        if self._copy(stream).is_there or last.size == 0:
+            if difference := await self.find_difference(stream, last):
+                raise rewritten(stream, last.size, difference)
+            return
+        tree, draft = Frontier(), self._copy(stream).draft()
+        with draft.appending(0) as add:
+            async for agreed in agreed_leaves(self._connection, stream, after=0, last=last.size):
+                tree.append(agreed.leaves)
+                add(agreed.leaves)
         if tree.size < last.size:
             raise InvalidInput(
                 f"The log of {stream} is kept to {tree.size:,} only, and was signed to {last.size:,}; let a worker log it first."
             )
         if tree.root() != last.root:
             raise HistoryRewritten(f"What {stream} and its log hold up to {last.size:,} is not what was signed; nothing more is signed.")
+        self._copy(stream).take(draft)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from ..errors import InvalidInput, PersistenceError
 from .keys import KeyKind, SigningKey, VerifierKey, read_key_file, write_key_file
@@ -62,7 +63,7 @@ def open_witness(folder: Path, name: str, logs: Sequence[VerifierKey]) -> Iterat
 
 @contextmanager
 def serving(witness: Witness, host: str, port: int) -> Iterator[HTTPServer]:
-    """A server that answers `POST /add-checkpoint`, one request after the other. Raises InvalidInput where the port is taken."""
+    """A server that answers one request after the other. Raises InvalidInput where the port is taken."""
 
     class Handler(_Handler):
         asked = witness
@@ -83,10 +84,19 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "witness"
     sys_version = ""
 
+    def do_GET(self) -> None:
+        """What it has seen last of the log that is named."""
+        parts = urlsplit(self.path)
+        asked = parse_qs(parts.query).get("origin", [])
+        if parts.path != "/newest" or len(asked) != 1:
+            self._send(Answer(status=404, body="There is only GET /newest?origin=ORIGIN.\n"))
+            return
+        self._send(self.asked.newest(asked[0]))
+
     def do_POST(self) -> None:
         """Answer the one request that there is."""
         if self.path != "/add-checkpoint":
-            self._send(Answer(status=404, body="There is only POST /add-checkpoint.\n"))
+            self._send(Answer(status=404, body="There is only POST /add-checkpoint, and GET /newest?origin=ORIGIN.\n"))
             return
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > MAX_BODY_BYTES:

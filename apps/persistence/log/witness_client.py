@@ -6,11 +6,13 @@ import asyncio
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from datetime import datetime
+from http.client import HTTPException
+from urllib.parse import quote, urlsplit
 
 from ..errors import HistoryRewritten, InvalidInput, Unavailable
 from ..store import Connection
-from .checkpoints import parse_checkpoint, verify_note
+from .checkpoints import Checkpoint, parse_checkpoint, verify_note
 from .kept import prove_consistency
 from .keys import KeyKind, VerifierKey
 from .notes import MAX_NOTE_BYTES, Note, Signature, parse_note
@@ -18,6 +20,15 @@ from .witnessing import Request
 
 ASK_SECONDS = 10
 _TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessed:
+    """The newest checkpoint that a witness has seen of a log, by its own signature, made at `at`."""
+
+    checkpoint: Checkpoint
+    at: datetime
+    note: Note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +64,7 @@ class WitnessClient:
             if 0 < old < checkpoint.size:
                 proof = await prove_consistency(connection, stream, old_size=old, new_size=checkpoint.size)
             asked = Request(old_size=old, proof=tuple(proof), note=raw)
-            status, answer = await asyncio.to_thread(_post, f"{self.url}/add-checkpoint", asked.raw)
+            status, answer = await asyncio.to_thread(_ask, f"{self.url}/add-checkpoint", asked.raw)
             if status == 200:
                 self._seen[checkpoint.origin] = checkpoint.size
                 return self._checked(note, answer)
@@ -61,6 +72,25 @@ class WitnessClient:
                 raise InvalidInput(f"The witness {self.key.name} refuses the checkpoint of {stream} ({status}): {_shown(answer)}")
             self._seen[checkpoint.origin] = _seen_size(answer, old, checkpoint.size, self.key.name, stream)
         raise Unavailable(f"The witness {self.key.name} gives another size each time it is asked; see whether two signers ask it.")
+
+    async def newest(self, origin: str) -> Witnessed | None:
+        """What the witness has seen last of a log; None where it saw nothing. Raises Unavailable, InvalidInput as `cosign`."""
+        status, answer = await asyncio.to_thread(_ask, f"{self.url}/newest?origin={quote(origin, safe='')}")
+        if status == 404:
+            return None
+        if status != 200:
+            raise Unavailable(f"The witness {self.key.name} does not say what it has seen of {origin} ({status}): {_shown(answer)}")
+        try:
+            note = parse_note(answer)
+            checkpoint = parse_checkpoint(note.text)
+            signed = verify_note(note, [self.key])
+        except InvalidInput as error:
+            raise InvalidInput(f"The witness {self.key.name} answers what is no cosigned checkpoint: {error}") from error
+        if not signed or signed[0].time is None:
+            raise InvalidInput(f"The witness at {self.url} signs by another key than {self.key.vkey}; correct CIM_WITNESS.")
+        if checkpoint.origin != origin:
+            raise InvalidInput(f"The witness {self.key.name} was asked about {origin} and answers about {checkpoint.origin[:120]}.")
+        return Witnessed(checkpoint=checkpoint, at=signed[0].time, note=note)
 
     def _checked(self, note: Note, answer: bytes) -> Signature:
         """The signature in an answer, once it holds for exactly this text by exactly this witness's key."""
@@ -88,17 +118,17 @@ def _seen_size(answer: bytes, old: int, size: int, name: str, stream: str) -> in
     return seen
 
 
-def _post(url: str, body: bytes) -> tuple[int, bytes]:
-    """Status and body of the answer. Raises Unavailable where there is none."""
-    request = urllib.request.Request(url, data=body, method="POST", headers={"Content-Type": "application/octet-stream"})
+def _ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of the answer to a POST, without a body to a GET. Raises Unavailable where there is none."""
+    headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
     try:
-        with urllib.request.urlopen(request, timeout=ASK_SECONDS) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers), timeout=ASK_SECONDS) as answer:
             return answer.status, answer.read(MAX_NOTE_BYTES)
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read(MAX_NOTE_BYTES)
-    except OSError as error:
-        raise Unavailable(f"The witness at {url} does not answer: {error}.") from error
+    except (OSError, HTTPException) as error:
+        raise Unavailable(f"The witness at {url.partition('?')[0]} does not answer: {error}.") from error
 
 
 def _shown(answer: bytes) -> str:

