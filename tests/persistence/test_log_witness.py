@@ -17,7 +17,7 @@ from apps.persistence.errors import Conflict, InvalidInput
 from apps.persistence.log import SigningKey, leaf_bytes
 from apps.persistence.log.checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
 from apps.persistence.log.hashes import EMPTY_ROOT
-from apps.persistence.log.keys import KeyKind
+from apps.persistence.log.keys import KeyKind, read_key_file
 from apps.persistence.log.witness import open_witness, serving
 from apps.persistence.log.witnessing import Answer, Request, Witness
 
@@ -201,13 +201,14 @@ def newest(server: HTTPServer, query: str) -> tuple[int, bytes]:
     return found
 
 
-def test_newest_checkpoint_is_given_with_both_signatures(server: HTTPServer, witness: Witness) -> None:
+def test_newest_checkpoint_is_given_with_both_signatures(server: HTTPServer, tmp_path: Path) -> None:
     unseen = newest(server, f"?origin={ORIGIN}")
     post(server, "/add-checkpoint", GOOD)
 
     status, body = newest(server, f"?origin={ORIGIN.replace('/', '%2F')}")
 
-    found = open_checkpoint(body, [LOG.verifier.named(ORIGIN), witness.key.verifier], origin=ORIGIN)
+    witness = read_key_file(tmp_path / "served" / "witness.key").verifier
+    found = open_checkpoint(body, [LOG.verifier.named(ORIGIN), witness], origin=ORIGIN)
     assert (unseen[0], status) == (404, 200)
     assert (found.checkpoint.size, len(found.witnesses), found.unknown) == (7, 1, 0)
 
