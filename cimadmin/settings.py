@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "apps.aggregates",
     "apps.projections",
     "apps.audit",
+    "apps.raw_log",
     "apps.evolution",
     "apps.nodes",
     "apps.routes",

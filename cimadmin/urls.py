@@ -17,6 +17,7 @@ urlpatterns = [
     path("aggregates/", include("apps.aggregates.urls")),
     path("projections/", include("apps.projections.urls")),
     path("audit/", include("apps.audit.urls")),
+    path("", include("apps.raw_log.urls")),
     path("evolution/", include("apps.evolution.urls")),
     path("nodes/", include("apps.nodes.urls")),
     path("routes/", include("apps.routes.urls")),

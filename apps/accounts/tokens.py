@@ -118,7 +118,7 @@ def has_token_named(person: User, name: str) -> bool:
 
 def grantable(person: User) -> tuple[str, ...]:
     """The permissions that a token of this person can have one by one: those that the API asks for."""
-    asked = ("runs.view", "runs.control", *sorted({operation.permission for operation in OPERATIONS.values()}))
+    asked = ("audit.view", "runs.view", "runs.control", *sorted({operation.permission for operation in OPERATIONS.values()}))
     return tuple(permission for permission in asked if person.has_perm(permission))
 
 

@@ -36,11 +36,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogKeys:
-    """The keys of a log since its first, under its bare name; those of its witnesses."""
+    """The keys of a log since its first, under its bare name; those of its witnesses; the notes by which each key followed."""
 
     name: str
     vkeys: tuple[VerifierKey, ...]
     witnesses: tuple[VerifierKey, ...] = ()
+    rotations: tuple[bytes, ...] = ()
 
     def origin(self, stream: str) -> str:
         """The name of the log of one stream."""
@@ -122,7 +123,8 @@ def parse_keys(block: bytes) -> LogKeys:
     found = keys_since(first, rotations)
     if [key.vkey for key in found] != vkeys:
         raise InvalidInput("The published keys of the log are not those that its changes of keys lead to; somebody changed them.")
-    return LogKeys(name=first.name, vkeys=found, witnesses=tuple(VerifierKey.parse(text) for text in witnesses))
+    seen = tuple(VerifierKey.parse(text) for text in witnesses)
+    return LogKeys(name=first.name, vkeys=found, witnesses=seen, rotations=tuple(rotations))
 
 
 def open_published(published: Published, keys: LogKeys) -> SignedCheckpoint:
