@@ -8,5 +8,6 @@ app_name = "files"
 urlpatterns = [
     path("", views.index, name="index"),
     path("upload/", views.upload, name="upload"),
+    path("verifiers/<str:name>", views.verifier, name="verifier"),
     path("<str:name>/download", views.download, name="download"),
 ]

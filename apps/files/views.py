@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -14,6 +14,7 @@ from apps.display.figures import size as in_words
 from apps.display.object_download import send_object
 from apps.persistence.store import Store
 from apps.persistence.transfer import UPLOADS_KEPT_SECONDS, File, get_file, list_files
+from apps.persistence.transfer.evidence_texts import VERIFIERS
 
 from .upload import keep_upload
 
@@ -22,7 +23,7 @@ from .upload import keep_upload
 @permission_required("files.view")
 def index(request: HttpRequest) -> HttpResponse:
     days = UPLOADS_KEPT_SECONDS // 86_400
-    context = {"files": ask(_list), "limit": settings.CIM_UPLOAD_LIMIT, "days": days}
+    context = {"files": ask(_list), "limit": settings.CIM_UPLOAD_LIMIT, "days": days, "verifiers": [path.name for path in VERIFIERS]}
     return render(request, "files/index.html", context)
 
 
@@ -31,6 +32,17 @@ def index(request: HttpRequest) -> HttpResponse:
 def download(request: HttpRequest, name: str) -> HttpResponseBase:
     file = ask(_get, name)
     return send_object(file.stored, name=file.name)
+
+
+@require_safe
+@permission_required("files.view")
+def verifier(request: HttpRequest, name: str) -> HttpResponse:
+    """A verifier of evidence, for whoever has a file and no repository; never shown as a page of this site."""
+    found = next((path for path in VERIFIERS if path.name == name), None)
+    if found is None:
+        raise Http404(f"There is no verifier {name[:80]}.")
+    headers = {"Content-Disposition": f'attachment; filename="{found.name}"', "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(found.read_bytes(), content_type="application/octet-stream", headers=headers)
 
 
 @require_POST

@@ -18,6 +18,7 @@ from apps.files.upload import usual_name
 from apps.persistence.errors import ContentDamaged
 from apps.persistence.store import Store, drop_chunks, ensure_home, open_writer
 from apps.persistence.transfer import FILES_BUCKET, FileKind, Made, ensure_files, find_file, new_nuid
+from apps.persistence.transfer.evidence_texts import VERIFIERS
 
 from .conftest import Home, Visitor
 from .working_console import Worker, page, read, start_run, wait_for
@@ -201,3 +202,15 @@ def test_export_is_reviewed_run_and_downloaded(worker: Worker, home: Home, audit
 
     assert "sales.order.clearance-order.jsonl" in text
     assert body(auditor.get("/files/sales.order.clearance-order.jsonl/download")).startswith(b'{"source":{"stream":"CIM-EVENTS"')
+
+
+def test_verifiers_of_evidence_are_here_to_take_away(home: Home, viewer: Visitor) -> None:
+    assert "evidence_verifier.py" in read(viewer, "/files/")
+    for path in VERIFIERS:
+        taken = viewer.get(f"/files/verifiers/{path.name}")
+        assert taken.content == path.read_bytes()
+        assert taken["Content-Disposition"] == f'attachment; filename="{path.name}"'
+
+
+def test_verifier_that_is_none_is_not_found(home: Home, viewer: Visitor) -> None:
+    assert viewer.get("/files/verifiers/other.py").status_code == 404

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..errors import InvalidInput
+from ..errors import EncodingError, InvalidEvent, InvalidInput
+from ..events import Event
 from ..registry import Registry
-from ..store import Message, Store, find_layout, open_reader, open_writer
+from ..store import CONSOLE, Message, Store, find_layout, open_reader, open_writer
 from ..store.positions import last_sequence_at, sequence_at
 from ..transfer import FILES_BUCKET, FileKind, Made, Selection, estimate, free_name, new_nuid, select
-from ..transfer.evidence import MAX_EVENTS, covering, make_evidence
+from ..transfer.evidence import MAX_EVENTS, Chosen, Covered, Evidence, covering, make_evidence
+from ..transfer.evidence_texts import VERIFIERS
+from ..transfer.evidence_verifier import REFUSED, verify
+from ..transfer.older_checkpoint import find_older
 from ..work import parameters
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
+from .evidence_trail import read_concerning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +31,19 @@ class TakeEvidence:
     stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose log proves it."})
     aggregate: str = field(default="", metadata={"help": "Only this aggregate, as context.type.id; empty for all."})
     subject: str = field(default="", metadata={"help": "Only subjects that match this pattern, such as cim.events.sales.>; empty for all."})
+    event_type: str = field(default="", metadata={"help": "Only events of this type, such as order_placed; empty for all."})
     first: parameters.Place = field(default=parameters.Place("1"), metadata={"help": "From here on: a sequence, a time or an age."})
     last: parameters.Place | None = field(
         default=None, metadata={"help": "Up to here; empty for the last event that the checkpoint covers."}
     )
+    since: str = field(
+        default="",
+        metadata={
+            "help": "A checkpoint that the reader kept, its text or its number of events: the file proves that the log goes on from it.",
+            "lines": True,
+        },
+    )
+    trail: bool = field(default=True, metadata={"help": "Add what operators did to these events, from the signed log of CIM-CONSOLE."})
 
     @property
     def target(self) -> str:
@@ -48,15 +63,17 @@ class TakeEvidence:
             raise InvalidInput(
                 f"Evidence is made of at most {MAX_EVENTS:,} events, and these are {events:,}; choose a range or an aggregate."
             )
-        witnesses = f"{len(covered.keys.witnesses):,} witness{'' if len(covered.keys.witnesses) == 1 else 'es'}"
+        await find_older(store.connection, covered.keys, self.stream, self.since, newest=covered.signed.checkpoint)
+        at_most = ", at most" if selection.patterns or self.event_type else ""
         return Plan(
-            summary=f"Take evidence of {selection.words}",
+            summary=f"Take evidence of {self._words(selection)}",
             saw={"log": covered.origin},
             changes=(Change(what="File", now="none", after=await free_name(store.connection, self._name(selection))),),
-            counts=((f"{self.stream}, at most" if selection.patterns else self.stream, events),),
+            counts=((f"{self.stream}{at_most}", events),),
             notes=(
-                f"The checkpoint is that of {covered.size:,} leaves of {covered.origin}, known to {witnesses}.",
-                "The file holds the content of its events, the verifier and the keys. Give the keys to its reader by another way, too.",
+                f"The checkpoint is that of {covered.size:,} leaves of {covered.origin}, known to {_witnesses(covered)}.",
+                *(f"Not in the file: {one}" for one in await self._without(store)),
+                "The file holds the content of its events, two verifiers and the keys. Give the keys to its reader by another way, too.",
             ),
             undo="Delete the file.",
         )
@@ -66,30 +83,39 @@ class TakeEvidence:
         covered = await covering(store.connection, self.stream)
         selection = await self._select(store, covered.size)
         messages = await self._read(store, selection, progress)
-        layout = find_layout(registry.layouts, self.stream)
-        evidence = await make_evidence(
-            store.connection,
-            self.stream,
-            messages,
-            by=progress.requested_by,
-            reason=progress.reason,
-            begins_anew=layout is not None and layout.generation > 1,
-        )
-        made = Made(kind=FileKind.EVIDENCE, source=selection.words, by=progress.requested_by, run=progress.run_id, events=evidence.events)
+        evidence = await self._make(store, registry, progress, selection, messages)
+        verdict = await asyncio.to_thread(_verdict, evidence.data)
+        words, by = self._words(selection), progress.requested_by
+        made = Made(kind=FileKind.EVIDENCE, source=words, by=by, run=progress.run_id, events=evidence.events)
         writer = await open_writer(store.connection, FILES_BUCKET, new_nuid())
         await writer.write(evidence.data)
         stored = await writer.finish(await free_name(store.connection, self._name(selection)), made.metadata())
+        wrote = f"Wrote evidence of {len(messages):,} events to {stored.name}, {stored.size:,} bytes, root {evidence.root}."
         return Outcome(
-            sentence=f"Wrote evidence of {evidence.events:,} events to {stored.name}, {stored.size:,} bytes, root {evidence.root}.",
+            sentence=f"{wrote} {verdict}",
             figures={
-                "events": evidence.events,
+                "events": len(messages),
+                "trail": evidence.events - len(messages),
                 "file": stored.name,
                 "bytes": stored.size,
                 "root": str(evidence.root),
                 "log": evidence.origin,
             },
-            samples=(Sample(what=stored.name, after=f"{stored.size:,} bytes", note="download", link=f"/files/{stored.name}/download"),),
+            samples=(
+                Sample(what=stored.name, after=f"{stored.size:,} bytes", note="download", link=f"/files/{stored.name}/download"),
+                *_verifiers(stored.name),
+            ),
         )
+
+    async def _make(self, store: Store, registry: Registry, progress: Progress, selection: Selection, messages: list[Message]) -> Evidence:
+        layout = find_layout(registry.layouts, self.stream)
+        anew = layout is not None and layout.generation > 1
+        chosen = [Chosen(stream=self.stream, messages=messages, since=self.since, begins_anew=anew)]
+        without = await self._without(store)
+        if self.trail and not without:
+            chosen += await self._read_trail(store)
+        by, reason = progress.requested_by, progress.reason
+        return await make_evidence(store.connection, chosen, by=by, reason=reason, about=self._words(selection), without=without)
 
     async def _read(self, store: Store, selection: Selection, progress: Progress) -> list[Message]:
         found: list[Message] = []
@@ -97,19 +123,74 @@ class TakeEvidence:
             store.connection, self.stream, from_sequence=selection.first, to_sequence=selection.last, patterns=selection.patterns
         ) as reader:
             async for messages in reader:
-                found += messages
+                found += [message for message in messages if self._admits(message)]
                 await progress.report(len(found), len(found), sequence=messages[-1].sequence)
                 if len(found) > MAX_EVENTS:
                     raise InvalidInput(
                         f"Evidence is made of at most {MAX_EVENTS:,} events, and there are more; choose a range or an aggregate."
                     )
+        if not found:
+            raise InvalidInput(f"No event in {self._words(selection)} was found; there is nothing to prove.")
         return found
+
+    def _admits(self, message: Message) -> bool:
+        """Whether an event is of the type asked for."""
+        if not self.event_type:
+            return True
+        try:
+            return Event.from_block(message.data).type == self.event_type
+        except (EncodingError, InvalidEvent):
+            return False
+
+    async def _without(self, store: Store) -> tuple[str, ...]:
+        """Why there is no operator trail in the file, where that was asked for."""
+        if not self.trail or self.stream == CONSOLE.stream:
+            return ()
+        try:
+            await covering(store.connection, CONSOLE.stream)
+        except InvalidInput as error:
+            return (f"the operator trail: {error}",)
+        return ()
+
+    async def _read_trail(self, store: Store) -> list[Chosen]:
+        """The operator trail of what was selected, as far as it is signed; nothing where operators did nothing to it."""
+        if self.stream == CONSOLE.stream:
+            return []
+        covered = await covering(store.connection, CONSOLE.stream)
+        messages = await read_concerning(store, self.stream, self.aggregate, last=covered.size, at_most=MAX_EVENTS)
+        return [Chosen(stream=CONSOLE.stream, messages=messages)] if messages else []
 
     async def _select(self, store: Store, size: int) -> Selection:
         first = await sequence_at(store.connection, self.stream, self.first)
         last = await last_sequence_at(store.connection, self.stream, self.last) if self.last else size
         return await select(store, self.stream, first=first, last=last, subject=self.subject, aggregate=self.aggregate)
 
+    def _words(self, selection: Selection) -> str:
+        return f"{selection.words}{f', {self.event_type}' if self.event_type else ''}"
+
     def _name(self, selection: Selection) -> str:
         what = self.aggregate or f"{self.stream}-{selection.first}-{selection.last}"
         return f"{what}.evidence.car"
+
+
+def _verifiers(name: str) -> list[Sample]:
+    """How the file is checked, with the verifiers to take away."""
+    page, program = VERIFIERS[-1].name, VERIFIERS[0].name
+    return [
+        Sample(what=page, after="opens from disk in any browser", note="verifier", link=f"/files/verifiers/{page}"),
+        Sample(what=program, after=f"python3 {program} {name} --vkey KEY", note="verifier", link=f"/files/verifiers/{program}"),
+    ]
+
+
+def _witnesses(covered: Covered) -> str:
+    count = len(covered.keys.witnesses)
+    return f"{count:,} witness{'' if count == 1 else 'es'}"
+
+
+def _verdict(data: bytes) -> str:
+    """What the verifier says of a file that was just made: evidence of a broken history does not hold, and is evidence all the same."""
+    try:
+        verify(data)
+    except REFUSED as error:
+        return f"The verifier says of it: not intact: {error}."
+    return "The verifier finds it intact."

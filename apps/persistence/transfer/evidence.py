@@ -1,46 +1,40 @@
-"""This module is evidence: events with the proof that a signed checkpoint covers them, in one CAR that is checked without the console.
+"""This module is evidence: events with the proof that signed checkpoints cover them, in one CAR that is checked without the console.
 
-    {format, logs, files, at, by, reason}                      the manifest, which is the root
-    logs:   [{stream, checkpoint, vkeys, hashes, events: [[sequence, CID], …], begins_anew}]
-    files:  [{name, cid}]                                      the verifier and what to do with it, as plain bytes
-    …                                                          then each event's block, as it is stored
+    {format, about, logs, files, without, at, by, reason}     the manifest, which is the root; `without` says what is not in it, and why
+    logs:   [{stream, checkpoint, policy, events: [[sequence, CID, subject], …], hashes, proofs: [[sequence, CID], …], since, begins_anew}]
+    since:  {note, hashes} or null                            an older checkpoint, and the proof that the log begins with it
+    files:  [{name, cid}]                                     plain bytes: checkpoints, policies, proofs, verifiers, README.txt
+    …                                                         then each event's block, as it is stored
 
-`hashes` are those of all parts of the tree without one of the events, from left to right, so that the root can be made anew from the
-leaves (`log/leaves.py`) and them. `evidence_verifier.py` checks all of it by itself.
+What a log names by CID lies among the files. `hashes` are those of all parts of the tree without one of the events, from left to right, so
+that the root can be made anew from the leaves (`log/leaves.py`) and them. `evidence_verifier.py` checks all of it by itself, as does
+`evidence_verifier.html` in a browser; a log's policy and its proofs are also what public clients of such logs read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..content import cid_of_bytes
 from ..encoding import Cid, Value, cid_of, encode
 from ..errors import InvalidInput
 from ..events import format_time, now
-from ..log import Span, span_hash, tiles_of_spans
+from ..log import SignedCheckpoint, Span, TileId, consistency_spans, inclusion_spans, span_hash, tiles_of_spans
 from ..log.kept import read_tiles
-from ..log.published import LogKeys, Published, open_published, read_keys, read_published
+from ..log.published import LogKeys, open_published, read_keys, read_published
 from ..store import Connection, Message
 from .car import write_header, write_section
+from .evidence_texts import README, VERIFIERS, file_name, policy_of, proof_text
+from .older_checkpoint import Older, find_older
 
-EVIDENCE_FORMAT = "cim-evidence/1"
+EVIDENCE_FORMAT = "cim-evidence/2"
 MAX_EVENTS = 20_000
-VERIFIER = Path(__file__).with_name("evidence_verifier.py")
-README = """Evidence of events in an event store.
-
-Check it:        python3 evidence_verifier.py FILE.car --vkey 'KEY THAT YOU NOTED'
-The keys of the log and of its witnesses are shown on the audit page of the console; compare them with what you noted before.
-
-By hand:         every block's name is its BLAKE3 hash (b3sum); the checkpoint is text, signed with Ed25519 (openssl pkeyutl -verify).
-The verifier is in this file, too, under the name below; its own text says which formats it reads.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A finished file, and what stands in it."""
+    """A finished file, and what stands in it: `events` of all logs, `size` and `origin` of the first."""
 
     data: bytes
     root: Cid
@@ -53,10 +47,44 @@ class Evidence:
 class Covered:
     """The newest checkpoint of a stream and the keys that it is verified with."""
 
-    published: Published
+    stream: str
+    note: bytes
+    signed: SignedCheckpoint
     keys: LogKeys
-    size: int
-    origin: str
+
+    @property
+    def size(self) -> int:
+        """How many leaves it covers."""
+        return self.signed.checkpoint.size
+
+    @property
+    def origin(self) -> str:
+        """The name of the log."""
+        return self.signed.checkpoint.origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Messages of one stream that go into a file, in any order.
+
+    `since` is an older checkpoint, as text or as its size; empty for none. `begins_anew`: the stream is a later generation.
+    """
+
+    stream: str
+    messages: Sequence[Message]
+    since: str = ""
+    begins_anew: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """Messages of one stream by sequence, with all that proves them; `tiles` are those of `spans_for` them."""
+
+    covered: Covered
+    messages: Sequence[Message]
+    tiles: Mapping[TileId, bytes]
+    older: Older | None = None
+    begins_anew: bool = False
 
 
 async def covering(connection: Connection, stream: str) -> Covered:
@@ -64,40 +92,46 @@ async def covering(connection: Connection, stream: str) -> Covered:
     published, keys = await read_published(connection, stream), await read_keys(connection)
     if published is None or keys is None:
         raise InvalidInput(f"The log of {stream} has no signed checkpoint, so nothing proves where its events lie; start the signer.")
-    opened = open_published(published, keys)
-    return Covered(published=published, keys=keys, size=opened.checkpoint.size, origin=opened.checkpoint.origin)
+    return Covered(stream=stream, note=published.note, signed=open_published(published, keys), keys=keys)
 
 
 async def make_evidence(
-    connection: Connection, stream: str, messages: Sequence[Message], *, by: str, reason: str, begins_anew: bool = False
+    connection: Connection, chosen: Sequence[Chosen], *, by: str, reason: str, about: str = "", without: Sequence[str] = ()
 ) -> Evidence:
-    """Put messages of one stream, in any order, into a file with their proof. `begins_anew`: the stream is a later generation.
+    """Put messages of one stream, and perhaps of others that say more of it, into a file with their proof.
 
-    Raises InvalidInput where there are none or too many, or where the checkpoint does not cover the last of them yet.
+    Raises InvalidInput where there are none or too many, where a checkpoint does not cover the last of them yet, or does not extend the
+    older one.
     """
-    if not 0 < len(messages) <= MAX_EVENTS:
-        raise InvalidInput(
-            f"Evidence of {len(messages):,} events is not made; 1 to {MAX_EVENTS:,} are possible. Choose an aggregate or a range."
-        )
-    covered = await covering(connection, stream)
-    ordered = sorted(messages, key=lambda message: message.sequence)
-    if ordered[-1].sequence > covered.size:
-        raise InvalidInput(
-            f"The log of {stream} is signed up to sequence {covered.size:,}, and the last event lies at {ordered[-1].sequence:,}; "
-            "wait for the next checkpoint, which comes within 10 s while the signer runs."
-        )
-    spans = spans_without([message.sequence - 1 for message in ordered], covered.size)
-    tiles = await read_tiles(connection, stream, tiles_of_spans(spans))
-    log: dict[str, Value] = {
-        "stream": stream,
-        "checkpoint": covered.published.note.decode(),
-        "vkeys": [key.vkey for key in covered.keys.of(stream)],
-        "hashes": [span_hash(tiles, span) for span in spans],
-        "events": [[message.sequence, cid_of(message.data)] for message in ordered],
-        "begins_anew": begins_anew,
-    }
-    blocks = {cid_of(message.data): message.data for message in ordered}
-    return _packed([log], blocks, covered, by=by, reason=reason)
+    proved = [await _prove(connection, one) for one in chosen]
+    return pack(proved, by=by, reason=reason, about=about, without=without)
+
+
+def pack(proved: Sequence[Proved], *, by: str, reason: str, about: str = "", without: Sequence[str] = ()) -> Evidence:
+    """The file, without reading anything."""
+    attached: dict[Cid, tuple[str, bytes]] = {}
+    logs: list[Value] = [_entry(one, attached) for one in proved]
+    for path in VERIFIERS:
+        _attach(attached, path.name, path.read_bytes())
+    _attach(attached, "README.txt", README.encode())
+    listed: list[Value] = [{"name": name, "cid": cid} for cid, (name, _) in attached.items()]
+    said: dict[str, Value] = {"about": about, "without": list(without), "at": format_time(now()), "by": by, "reason": reason}
+    manifest = encode({"format": EVIDENCE_FORMAT, "logs": logs, "files": listed, **said})
+    root = cid_of(manifest)
+    blocks = {cid_of(message.data): message.data for one in proved for message in one.messages}
+    parts = [write_header([root]), write_section(root, manifest)]
+    parts += [write_section(cid, data) for cid, (_, data) in attached.items()]
+    parts += [write_section(cid, data) for cid, data in blocks.items()]
+    first = proved[0].covered
+    return Evidence(data=b"".join(parts), root=root, events=len(blocks), size=first.size, origin=first.origin)
+
+
+def spans_for(sequences: Sequence[int], size: int, older: Older | None) -> list[Span]:
+    """All parts of the tree that the proofs of these sequences, in order, are made of."""
+    spans = spans_without([sequence - 1 for sequence in sequences], size)
+    for sequence in {sequences[0], sequences[-1]}:
+        spans += inclusion_spans(sequence - 1, size)
+    return spans + (consistency_spans(older.size, size) if older else [])
 
 
 def spans_without(indices: Sequence[int], size: int) -> list[Span]:
@@ -117,13 +151,55 @@ def spans_without(indices: Sequence[int], size: int) -> list[Span]:
     return found
 
 
-def _packed(logs: list[Value], blocks: dict[Cid, bytes], covered: Covered, *, by: str, reason: str) -> Evidence:
-    files = {"evidence_verifier.py": VERIFIER.read_bytes(), "README.txt": README.encode()}
-    attached = {cid_of_bytes(data): (name, data) for name, data in files.items()}
-    listed: list[Value] = [{"name": name, "cid": cid} for cid, (name, _) in attached.items()]
-    manifest = encode({"format": EVIDENCE_FORMAT, "logs": logs, "files": listed, "at": format_time(now()), "by": by, "reason": reason})
-    root = cid_of(manifest)
-    parts = [write_header([root]), write_section(root, manifest)]
-    parts += [write_section(cid, data) for cid, (_, data) in attached.items()]
-    parts += [write_section(cid, data) for cid, data in blocks.items()]
-    return Evidence(data=b"".join(parts), root=root, events=len(blocks), size=covered.size, origin=covered.origin)
+async def _prove(connection: Connection, chosen: Chosen) -> Proved:
+    stream, count = chosen.stream, len(chosen.messages)
+    if not 0 < count <= MAX_EVENTS:
+        raise InvalidInput(f"Evidence of {count:,} events is not made; 1 to {MAX_EVENTS:,} are possible. Choose an aggregate or a range.")
+    covered = await covering(connection, stream)
+    messages = sorted(chosen.messages, key=lambda message: message.sequence)
+    if messages[-1].sequence > covered.size:
+        raise InvalidInput(
+            f"The log of {stream} is signed up to sequence {covered.size:,}, and the last event lies at {messages[-1].sequence:,}; "
+            "wait for the next checkpoint, which comes within 10 s while the signer runs."
+        )
+    older = await find_older(connection, covered.keys, stream, chosen.since, newest=covered.signed.checkpoint)
+    spans = spans_for([message.sequence for message in messages], covered.size, older)
+    tiles = await read_tiles(connection, stream, tiles_of_spans(spans))
+    return Proved(covered=covered, messages=messages, tiles=tiles, older=older, begins_anew=chosen.begins_anew)
+
+
+def _entry(proved: Proved, attached: dict[Cid, tuple[str, bytes]]) -> Value:
+    """What the manifest says of one log; the files that it names are added to `attached`."""
+    covered, messages, older = proved.covered, proved.messages, proved.older
+    stream, size, note = covered.stream, covered.size, covered.note.decode()
+
+    def hashes(spans: Sequence[Span]) -> list[Value]:
+        return [span_hash(proved.tiles, span) for span in spans]
+
+    def proof(sequence: int) -> Value:
+        text = proof_text(sequence - 1, [span_hash(proved.tiles, span) for span in inclusion_spans(sequence - 1, size)], note)
+        return [sequence, _attach(attached, file_name(stream, f"{sequence}.tlog-proof"), text.encode())]
+
+    policy = policy_of(covered.keys, stream, [one.key for one in covered.signed.witnesses])
+    return {
+        "stream": stream,
+        "checkpoint": _attach(attached, file_name(stream, "checkpoint"), covered.note),
+        "policy": _attach(attached, file_name(stream, "policy"), policy.encode()),
+        "events": [[message.sequence, cid_of(message.data), message.subject] for message in messages],
+        "hashes": hashes(spans_without([message.sequence - 1 for message in messages], size)),
+        "proofs": [proof(sequence) for sequence in sorted({messages[0].sequence, messages[-1].sequence})],
+        "since": None
+        if older is None
+        else {
+            "note": _attach(attached, file_name(stream, "since"), older.text.encode()),
+            "hashes": hashes(consistency_spans(older.size, size)),
+        },
+        "begins_anew": proved.begins_anew,
+    }
+
+
+def _attach(attached: dict[Cid, tuple[str, bytes]], name: str, data: bytes) -> Cid:
+    """The CID of a plain file, which is in the evidence once, under its first name."""
+    cid = cid_of_bytes(data)
+    attached.setdefault(cid, (name, data))
+    return cid

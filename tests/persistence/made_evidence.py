@@ -1,0 +1,83 @@
+"""This module is evidence made without a server: a log in memory, signed, perhaps witnessed, and the file over some of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from apps.persistence.encoding import cid_of
+from apps.persistence.events import Event
+from apps.persistence.log import KeyKind, SigningKey, TiledTree, cosign, leaf_bytes, open_checkpoint, sign_checkpoint, tiles_of_spans
+from apps.persistence.log.checkpoints import Checkpoint
+from apps.persistence.log.kept import TileId
+from apps.persistence.log.published import LogKeys
+from apps.persistence.store import Layout, Message
+from apps.persistence.transfer.evidence import Covered, Evidence, Proved, pack, spans_for
+from apps.persistence.transfer.older_checkpoint import Older
+
+from .raw_stream import three_chains
+
+WITNESS_TIME = datetime(2026, 11, 21, 10, 40, 31, tzinfo=UTC)
+
+
+def new_witness(name: str = "witness.example") -> SigningKey:
+    return SigningKey.generate(name, KeyKind.WITNESS)
+
+
+@dataclass(slots=True, kw_only=True)
+class MadeLog:
+    """The log of one stream, all of whose events are given; `seen_by` have cosigned its checkpoint."""
+
+    stream: str = "CIM-EVENTS"
+    root: str = "cim.events"
+    events: Sequence[Event] = field(default_factory=three_chains)
+    key: SigningKey = field(default_factory=lambda: SigningKey.generate("cim", KeyKind.LOG))
+    witnesses: Sequence[SigningKey] = ()
+    seen_by: Sequence[SigningKey] = ()
+
+    @property
+    def vkey(self) -> str:
+        return self.key.verifier.vkey
+
+    def messages(self) -> list[Message]:
+        layout = Layout(stream=self.stream, root=self.root)
+        return [Message(self.stream, layout.subject(event), place, 0, b"", event.to_block()) for place, event in enumerate(self.events, 1)]
+
+    def proved(self, picked: slice = slice(None), *, since: int = 0, is_signed: bool = True) -> Proved:
+        """What proves the events `picked`, and that the log goes on from its first `since` leaves, perhaps signed."""
+        messages = self.messages()
+        tiles = self._tiles(messages)
+        covered = self._covered(messages)
+        older = self._older(messages[:since], is_signed=is_signed) if since else None
+        chosen = messages[picked]
+        needed = tiles_of_spans(spans_for([message.sequence for message in chosen], len(messages), older))
+        return Proved(covered=covered, messages=chosen, tiles={tile: tiles[tile] for tile in needed}, older=older)
+
+    def evidence(self, picked: slice = slice(None), *, since: int = 0, is_signed: bool = True) -> Evidence:
+        return pack([self.proved(picked, since=since, is_signed=is_signed)], by="vera", reason="the audit", about="some events")
+
+    def _tree(self, messages: Sequence[Message]) -> TiledTree:
+        tree = TiledTree()
+        tree.append([leaf_bytes(message.sequence, cid_of(message.data)) for message in messages])
+        return tree
+
+    def _tiles(self, messages: Sequence[Message]) -> dict[TileId, bytes]:
+        return dict(self._tree(messages).take_changed())
+
+    def _checkpoint(self, messages: Sequence[Message]) -> Checkpoint:
+        tree = self._tree(messages)
+        return Checkpoint(origin=f"{self.key.name}/{self.stream}", size=tree.size, root=tree.root())
+
+    def _covered(self, messages: Sequence[Message]) -> Covered:
+        checkpoint = self._checkpoint(messages)
+        note = sign_checkpoint(checkpoint, self.key.named(checkpoint.origin))
+        note = note.with_signatures(*(cosign(checkpoint, key, at=WITNESS_TIME) for key in self.seen_by))
+        keys = LogKeys(name=self.key.name, vkeys=(self.key.verifier,), witnesses=tuple(key.verifier for key in self.witnesses))
+        signed = open_checkpoint(note.raw, keys.of(self.stream), origin=checkpoint.origin)
+        return Covered(stream=self.stream, note=note.raw, signed=signed, keys=keys)
+
+    def _older(self, messages: Sequence[Message], *, is_signed: bool) -> Older:
+        checkpoint = self._checkpoint(messages)
+        note = sign_checkpoint(checkpoint, self.key.named(checkpoint.origin))
+        return Older(text=note.raw.decode() if is_signed else checkpoint.text, size=checkpoint.size, root=checkpoint.root)
