@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Sequence
 from apps.accounts.holder import holder_of
 from apps.live.frames import Frame, Refresh, render
 from apps.live.sources import source
+from apps.persistence.drift import read_drift
 from apps.persistence.store import Store
 
-from .proof import StreamProof, coverage_of, read_proof, read_proofs
+from .proof import StreamProof, coverage_of, drift_of_stream, read_proof, read_proofs
 from .trail import read_trail
 
 LOOK_SECONDS = 1.0
@@ -21,7 +22,8 @@ async def audit(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], 
     """Every stream with chains, with the buttons of the role that the argument names."""
     while True:
         cards = [card(proof, role=argument) for proof in await read_proofs(store)]
-        yield [*cards, render("audit/_trail.html", id="audit-trail", deeds=await read_trail(store))]
+        drift = render("audit/_drift.html", id="audit-drift", drift=await read_drift(store), user=holder_of(argument))
+        yield [*cards, drift, render("audit/_trail.html", id="audit-trail", deeds=await read_trail(store))]
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -32,7 +34,8 @@ async def audit_stream(store: Store, argument: str) -> AsyncGenerator[Sequence[F
     while True:
         proof = await read_proof(store, name)
         log = render("audit/_log.html", id=f"log-{name}", coverage=await coverage_of(store, name), user=holder_of(role))
-        yield [card(proof, role=role), log, Refresh(id="audit-verified", revision=proof.revision)]
+        drift = render("audit/_drift.html", id=f"drift-{name}", drift=await drift_of_stream(store, name), stream=name, user=holder_of(role))
+        yield [card(proof, role=role), log, drift, Refresh(id="audit-verified", revision=proof.revision)]
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.persistence.chain import Cause, Mark, mark_history, read_mark
+from apps.persistence.drift import DriftReport, read_drift
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import AggregateRef
@@ -167,6 +168,11 @@ async def read_marks(store: Store, name: str) -> list[Mark]:
 async def coverage_of(store: Store, name: str) -> Coverage:
     """How far the log of a stream is signed."""
     return await read_coverage(store.connection, name)
+
+
+async def drift_of_stream(store: Store, name: str) -> DriftReport:
+    """Whether the settings of a stream are as they were accepted."""
+    return (await read_drift(store)).of(name)
 
 
 async def _read(store: Store, layout: Layout) -> StreamProof:

@@ -9,15 +9,16 @@ from django.views.decorators.http import require_safe
 from apps.accounts.rights import permission_required
 from apps.accounts.templatetags.rights import role
 from apps.connection import ask
+from apps.persistence.drift import read_drift
 
-from .proof import coverage_of, read_marks, read_proof, read_proofs
+from .proof import coverage_of, drift_of_stream, read_marks, read_proof, read_proofs
 from .trail import read_trail
 
 
 @require_safe
 @permission_required("audit.view")
 def index(request: HttpRequest) -> HttpResponse:
-    context = {"proofs": ask(read_proofs), "deeds": ask(read_trail), "topic": f"audit:{role(request.user)}"}
+    context = {"proofs": ask(read_proofs), "deeds": ask(read_trail), "drift": ask(read_drift), "topic": f"audit:{role(request.user)}"}
     return render(request, "audit/index.html", context)
 
 
@@ -28,6 +29,8 @@ def stream(request: HttpRequest, name: str) -> HttpResponse:
         "proof": ask(read_proof, name),
         "marks": ask(read_marks, name),
         "coverage": ask(coverage_of, name),
+        "drift": ask(drift_of_stream, name),
+        "stream": name,
         "topic": f"audit-stream:{role(request.user)}/{name}",
     }
     return render(request, "audit/stream.html", context)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apps.persistence.chain import Mark, list_marks
+from apps.persistence.drift import DriftReport, read_drift
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import now
 from apps.persistence.evolution import manifest_type
@@ -88,6 +89,7 @@ class Overview:
     aggregate_types: int
     rate_in: float | None
     looked_at: datetime
+    drift: DriftReport
     held: tuple[RouterRecord, ...] = ()
 
     @property
@@ -151,6 +153,7 @@ async def read_overview(store: Store) -> Overview:
             workers = group.create_task(list_workers(connection))
             health = group.create_task(read_health(connection))
             routers = group.create_task(list_routers(connection))
+            drift = group.create_task(read_drift(store))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers act on one error, and the first ended the others
     found = chains.result()
@@ -166,6 +169,7 @@ async def read_overview(store: Store) -> Overview:
         aggregate_types=len(counted),
         rate_in=found.rate_in,
         looked_at=moment,
+        drift=drift.result(),
         held=tuple(record for name, record in routers.result().items() if record.failure and name in known.routers),
     )
 
@@ -242,10 +246,13 @@ def _are_chains_intact(overview: Overview) -> Question:
     broken = sum(chain.is_broken for chain in overview.chains)
     never = sum(chain.mark is None for chain in overview.chains)
     alarms = sum(bool(chain.alarm) for chain in overview.chains)
+    drifted = len(overview.drift.alarms)
     if broken:
         answer, state = f"{broken} stream{'' if broken == 1 else 's'} with findings", "bad"
     elif alarms:
         answer, state = f"{alarms} stream{'' if alarms == 1 else 's'} not signed as {'it' if alarms == 1 else 'they'} should be", "bad"
+    elif drifted:
+        answer, state = f"{drifted} setting{'' if drifted == 1 else 's'} changed by nobody known", "bad"
     elif never or not overview.chains:
         answer, state = "Not verified yet" if never == len(overview.chains) else f"{never} not verified yet", "off"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .drift import DRIFT_DEFINITION
 from .events import KeyStore
 from .evolution import JOURNAL_DEFINITION
 from .heads import HEADS_DEFINITION
@@ -27,7 +28,15 @@ def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | Non
     console = Domain(
         name="console",
         title="Console",
-        aggregates=[RUN_DEFINITION, JOURNAL_DEFINITION, REDACTION_DEFINITION, ACCOUNT_DEFINITION, REQUEST_DEFINITION, HEADS_DEFINITION],
+        aggregates=[
+            RUN_DEFINITION,
+            JOURNAL_DEFINITION,
+            REDACTION_DEFINITION,
+            ACCOUNT_DEFINITION,
+            REQUEST_DEFINITION,
+            HEADS_DEFINITION,
+            DRIFT_DEFINITION,
+        ],
         commands={ACCOUNT_DEFINITION.key: note_account},
         projections=[RUNS, *BUILTIN_PROJECTIONS],
     )

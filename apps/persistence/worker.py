@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
+from .drift import watch_drift
 from .log.feeding import feed_logs
 from .operations import OPERATIONS
 from .projections import run_all
@@ -66,6 +67,7 @@ async def work(
             group.create_task(run_all(informed, definitions, lease_of, stop), name="projections"),
             group.create_task(run_routers(informed, registry.routers.values(), lease_of), name="routers"),
             group.create_task(feed_logs(store.connection, logged_streams, lease_of), name="logs"),
+            group.create_task(watch_drift(informed, logged_streams, lease_of), name="drift"),
             group.create_task(run_links(informed, registry, lease_of, stop), name="links"),
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
             group.create_task(run_views(store.connection, lease_of), name="views"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ..work.operation import Operations
+from .accept_drift import AcceptDrift
 from .archive import Archive
 from .backup import Backup
 from .buckets import ChangeBucket, CreateBucket
@@ -70,6 +71,7 @@ GROUPS: Mapping[str, Operations] = {
         "check-log": CheckLog,
         "record-heads": RecordHeads,
         "evidence": TakeEvidence,
+        "accept-drift": AcceptDrift,
     },
     "Snapshots": {
         "snapshot": TakeSnapshot,
@@ -128,6 +130,7 @@ OPERATIONS: Operations = {name: kind for group in GROUPS.values() for name, kind
 __all__ = [
     "GROUPS",
     "OPERATIONS",
+    "AcceptDrift",
     "Archive",
     "Backup",
     "ChangeBucket",

@@ -90,7 +90,7 @@ class ChangeStream:
         changes = differences(info.config, wanted)
         await store.connection.api(f"STREAM.UPDATE.{self.stream}", {**info.config, **wanted}, stream=self.stream)
         said = "; ".join(f"{change.what}: {change.after}, before {change.now}" for change in changes)
-        return Outcome(sentence=f"{self.stream} is changed. {said}.", figures={"settings": len(changes)})
+        return Outcome(sentence=f"{self.stream} is changed. {said}.", figures={"settings": len(changes), "config": wanted})
 
     def _wanted(self, registry: Registry, info: StreamInfo) -> dict[str, Any]:
         check_allowed(registry, Act.CHANGE, self.stream, info)

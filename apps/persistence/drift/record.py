@@ -1,0 +1,164 @@
+"""This module is what was accepted of each watched stream and server, and how it differs: one key each in the bucket `cim-drift`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ..encoding import decode, encode
+from ..errors import StreamNotFound
+from ..events import format_time, now, parse_time
+from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put
+from .facts import Facts
+
+DRIFT_BUCKET = "cim-drift"
+LOOK_KEY = "look"
+EXPLAINED_KEPT = 10
+AT_FIRST = "the first look"
+_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_=-]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One field that is not as it was accepted, since when it was seen.
+
+    `is_alarm` is False only for the moment in which a run that may be its cause is not finished; `is_noted` is whether it stands in the
+    operator trail.
+    """
+
+    field: str
+    before: Any
+    after: Any
+    since: datetime
+    is_alarm: bool = True
+    is_noted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A change that a recorded run made, and that was accepted for that reason."""
+
+    field: str
+    before: Any
+    after: Any
+    run: str
+    operation: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftRecord:
+    """One watched thing: `what` is stream/NAME or server/NAME. `revision` is that of its key, 0 where it is not kept yet."""
+
+    what: str
+    accepted: Facts
+    accepted_at: datetime
+    accepted_by: str = AT_FIRST
+    differences: tuple[Difference, ...] = ()
+    explained: tuple[Explained, ...] = ()
+    revision: int = field(default=0, compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.what.partition("/")[2]
+
+    @property
+    def is_stream(self) -> bool:
+        return self.what.startswith("stream/")
+
+    @property
+    def alarms(self) -> tuple[Difference, ...]:
+        """The differences that nobody has accepted and no run explains."""
+        return tuple(one for one in self.differences if one.is_alarm)
+
+    def find(self, field: str) -> Difference | None:
+        return next((one for one in self.differences if one.field == field), None)
+
+    def with_explained(self, some: Iterable[Explained]) -> DriftRecord:
+        """These changes accepted, and kept among the newest that were explained."""
+        found = tuple(some)
+        changed = {one.field: one.after for one in found}
+        return replace(self, accepted=_without_none({**self.accepted, **changed}), explained=(*found, *self.explained)[:EXPLAINED_KEPT])
+
+
+def accept(record: DriftRecord, fields: Iterable[str], *, by: str) -> DriftRecord:
+    """The record with what these fields are now as accepted."""
+    wanted = set(fields)
+    changed = {one.field: one.after for one in record.differences if one.field in wanted}
+    left = tuple(one for one in record.differences if one.field not in wanted)
+    return replace(record, accepted=_without_none({**record.accepted, **changed}), accepted_at=now(), accepted_by=by, differences=left)
+
+
+async def ensure_drift(connection: Connection) -> None:
+    """Create the bucket where it is missing."""
+    await ensure_bucket(connection, DRIFT_BUCKET)
+
+
+async def read_record(connection: Connection, what: str) -> DriftRecord | None:
+    """The record of one stream or server, from the leader; None where it is not watched."""
+    try:
+        entry = await kv_get(connection, DRIFT_BUCKET, _key(what), leader=True)
+    except StreamNotFound:
+        return None
+    return _read(entry) if entry else None
+
+
+async def read_records(connection: Connection) -> tuple[dict[str, DriftRecord], datetime | None]:
+    """Every record by what it is of, in order, and when a worker looked last; nothing where none has."""
+    try:
+        entries = await kv_all(connection, DRIFT_BUCKET)
+    except StreamNotFound:
+        return {}, None
+    records = [_read(entry) for entry in entries if entry.key != LOOK_KEY]
+    looks = [entry.time for entry in entries if entry.key == LOOK_KEY]
+    return {record.what: record for record in sorted(records, key=lambda one: one.what)}, looks[0] if looks else None
+
+
+async def write_record(connection: Connection, record: DriftRecord) -> DriftRecord:
+    """Keep it if nobody changed it since it was read, and return it with its revision. Raises RevisionConflict."""
+    written = await kv_put(connection, DRIFT_BUCKET, _key(record.what), _to_block(record), expected_revision=record.revision or None)
+    return replace(record, revision=written)
+
+
+async def drop_record(connection: Connection, what: str) -> None:
+    """Watch it no more."""
+    await kv_delete(connection, DRIFT_BUCKET, _key(what))
+
+
+async def write_look(connection: Connection) -> None:
+    """Note that a worker has looked at everything."""
+    await kv_put(connection, DRIFT_BUCKET, LOOK_KEY, encode({"at": format_time(now())}))
+
+
+def _key(what: str) -> str:
+    kind, _, name = what.partition("/")
+    return f"{kind}.{_NOT_IN_KEYS.sub('-', name)}"
+
+
+def _without_none(facts: Facts) -> Facts:
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _to_block(record: DriftRecord) -> bytes:
+    value: dict[str, Any] = asdict(record) | {"accepted": dict(record.accepted), "accepted_at": format_time(record.accepted_at)}
+    del value["revision"]
+    value["differences"] = [{**one, "since": format_time(one["since"])} for one in value["differences"]]
+    value["explained"] = [{**one, "at": format_time(one["at"])} for one in value["explained"]]
+    return encode(value)
+
+
+def _read(entry: KvEntry) -> DriftRecord:
+    value: Any = decode(entry.value)
+    return DriftRecord(
+        what=value["what"],
+        accepted=value["accepted"],
+        accepted_at=parse_time(value["accepted_at"]),
+        accepted_by=value["accepted_by"],
+        differences=tuple(Difference(**{**one, "since": parse_time(one["since"])}) for one in value["differences"]),
+        explained=tuple(Explained(**{**one, "at": parse_time(one["at"])}) for one in value["explained"]),
+        revision=entry.revision,
+    )

@@ -1,0 +1,149 @@
+"""This module is the watch: one worker looks at every stream with chains, the console's own and the servers, again and again.
+
+What differs from what was accepted is explained by a run, or is an alarm, and once an event of the operator trail. It stays one until a
+person accepts it, or the field goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ..chain.removals import REMOVALS_BUCKET
+from ..errors import PersistenceError, RevisionConflict
+from ..events import NewEvent, now
+from ..log.kept import TILES_BUCKET
+from ..log.published import CHECKPOINTS_BUCKET
+from ..store import AGGREGATES_STREAM, COMMANDS_STREAM, Store, StreamInfo, list_streams
+from .explaining import Answer, Explaining
+from .facts import EXISTS, GONE, Facts, differing, first_accepted, stream_facts
+from .record import Difference, DriftRecord, Explained, drop_record, ensure_drift, read_records, write_look, write_record
+from .servers import SYNC, read_servers
+from .trail import drifted, ended, note
+
+DRIFT_LEASE = "drift"
+LOOK_SECONDS = 5.0
+RUNNING = timedelta(seconds=12)
+"""So long a change waits for the run that may be its cause; then it is an alarm until the run says so."""
+OWN_STREAMS = (AGGREGATES_STREAM, COMMANDS_STREAM, *(f"KV_{name}" for name in (TILES_BUCKET, CHECKPOINTS_BUCKET, REMOVALS_BUCKET)))
+
+log = logging.getLogger(__name__)
+
+
+class Held(Protocol):
+    """A lease while it is held."""
+
+    @property
+    def lost(self) -> asyncio.Event: ...
+
+
+async def watch_drift(
+    store: Store, chained: Callable[[], list[str]], hold_lease: Callable[[str], AbstractAsyncContextManager[Held]]
+) -> None:
+    """Look at the streams that `chained` names, and at all others that are watched, until cancelled, whenever this worker has the lease."""
+    while True:
+        try:
+            async with hold_lease(DRIFT_LEASE) as lease:
+                await ensure_drift(store.connection)
+                while not lease.lost.is_set():
+                    await look(store, chained())
+                    await asyncio.sleep(LOOK_SECONDS)
+        except PersistenceError as error:
+            log.warning("drift is not watched: %s", error)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def look(store: Store, chained: list[str]) -> None:
+    """Compare everything with what was accepted, once. Raises Unavailable."""
+    connection, at = store.connection, now()
+    records, looked_at = await read_records(connection)
+    explaining = Explaining(store, since=looked_at, at=at)
+    streams = {info.name: info for info in await list_streams(connection)}
+    watched = dict.fromkeys([*chained, *OWN_STREAMS, *(record.name for record in records.values() if record.is_stream)])
+    for name in watched:
+        info = streams.get(name)
+        is_chained = name not in OWN_STREAMS
+        facts = stream_facts(info, is_chained=is_chained) if info else GONE
+        record = records.get(f"stream/{name}")
+        if info is not None or record is not None:
+            await _compare_stream(store, explaining, record, info, name, facts, at)
+    for name, facts in (await read_servers(connection)).items():
+        await _compare_server(store, records.get(f"server/{name}"), name, facts, at)
+    await write_look(connection)
+
+
+async def _compare_stream(
+    store: Store, explaining: Explaining, record: DriftRecord | None, info: StreamInfo | None, name: str, facts: Facts, at: datetime
+) -> None:
+    before = record or DriftRecord(what=f"stream/{name}", accepted=first_accepted(facts), accepted_at=at)
+    answers = {field: await explaining.explain(name, info, before.accepted, facts, field) for field in differing(before.accepted, facts)}
+    explained = [answer.found for answer in answers.values() if answer.found]
+    if any(one.field == EXISTS for one in explained):
+        await drop_record(store.connection, before.what)
+        return
+    await _keep(store, before, compare(before, facts, answers, at), explained, is_new=record is None)
+
+
+async def _compare_server(store: Store, record: DriftRecord | None, name: str, facts: Facts, at: datetime) -> None:
+    """What one server says. What nobody could ask for stays as it was; what is said for the first time is taken as right."""
+    if record is None:
+        await write_record(store.connection, DriftRecord(what=f"server/{name}", accepted=facts, accepted_at=at))
+        return
+    accepted = record.accepted if SYNC in record.accepted or SYNC not in facts else {**record.accepted, SYNC: facts[SYNC]}
+    known = facts if SYNC in facts or SYNC not in accepted else {**facts, SYNC: _last_known(record)}
+    before = replace(record, accepted=accepted)
+    after = compare(before, known, {field: Answer() for field in differing(accepted, known)}, at)
+    await _keep(store, before, after, [], is_new=accepted is not record.accepted)
+
+
+def _last_known(record: DriftRecord) -> str:
+    found = record.find(SYNC)
+    return str(found.after if found else record.accepted[SYNC])
+
+
+def compare(record: DriftRecord, facts: Facts, answers: dict[str, Answer], at: datetime) -> DriftRecord:
+    """The record after a look: `answers` holds every field that differs, with what explains it. Pure."""
+    explained = [answer.found for answer in answers.values() if answer.found]
+    differences = tuple(
+        _difference(record, facts, field, at, waits=answer.is_running) for field, answer in answers.items() if not answer.found
+    )
+    return replace(record.with_explained(explained), differences=differences)
+
+
+def _difference(record: DriftRecord, facts: Facts, field: str, at: datetime, *, waits: bool) -> Difference:
+    known, after = record.find(field), facts.get(field)
+    since = known.since if known else at
+    is_alarm = (known.is_alarm if known else False) or not waits or at - since > RUNNING
+    is_noted = known.is_noted if known and known.after == after else False
+    return Difference(field=field, before=record.accepted.get(field), after=after, since=since, is_alarm=is_alarm, is_noted=is_noted)
+
+
+async def _keep(store: Store, before: DriftRecord, after: DriftRecord, explained: list[Explained], *, is_new: bool) -> None:
+    """Write what has changed, then what the trail is to say of it; an alarm does not wait for the trail."""
+    if is_new or after != before:
+        try:
+            after = await write_record(store.connection, after)
+        except RevisionConflict:  # a person has just accepted something: the next look sees it
+            return
+    events = _news(before, after, {one.field: one.run for one in explained})
+    if not events:
+        return
+    try:
+        await note(store, after.what, events)
+    except PersistenceError as error:
+        log.warning("an alarm about %s is not in the trail yet: %s", after.what, error)
+        return
+    noted = tuple(replace(one, is_noted=one.is_alarm) for one in after.differences)
+    if noted != after.differences:
+        await write_record(store.connection, replace(after, differences=noted))
+
+
+def _news(before: DriftRecord, after: DriftRecord, runs: dict[str, str]) -> list[NewEvent]:
+    new = [drifted(after.what, one) for one in after.alarms if not one.is_noted]
+    over = [one for one in before.differences if one.is_noted and after.find(one.field) is None]
+    return new + [ended(after.what, one, run=runs.get(one.field, "")) for one in over]
