@@ -22,6 +22,10 @@ _TITLES = {
     Cause.DUPLICATE_VERSION: "{version} is stored twice",
     Cause.MISPLACED: "{version} lies in the wrong place",
     Cause.UNDECODABLE: "{version} cannot be decoded",
+    Cause.HISTORY_REWRITTEN: "{version} is not the one that was signed",
+    Cause.TAIL_CUT: "the stream ends before {version}",
+    Cause.OMITTED: "{version} was left out",
+    Cause.NOT_TRUSTED: "{version} is vouched for by nobody who is trusted",
 }
 
 

@@ -195,7 +195,7 @@ async def test_a_mark_stays_red_while_only_what_is_new_is_verified(raw: RawStrea
 
     assert mark is not None
     assert (mark.sequence, mark.intact, mark.findings) == (8, False, 1)
-    assert (mark.first_bad_sequence, mark.first_bad_cause) == (4, Cause.MISSING)
+    assert (mark.first_bad_sequence, mark.first_bad_cause) == (3, Cause.MISSING)
 
 
 async def test_a_red_mark_turns_green_by_an_intact_verdict_from_the_beginning(raw: RawStream) -> None:
@@ -243,7 +243,7 @@ async def test_a_fault_in_a_part_further_on_turns_the_mark_red(raw: RawStream) -
     mark = await verify_and_mark(raw, from_sequence=15)
 
     assert mark is not None
-    assert (mark.intact, mark.sequence, mark.first_bad_sequence) == (False, 5, 23)
+    assert (mark.intact, mark.sequence, mark.first_bad_sequence) == (False, 5, 20)
 
 
 async def test_a_stream_that_ends_before_its_mark_was_cut(raw: RawStream) -> None:
@@ -253,7 +253,7 @@ async def test_a_stream_that_ends_before_its_mark_was_cut(raw: RawStream) -> Non
 
     verdict = await verify_stream(raw.store, from_sequence=6, mark=mark)
 
-    assert facts(verdict) == [(Cause.MISSING, None, None, 6)]
+    assert facts(verdict) == [(Cause.TAIL_CUT, None, None, 6)]
     assert "its tail was cut" in only(verdict).explanation
 
 

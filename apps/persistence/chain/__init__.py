@@ -1,21 +1,30 @@
 """This package is the chain: verifying that the events of an aggregate, a type or a whole stream are complete, unchanged and linked."""
 
+from .claims import anchors_from_value, anchors_to_value
 from .marks import MARKS_BUCKET, Mark, list_marks, mark_history, read_mark, write_mark
 from .removals import RESTORED_FROM, restored_from
-from .stitch import RangeVerdict, can_split, split_ranges, stitch
-from .verdict import Cause, Finding, Progress, Verdict
-from .verify import verify_aggregate, verify_stream, verify_type
+from .standing import LogLayer
+from .stitch import RangeVerdict, can_split, hold, split_ranges, stitch
+from .verdict import Cause, Finding, Held, LogStanding, Progress, Rests, Verdict
+from .verify import verify_aggregate, verify_range, verify_stream, verify_type
 
 __all__ = [
     "MARKS_BUCKET",
     "RESTORED_FROM",
     "Cause",
     "Finding",
+    "Held",
+    "LogLayer",
+    "LogStanding",
     "Mark",
     "Progress",
     "RangeVerdict",
+    "Rests",
     "Verdict",
+    "anchors_from_value",
+    "anchors_to_value",
     "can_split",
+    "hold",
     "list_marks",
     "mark_history",
     "read_mark",
@@ -23,6 +32,7 @@ __all__ = [
     "split_ranges",
     "stitch",
     "verify_aggregate",
+    "verify_range",
     "verify_stream",
     "verify_type",
     "write_mark",

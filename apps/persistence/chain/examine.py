@@ -60,10 +60,11 @@ class Seen(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A message that is not an event; `subject_place` is what its subject says that it is."""
+    """A message that is not an event; `subject_place` is what its subject says that it is, `cid` the raw CID of its bytes."""
 
     reason: str
     sequence: int
+    cid: bytes
     claimed: bytes
     is_named: bool
     subject: str
@@ -117,7 +118,7 @@ class Examiner:
 
     def _unreadable(self, message: Message, reason: str, cid: bytes) -> Unreadable:
         claimed, is_named = _claim(message, cid)
-        return Unreadable(reason, message.sequence, claimed, is_named, message.subject, self._place_of(message.subject))
+        return Unreadable(reason, message.sequence, cid, claimed, is_named, message.subject, self._place_of(message.subject))
 
     def _place_of(self, subject: str) -> Place | None:
         parts = self._layout.parse(subject)

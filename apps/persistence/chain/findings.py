@@ -55,7 +55,8 @@ class Findings:
 
     def first(self) -> Finding | None:
         """The kept finding that shows at the lowest sequence."""
-        return min(self.kept, key=lambda finding: finding.sequence or 0, default=None)
+        placed = [finding for finding in self.kept if finding.sequence is not None]
+        return min(placed or self.kept, key=lambda finding: finding.sequence or 0, default=None)
 
 
 def ref_of(key: str | None) -> AggregateRef | None:

@@ -24,7 +24,8 @@ _TRIES = 10
 class Mark:
     """Everything up to `sequence` was verified; `checked` counts the messages that were. Where it is not intact, `findings` counts faults.
 
-    `first_bad_sequence` and `first_bad_cause` are None while it is intact, and where the first fault has no sequence.
+    `first_bad_sequence` and `first_bad_cause` are None while it is intact, and where the first fault has no sequence. `root` is that of the
+    tree over all sequences up to it, None where it is not known or not intact.
     """
 
     stream: str
@@ -36,6 +37,7 @@ class Mark:
     first_bad_sequence: int | None
     first_bad_cause: Cause | None
     checked: int
+    root: bytes | None = None
 
 
 async def read_mark(store: Store, stream: str) -> Mark | None:
@@ -78,7 +80,7 @@ async def write_mark(store: Store, verdict: Verdict, *, by: str) -> Mark | None:
     for _ in range(_TRIES):
         entry = await kv_get(store.connection, MARKS_BUCKET, verdict.stream, leader=True)
         before = _read(entry) if entry else None
-        mark = _merge(before, verdict, by)
+        mark = _with_root(before, _merge(before, verdict, by), _from_verdict(verdict, by))
         if mark is None or mark == before:
             return before
         try:
@@ -106,6 +108,14 @@ def _merge(before: Mark | None, verdict: Verdict, by: str) -> Mark | None:
     if verdict.intact and sequence == before.sequence:
         return before
     return _with_faults(replace(before, sequence=sequence, checked=checked, at=fresh.at, by=by), fresh, adds=begins_after)
+
+
+def _with_root(before: Mark | None, mark: Mark | None, fresh: Mark) -> Mark | None:
+    """The mark with the root of the tree up to where it is, if that is known."""
+    if mark is None or mark == before:
+        return mark
+    known = {one.sequence: one.root for one in (before, fresh) if one is not None and one.root is not None}
+    return replace(mark, root=known.get(mark.sequence) if mark.intact else None)
 
 
 def _heals(before: Mark, verdict: Verdict) -> bool:
@@ -138,9 +148,10 @@ def _from_verdict(verdict: Verdict, by: str) -> Mark:
         by=by,
         intact=verdict.intact,
         findings=verdict.finding_count,
-        first_bad_sequence=bad.sequence if bad else None,
+        first_bad_sequence=verdict.first_bad_sequence,
         first_bad_cause=bad.cause if bad else None,
         checked=verdict.checked,
+        root=verdict.log.root if verdict.log and verdict.intact else None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..subjects import overlaps
 from .gaps import Range, SequenceGaps
-from .removals import Removal
+from .removals import EXPIRED, Removal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,8 @@ class Removed:
     def sentence(self) -> str:
         """For the person who reads the verdict."""
         one = self.count == 1
+        if self.removal.operation == EXPIRED:
+            return f"{self.count:,} message{'' if one else 's'} at the beginning, which {self.removal.reason} removed"
         return (
             f"{self.count:,} message{'' if one else 's'} removed by run {self.removal.run_id} of {self.removal.by} "
             f"on {self.removal.at:%Y-%m-%d at %H:%M} UTC, with the reason “{self.removal.reason}”"

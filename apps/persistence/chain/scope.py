@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .recorded import Removed
+from .verdict import Held, LogStanding
 from .walk import Walk
 
 _EVENTS = (
@@ -17,6 +18,12 @@ _LIMITS = (
     "That the newest event of an aggregate is the real one: no later event links to it yet.",
     "That the actor and the time are true: they are what the writer said, kept unchanged.",
 )
+_SOURCES = {
+    "published": "the checkpoint that is published in the store",
+    "signer": "the signer itself, from its own disk",
+    "witness": "the witness",
+    "brought": "the checkpoint that was brought",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +34,16 @@ class Extent:
     findings: int
     unnamed: int
     removed: tuple[Removed, ...]
+    log: LogStanding | None = None
 
     @classmethod
-    def of(cls, walk: Walk) -> Extent:
-        return cls(checked=walk.checked, findings=walk.findings.count, unnamed=walk.unnamed, removed=walk.recorded.removed)
+    def of(cls, walk: Walk, log: LogStanding | None = None) -> Extent:
+        return cls(checked=walk.checked, findings=walk.findings.count, unnamed=walk.unnamed, removed=walk.recorded.removed, log=log)
+
+    @property
+    def holding(self) -> list[Held]:
+        """Who stands for the log, and holds."""
+        return [one for one in self.log.held if one.holds] if self.log else []
 
 
 def proves(extent: Extent, *, whole: str | None) -> tuple[str, ...]:
@@ -40,12 +53,14 @@ def proves(extent: Extent, *, whole: str | None) -> tuple[str, ...]:
     if extent.findings:
         return (f"{extent.checked:,} events were checked; all faults that this check can see are counted below.",)
     read = (f"Every message from {whole} was read, and none is missing{_but_removed(extent)}.",) if whole else ()
-    return (*read, *_EVENTS)
+    return (*read, *_EVENTS, *_signed(extent))
 
 
 def does_not_prove(extent: Extent, *, whole: bool, from_sequence: int) -> tuple[str, ...]:
     """What an intact verdict leaves open."""
-    limits = list(_LIMITS)
+    covered = max((one.size for one in extent.holding), default=0)
+    limits = list(_LIMITS if not covered else _LIMITS[2:])
+    limits += _not_covered(extent, covered)
     if extent.unnamed:
         limits.append(
             f"That {extent.unnamed:,} of the events are unchanged where nothing links to them: another program wrote them without an id "
@@ -54,9 +69,33 @@ def does_not_prove(extent: Extent, *, whole: bool, from_sequence: int) -> tuple[
     limits += [f"What was in {part.sentence}." for part in extent.removed]
     if not whole:
         limits.append("That no aggregate was left out or removed as a whole: only a check of the whole stream reads every message.")
+        limits.append("What the log says: only the events and their chain were looked at. Verify the whole stream for that.")
     if from_sequence > 1:
         limits.append(f"That what lies before sequence {from_sequence:,} is still as it was: it was not read again.")
     return tuple(limits)
+
+
+def _signed(extent: Extent) -> tuple[str, ...]:
+    """What the log adds, by each who stands for it."""
+    return tuple(
+        f"The first {one.size:,} sequences are exactly those that were signed, by {_SOURCES.get(one.source, one.source)} ({one.who}): "
+        "nothing among them was rewritten, cut, inserted, reordered or left out."
+        for one in extent.holding
+    )
+
+
+def _not_covered(extent: Extent, covered: int) -> list[str]:
+    """What the log leaves open."""
+    log = extent.log
+    if log is None:
+        return []
+    found = []
+    if covered and covered < log.size:
+        found.append(
+            f"That the {log.size - covered:,} newest sequences, after {covered:,}, stay as they are: no signed checkpoint covers them yet."
+        )
+    found += [f"Not held against everybody: {sentence}" for sentence in log.missing]
+    return [*found, log.damage] if log.damage else found
 
 
 def _but_removed(extent: Extent) -> str:

@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 from ..encoding import Value
 from ..errors import InvalidInput
 from ..store import Store, get_stream
 from . import scope
+from .logged import Folded, join
 from .marks import Mark
-from .removals import confirmed_removals
-from .verdict import Verdict
+from .removals import confirmed_removals, expired_of
+from .standing import LogLayer, Read
+from .verdict import LogStanding, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,12 @@ class RangeVerdict:
     begun: int
     unnamed: int
     findings: int
+    folded: Folded | None = None
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether it can be no part of an intact whole, or only its log."""
+        return bool(self.findings or (self.folded and self.folded.different))
 
     @classmethod
     def of(cls, verdict: Verdict) -> RangeVerdict:
@@ -44,14 +52,17 @@ class RangeVerdict:
             begun=verdict.aggregates - verdict.known_before,
             unnamed=verdict.unnamed,
             findings=verdict.finding_count,
+            folded=verdict.folded,
         )
 
     def to_value(self) -> dict[str, Value]:
-        return {name: getattr(self, name) for name in RangeVerdict.__slots__}
+        counts: dict[str, Value] = {name: getattr(self, name) for name in RangeVerdict.__slots__ if name != "folded"}
+        return counts | {"folded": self.folded.to_value() if self.folded else None}
 
     @classmethod
     def from_value(cls, value: Value) -> RangeVerdict:
-        return cls(**cast("dict[str, int]", value))
+        kept = cast("dict[str, Any]", value)
+        return cls(**(kept | {"folded": Folded.from_value(kept["folded"]) if kept["folded"] else None}))
 
 
 def split_ranges(first: int, last: int, *, size: int) -> list[tuple[int, int]]:
@@ -70,18 +81,33 @@ async def can_split(store: Store, mark: Mark | None) -> bool:
     """
     info = await get_stream(store.connection, store.layout.stream)
     is_cut = mark is not None and info.last_sequence < mark.sequence
-    return not is_cut and not await confirmed_removals(store, info)
+    return not is_cut and expired_of(info) is None and not await confirmed_removals(store, info)
 
 
-def stitch(stream: str, ranges: Sequence[RangeVerdict], *, started: datetime, seconds: float) -> Verdict:
-    """The verdict on all of them. Raises InvalidInput unless they follow one another and each is intact."""
+async def hold(layer: LogLayer, ranges: Sequence[RangeVerdict]) -> LogStanding | None:
+    """How the tree over all ranges stands to those who stand for it; None where that is not plainly well, or the ranges have no tree.
+
+    Raises Unavailable, StreamNotFound.
+    """
+    in_order = sorted(ranges, key=lambda part: part.first)
+    trees = [part.folded for part in in_order if part.folded is not None]
+    if len(trees) < len(in_order):
+        return None
+    end = (await get_stream(layer.store.connection, layer.store.layout.stream)).last_sequence
+    read = Read(folded=join(trees), first=in_order[0].first, last=in_order[-1].last, end=end, blamed=())
+    standing = await layer.judge(read)
+    return None if layer.findings else standing
+
+
+def stitch(stream: str, ranges: Sequence[RangeVerdict], *, started: datetime, seconds: float, log: LogStanding | None = None) -> Verdict:
+    """The verdict on all of them, with that on the log. Raises InvalidInput unless they follow one another and each is intact."""
     in_order = sorted(ranges, key=lambda part: part.first)
     follow = all(after.first == before.last + 1 for before, after in pairwise(in_order))
     if not in_order or not follow or any(part.findings for part in in_order):
         raise InvalidInput("Only intact ranges that follow one another without a gap make one verdict.")
     first, last = in_order[0].first, in_order[-1].last
     checked, unnamed = sum(part.checked for part in in_order), sum(part.unnamed for part in in_order)
-    extent = scope.Extent(checked=checked, findings=0, unnamed=unnamed, removed=())
+    extent = scope.Extent(checked=checked, findings=0, unnamed=unnamed, removed=(), log=log)
     return Verdict(
         scope=f"{stream}, sequence {first:,} to {last:,}",
         stream=stream,
@@ -103,4 +129,6 @@ def stitch(stream: str, ranges: Sequence[RangeVerdict], *, started: datetime, se
         seconds=seconds,
         proves=scope.proves(extent, whole=f"sequence {first:,} to {last:,}"),
         does_not_prove=scope.does_not_prove(extent, whole=True, from_sequence=first),
+        intact_to=last,
+        log=log,
     )

@@ -56,6 +56,15 @@ class Tips:
         if len(self._young) >= self._limit:
             self._age()
 
+    def count_after(self, sequence: int) -> int:
+        """How many aggregates have their newest event behind a sequence."""
+        count = sum(1 for tip in self._young.values() if tip.sequence > sequence)
+        count += sum(1 for key, tip in self._old.items() if tip.sequence > sequence and key not in self._young)
+        if self._spill is None:
+            return count
+        spilled = self._spill.execute("SELECT key FROM tip WHERE sequence > ?", (sequence,))
+        return count + sum(1 for (key,) in spilled if key not in self._young and key not in self._old)
+
     @property
     def in_memory(self) -> int:
         """How many tips lie in memory; at most the limit, give or take one."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ..events import AggregateRef
+from ..encoding import Value
+from ..events import AggregateRef, format_time
+from .logged import Folded
 from .recorded import Removed
 
 
@@ -20,6 +22,10 @@ class Cause(StrEnum):
     DUPLICATE_VERSION = "duplicate_version"
     MISPLACED = "misplaced"
     UNDECODABLE = "undecodable"
+    HISTORY_REWRITTEN = "history_rewritten"
+    TAIL_CUT = "tail_cut"
+    OMITTED = "omitted"
+    NOT_TRUSTED = "not_trusted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,56 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A tree of `size` leaves with this root that somebody stands for, and whether what was read `holds` it; `at` is when it was said."""
+
+    source: str
+    who: str
+    size: int
+    root: bytes
+    at: datetime | None
+    holds: bool
+
+    def to_value(self) -> dict[str, Value]:
+        return {
+            "source": self.source,
+            "who": self.who,
+            "size": self.size,
+            "root": self.root.hex(),
+            "at": format_time(self.at) if self.at else None,
+            "holds": self.holds,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStanding:
+    """What the log says of a stream: the `root` over its first `size` sequences, whose trees it was held against, and who was missing.
+
+    `root` is None where it could not be made, and `damage` says in a sentence what is wrong with the kept log alone; empty if nothing.
+    """
+
+    size: int
+    root: bytes | None
+    held: tuple[Held, ...]
+    missing: tuple[str, ...]
+    damage: str = ""
+
+    @property
+    def covered(self) -> int:
+        """Up to which sequence a signature that holds covers it."""
+        return max((one.size for one in self.held if one.holds), default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rests:
+    """What lies behind the first bad `sequence`, and so rests on it: so many `events`, of so many `aggregates`."""
+
+    sequence: int
+    events: int
+    aggregates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What one verification found. `checked` counts messages, `seconds` is what it took, reading included.
 
@@ -64,6 +120,9 @@ class Verdict:
     `to_sequence` is where. `reaches_end`: nothing was stored after it when the verification began. `known_before` counts
     those of the aggregates that had begun before `from_sequence`. `unnamed` counts messages whose
     writer left no CID in `Nats-Msg-Id`. `removed` is what recorded runs removed on purpose: named, and no finding.
+
+    Up to sequence `intact_to` nothing is wrong, and `rests_on` says what comes after it where something is. `log` is None where the log was
+    no part of it. `folded` is the tree over what was read, for who joins several ranges.
     """
 
     scope: str
@@ -86,11 +145,22 @@ class Verdict:
     seconds: float
     proves: tuple[str, ...]
     does_not_prove: tuple[str, ...]
+    intact_to: int = 0
+    rests_on: Rests | None = None
+    log: LogStanding | None = None
+    folded: Folded | None = field(default=None, repr=False, compare=False)
 
     @property
     def intact(self) -> bool:
         """Whether nothing at all was found."""
         return self.finding_count == 0
+
+    @property
+    def first_bad_sequence(self) -> int | None:
+        """The first sequence at which anything is wrong, also where the finding about it shows later; None where nothing has one."""
+        if self.rests_on is not None:
+            return self.rests_on.sequence
+        return self.first_bad.sequence if self.first_bad else None
 
     @property
     def rate(self) -> float:

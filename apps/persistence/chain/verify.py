@@ -9,17 +9,23 @@ from datetime import datetime
 
 from ..errors import AggregateNotFound, FeatureUnavailable
 from ..events import AggregateRef, now
-from ..store import Store, get_stream, open_reader
+from ..log.anchors import Anchors
+from ..log.trust import Trust
+from ..store import Store, StreamInfo, get_stream, open_reader
 from ..subjects import check_token
 from . import scope, words
+from .logged import Folded, LogReading
 from .marks import Mark
 from .reach import messages_by_version, newest_before
-from .removals import confirmed_removals
+from .removals import Removal, confirmed_removals, expired_of
+from .standing import LogLayer, Read, read_state
 from .tips import Tips
-from .verdict import Progress, Verdict
+from .verdict import Cause, LogStanding, Progress, Verdict
 from .walk import Walk
 
 PROGRESS_SECONDS = 0.25
+_TRIES = 3
+_OWN_FAULTS = frozenset({Cause.CONTENT_CHANGED, Cause.UNDECODABLE, Cause.MISPLACED, Cause.DUPLICATE_VERSION})
 
 OnProgress = Callable[[Progress], Awaitable[None]]
 ShouldStop = Callable[[], bool]
@@ -64,30 +70,82 @@ async def verify_stream(
     from_sequence: int = 1,
     to_sequence: int | None = None,
     mark: Mark | None = None,
+    trust: Trust | None = None,
+    anchors: Anchors | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Verdict:
     """Verify every message from one sequence to another (default: the last there is now).
 
     From a later sequence than 1, the event before the first of each aggregate is looked up, so the links reach back. `mark` is what was
-    verified before: a stream that ends before it is a finding. `should_stop` is asked after every batch; `on_progress` is awaited some
-    times a second. Raises StreamNotFound, FeatureUnavailable for a layout without chains, ContinuityLost or Unavailable.
+    verified before: a stream that ends before it is a finding. With `trust` the stream is held against its log as well, and the log against
+    everybody who stands for it; with `anchors`, read before, against those. `should_stop` is asked after every batch; `on_progress` is
+    awaited some times a second. Raises StreamNotFound, FeatureUnavailable for a layout without chains, ContinuityLost or Unavailable.
     """
     _check_chained(store)
-    stream = store.layout.stream
-    info = await get_stream(store.connection, stream)
-    first = max(1, from_sequence)
-    last = info.last_sequence if to_sequence is None else min(to_sequence, info.last_sequence)
-    with Tips() as tips:
+    for attempt in range(_TRIES):
+        layer = await LogLayer.begin(store, anchors=anchors, trust=trust, mark=mark) if anchors is not None or trust is not None else None
+        info = await get_stream(store.connection, store.layout.stream)
         removals = await confirmed_removals(store, info)
-        walk = Walk(store.layout, tips, gaps_from=first, knows_start=first == 1, removals=removals)
-        run = _Run(walk=walk, first=first, last=max(last, first - 1), on_progress=on_progress, should_stop=should_stop)
-        run.reaches_end = last == info.last_sequence
-        await _read(store, run)
+        first = max(1, from_sequence)
+        last = info.last_sequence if to_sequence is None else min(to_sequence, info.last_sequence)
+        with Tips() as tips:
+            walk = Walk(store.layout, tips, gaps_from=first, knows_start=first == 1, removals=removals)
+            run = _Run(walk=walk, first=first, last=max(last, first - 1), on_progress=on_progress, should_stop=should_stop)
+            run.reaches_end = last == info.last_sequence
+            verdict = await _verify_whole(store, run, layer, mark=mark, info=info)
+        if verdict.intact or attempt == _TRIES - 1 or not await _was_changed(store, info, removals):
+            return verdict
+    raise AssertionError("the last attempt returns")
+
+
+async def verify_range(
+    store: Store, *, from_sequence: int, to_sequence: int, sizes: Sequence[int] = (), on_progress: OnProgress | None = None
+) -> Verdict:
+    """Verify a range for `stitch`, which judges the whole: its tree is folded, also as it is at these sizes, and compared with the log."""
+    _check_chained(store)
+    stream = store.layout.stream
+    state = await read_state(store)
+    info = await get_stream(store.connection, stream)
+    with Tips() as tips:
+        knows_start = from_sequence == 1
+        removals = await confirmed_removals(store, info)
+        walk = Walk(store.layout, tips, gaps_from=from_sequence, knows_start=knows_start, removals=removals)
+        run = _Run(walk=walk, first=from_sequence, last=min(to_sequence, info.last_sequence), on_progress=on_progress)
+        logged = state.size if state else 0
+        reading = LogReading(store.connection, stream, first=from_sequence, logged=logged, cuts=sizes)
+        await _read(store, run, reading=reading)
+        walk.finish(run.last)
+        folded = await reading.finish(run.last)
+        return run.verdict(f"{stream}, sequence {run.first:,} to {run.last:,}", stream, is_whole=True, folded=folded)
+
+
+async def _verify_whole(store: Store, run: _Run, layer: LogLayer | None, *, mark: Mark | None, info: StreamInfo) -> Verdict:
+    """One reading of a stream, and what its log says to it."""
+    walk, stream = run.walk, store.layout.stream
+    reading = layer.reading(run.first) if layer else None
+    await _read(store, run, reading=reading)
     walk.finish(run.last)
-    if mark is not None and mark.stream == stream and info.last_sequence < mark.sequence:
+    standing, folded = None, None
+    if layer is not None and reading is not None:
+        folded = await reading.finish(run.last)
+        blamed = {finding.sequence for finding in walk.findings.kept if finding.sequence is not None and finding.cause in _OWN_FAULTS}
+        read = Read(folded=folded, first=run.first, last=run.last, end=info.last_sequence, blamed=blamed)
+        standing = await layer.judge(read)
+        for finding in layer.findings:
+            walk.findings.add(finding)
+    elif mark is not None and mark.stream == stream and info.last_sequence < mark.sequence:
         walk.findings.add(words.describe_cut(stream, verified=mark.sequence, last=info.last_sequence))
-    return run.verdict(f"{stream}, sequence {run.first:,} to {run.last:,}", stream, is_whole=True)
+    scope_text = f"{stream}, sequence {run.first:,} to {run.last:,}"
+    return run.verdict(scope_text, stream, is_whole=True, log=standing, folded=folded)
+
+
+async def _was_changed(store: Store, info: StreamInfo, removals: Sequence[Removal]) -> bool:
+    """Whether something was removed from the stream, on purpose or by its limits, while it was verified: then faults may be none."""
+    after = await get_stream(store.connection, store.layout.stream)
+    if (after.first_sequence, after.created) != (info.first_sequence, info.created):
+        return True
+    return {removal.run_id for removal in await confirmed_removals(store, after)} != {removal.run_id for removal in removals}
 
 
 # -- one run of it ---------------------------------------------------------------------------------------------------------------------
@@ -125,8 +183,11 @@ class _Run:
             )
         )
 
-    def verdict(self, scope_text: str, stream: str, *, is_whole: bool = False) -> Verdict:
-        findings, extent = self.walk.findings, scope.Extent.of(self.walk)
+    def verdict(
+        self, scope_text: str, stream: str, *, is_whole: bool = False, log: LogStanding | None = None, folded: Folded | None = None
+    ) -> Verdict:
+        findings, extent = self.walk.findings, scope.Extent.of(self.walk, log)
+        bad = self.walk.first_bad
         whole = f"sequence {self.first:,} to {self.last:,}" if is_whole and self.last >= self.first else None
         return Verdict(
             scope=scope_text,
@@ -149,28 +210,45 @@ class _Run:
             seconds=time.perf_counter() - self.clock,
             proves=scope.proves(extent, whole=whole),
             does_not_prove=scope.does_not_prove(extent, whole=is_whole, from_sequence=self.first if is_whole else 1),
+            intact_to=self.last if not findings.count else bad - 1 if bad else self.first - 1,
+            rests_on=self.walk.rests_on(bad) if is_whole and bad else None,
+            log=log,
+            folded=folded,
         )
 
 
-async def _read(store: Store, run: _Run, *, patterns: Sequence[str] = ()) -> None:
+async def _read(store: Store, run: _Run, *, patterns: Sequence[str] = (), reading: LogReading | None = None) -> None:
     """Walk through the stream as it is read; when stopped, `run.last` becomes the last sequence that was checked."""
     walk, position = run.walk, run.first - 1
     async with open_reader(
         store.connection, store.layout.stream, from_sequence=run.first, to_sequence=run.last, patterns=patterns
     ) as reader:
         async for messages in reader:
+            if position < run.first and messages[0].sequence > run.first:
+                await _look_at_limits(store, walk)
             items = walk.look(messages)
             unknown = walk.unknown(items)
             if unknown:
                 for before in await newest_before(store, list(unknown.values()), run.first):
                     walk.seed(before.message, late=before.place if before.is_late else None)
             walk.walk(items)
+            if reading is not None:
+                await reading.take(items)
             position = messages[-1].sequence
             await run.tell(position)
             if run.should_stop is not None and run.should_stop():
                 run.is_stopped, run.last = True, position
                 break
+    if position < run.first <= run.last:
+        await _look_at_limits(store, walk)
     await run.tell(run.last, at_once=True)
+
+
+async def _look_at_limits(store: Store, walk: Walk) -> None:
+    """The stream begins later than the reading: perhaps its limits removed what was there."""
+    expired = expired_of(await get_stream(store.connection, store.layout.stream))
+    if expired is not None:
+        walk.expire(expired)
 
 
 def _check_chained(store: Store) -> None:

@@ -16,12 +16,16 @@ from .holes import Holes
 from .recorded import Recorded
 from .removals import Removal
 from .tips import NO_FINDING, Tip, Tips
+from .verdict import Rests
+
+MAX_EMPTY = 100_000
 
 
 class Walk:
     """One verification's way through its messages, in stream order or in the order of one aggregate's versions.
 
-    `gaps_from` is the sequence from which on every message passes here; None where only some do. `knows_start` says that an aggregate
+    `gaps_from` is the sequence from which on every message passes here; None where only some do. `first_empty` is the first that holds
+    nothing for no known reason. `knows_start` says that an aggregate
     that was not met before begins here; else `seed` what came before it. `removals` are what operators removed on purpose.
     """
 
@@ -33,7 +37,9 @@ class Walk:
         self.known_before = 0
         self.unnamed = 0
         self.position = (gaps_from or 1) - 1
+        self.first_empty: int | None = None
         self.recorded = Recorded(removals, gaps_from=gaps_from)
+        self._empty: list[Range] = []
         self._layout = layout
         self._examiner = Examiner(layout)
         self._tips = tips
@@ -41,6 +47,13 @@ class Walk:
         self._strays: dict[tuple[str, int], bytes] = {}
         self._knows_start = knows_start
         self._watches_gaps = gaps_from is not None
+        self._gaps_from = gaps_from
+        self._removals = tuple(removals)
+
+    def expire(self, removal: Removal) -> None:
+        """Know, before the first message, that the stream's own limits removed its beginning."""
+        self._removals = (*self._removals, removal)
+        self.recorded = Recorded(self._removals, gaps_from=self._gaps_from)
 
     def look(self, messages: Sequence[Message]) -> list[Seen | Unreadable]:
         """Each message by itself; what `walk` takes."""
@@ -103,8 +116,23 @@ class Walk:
         if self.gaps.untracked:
             self.findings.add(words.describe_untracked(self.gaps.untracked))
 
+    @property
+    def first_bad(self) -> int | None:
+        """The first sequence at which anything is wrong, as far as any fault has one."""
+        first = self.findings.first()
+        bad = [sequence for sequence in (first.sequence if first else None, self.first_empty) if sequence]
+        return min(bad, default=None) if self.findings.count else None
+
+    def rests_on(self, sequence: int) -> Rests:
+        """How much of what was met lies behind a sequence."""
+        empty = sum(max(0, gap.last - max(gap.first, sequence + 1) + 1) for gap in self._empty)
+        return Rests(sequence=sequence, events=max(0, self.position - sequence - empty), aggregates=self._tips.count_after(sequence))
+
     def _add_gap(self, gap: Range) -> None:
+        if len(self._empty) < MAX_EMPTY:
+            self._empty.append(gap)
         for part in self.recorded.claim(gap):
+            self.first_empty = self.first_empty or part.first
             self.gaps.add(part)
 
     # -- what is not plainly the next event of its chain -------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def describe_cut(stream: str, *, verified: int, last: int) -> Finding:
     """The stream ends before what was verified once."""
     gap = Range(last + 1, verified)
     return Finding(
-        cause=Cause.MISSING,
+        cause=Cause.TAIL_CUT,
         aggregate=None,
         version=None,
         sequence=gap.first,

@@ -28,11 +28,16 @@ class Frontier:
     def append(self, leaves: Iterable[bytes]) -> None:
         """Add leaves of 44 bytes each at the end."""
         for leaf in leaves:
-            found = leaf_hash(leaf)
-            for _ in range((~self.size & (self.size + 1)).bit_length() - 1):
-                found = node_hash(self._parts.pop(), found)
-            self._parts.append(found)
-            self.size += 1
+            self.add(leaf_hash(leaf))
+
+    def add(self, found: bytes, level: int = 0) -> None:
+        """Add the root of a whole subtree of 2 ** `level` leaves; the size so far is a multiple of that."""
+        place = self.size >> level
+        assert place << level == self.size, "a whole subtree begins at a multiple of its size"
+        for _ in range((~place & (place + 1)).bit_length() - 1):
+            found = node_hash(self._parts.pop(), found)
+        self._parts.append(found)
+        self.size += 1 << level
 
     def root(self) -> bytes:
         """The root above all leaves so far."""

@@ -14,8 +14,9 @@ from ..encoding import Value, decode, encode
 from ..errors import InvalidInput, StreamNotFound
 from ..events import format_time, now, parse_time
 from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_get_many, kv_put_batch
-from .spans import Span, consistency_spans, inclusion_spans
-from .tiles import ENTRIES, TILE_WIDTH, TiledTree, TileId, bundled_leaves, edge_of, root_of, span_hash, tiles_of_spans
+from .frontier import Frontier
+from .spans import Span, consistency_spans, inclusion_spans, perfect_parts
+from .tiles import ENTRIES, TILE_WIDTH, TiledTree, TileId, bundled_leaves, edge_of, node_of, root_of, span_hash, tiles_of_spans
 
 TILES_BUCKET = "cim-log-tiles"
 
@@ -55,6 +56,13 @@ async def read_tiles(connection: Connection, stream: str, tiles: Iterable[TileId
 async def open_tree(connection: Connection, stream: str, size: int) -> TiledTree:
     """The kept tree as it was with its first `size` leaves, to go on from there. Raises InvalidProof where tiles are missing."""
     return TiledTree(size, await read_tiles(connection, stream, [*edge_of(size), TileId(ENTRIES, size // TILE_WIDTH)]))
+
+
+async def edge_at(connection: Connection, stream: str, size: int) -> Frontier:
+    """The right edge of the kept tree as it was with `size` leaves. Raises InvalidProof where tiles are missing."""
+    span = Span(0, size)
+    tiles = await read_tiles(connection, stream, tiles_of_spans([span]))
+    return Frontier(size, b"".join([node_of(tiles, node) for node in perfect_parts(span)]))
 
 
 async def keep_tree(connection: Connection, stream: str, tree: TiledTree, *, revision: int) -> LogState:

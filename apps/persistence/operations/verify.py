@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, cast
 
 from ..chain import Progress as ChainProgress
-from ..chain import RangeVerdict, verify_aggregate, verify_stream, verify_type
+from ..chain import RangeVerdict, verify_aggregate, verify_range, verify_type
 from ..encoding import Value
 from ..errors import InvalidInput
 from ..events import AggregateRef
@@ -20,7 +20,7 @@ from ..work.rates import measured_rate
 from .aggregate_scope import check_scope
 from .counting import count_from
 from .verify_extents import Extent, chained_streams, check_new, find_extents, known_types, on_stream
-from .verify_reading import Reading, begin
+from .verify_reading import Reading, begin, find_anchors, sizes_of
 from .verify_receipt import Summary, figures_of, figures_of_all, finding_of, sentence_of, sentence_of_all, summary_of
 
 PART_EVENTS = 100_000
@@ -31,7 +31,7 @@ Scope = Literal["stream", "everything", "type", "aggregate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """Verifies events: the bytes of each, its CID, place and link to the one before; of a stream, of all, of a type or an aggregate."""
+    """Verifies events: the bytes of each, its place and link; of a stream also its log, held against everybody who stands for it."""
 
     title: ClassVar[str] = "Verify chains"
     permission: ClassVar[str] = "operations.verify"
@@ -85,9 +85,10 @@ class Verify:
         if self.scope in ("type", "aggregate"):
             return await self._run_part_of(store, registry, progress)
         if progress.checkpoint is None:
+            anchors = await find_anchors(store, registry, self._one_stream)
             extents = await find_extents(store, registry, self._one_stream, full=self.full)
             check_new(extents)
-            began = await begin(store, registry, extents, size=PART_EVENTS)
+            began = await begin(store, registry, extents, anchors, size=PART_EVENTS)
             await progress.report(0, sum(extent.size for extent in extents), checkpoint=began, force=True)
         reading = Reading(store=store, registry=registry, progress=progress)
         summaries, findings = await reading.read_all()
@@ -107,7 +108,8 @@ class Verify:
             await progress.report(at.checked, extent.size, sequence=at.sequence)
 
         chained = on_stream(store, registry, extent.stream)
-        verdict = await verify_stream(chained, from_sequence=extent.first, to_sequence=extent.last, on_progress=on_progress)
+        sizes = sizes_of(part)
+        verdict = await verify_range(chained, from_sequence=extent.first, to_sequence=extent.last, sizes=sizes, on_progress=on_progress)
         return RangeVerdict.of(verdict).to_value()
 
     def leaves(self, why: Literal["pause", "cancel"]) -> str:

@@ -52,8 +52,8 @@ class Extent:
 
     @classmethod
     def from_value(cls, value: Value) -> Extent:
-        """As the checkpoint of an attempt kept it, without the mark."""
-        stream, first, last = cast("tuple[str, int, int]", tuple(cast("list[Value]", value)))
+        """As the checkpoint of an attempt or a part kept it, without the mark."""
+        stream, first, last, *_ = cast("tuple[str, int, int]", tuple(cast("list[Value]", value)))
         return cls(stream=stream, first=first, last=last)
 
 

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from ..chain import (
+    LogLayer,
+    RangeVerdict,
+    Verdict,
+    anchors_from_value,
+    anchors_to_value,
+    can_split,
+    hold,
+    read_mark,
+    split_ranges,
+    stitch,
+    verify_stream,
+    write_mark,
+)
 from ..chain import Progress as ChainProgress
-from ..chain import RangeVerdict, Verdict, can_split, read_mark, split_ranges, stitch, verify_stream, write_mark
 from ..encoding import Value
 from ..events import format_time, now, parse_time
+from ..log.anchors import Anchors, read_anchors
 from ..registry import Registry
 from ..store import Store
 from ..work.findings import IN_RECEIPT, RunFindings
 from ..work.operation import Progress
 from ..work.parts import in_parts
-from .verify_extents import Extent, on_stream
+from .verify_extents import Extent, chained_streams, on_stream
 from .verify_receipt import Summary, finding_of, left_of, summary_of
 
 
-async def begin(store: Store, registry: Registry, extents: Sequence[Extent], *, size: int) -> dict[str, Value]:
+async def find_anchors(store: Store, registry: Registry, stream: str | None) -> dict[str, Anchors]:
+    """What is known of the logs of the streams to be read, before anybody looks where these end: so it is never ahead of that."""
+    streams = [stream] if stream is not None else await chained_streams(store, registry)
+    return {name: await read_anchors(on_stream(store, registry, name).connection, name, registry.trust) for name in streams}
+
+
+def sizes_of(part: Value) -> list[int]:
+    """The sizes at which a part keeps its tree."""
+    return cast("list[int]", part)[3:]
+
+
+async def begin(
+    store: Store, registry: Registry, extents: Sequence[Extent], anchors: Mapping[str, Anchors], *, size: int
+) -> dict[str, Value]:
     """The checkpoint that every attempt keeps to: the same extents, the same of them split into ranges of `size`."""
     new = [extent for extent in extents if extent.has_new]
     split: list[Value] = []
@@ -31,6 +58,8 @@ async def begin(store: Store, registry: Registry, extents: Sequence[Extent], *, 
         "extents": [extent.to_value() for extent in new],
         "left": [left_of(extent.stream, extent.mark) for extent in extents if not extent.has_new],
         "split": split,
+        "anchors": {extent.stream: anchors_to_value(anchors[extent.stream]) for extent in new},
+        "marks": {extent.stream: extent.mark.sequence if extent.mark else 0 for extent in new},
         "size": size,
         "started": format_time(now()),
         "finished": [],
@@ -86,19 +115,35 @@ class Reading:
             for first, last in split_ranges(extent.first, extent.last, size=self.at["size"])
         ]
         self.progress.log(f"{len(parts)} ranges, for as many workers as there are")
-        values = await in_parts(self.store, self.progress, [part.to_value() for part in parts], total=self.total)
+        given = [[*cast("list[Value]", part.to_value()), *self._sizes(part.stream)] for part in parts]
+        values = await in_parts(self.store, self.progress, given, total=self.total)
         of_stream: dict[str, list[RangeVerdict]] = {}
         for part, value in zip(parts, values, strict=True):
             of_stream.setdefault(part.stream, []).append(RangeVerdict.from_value(value))
-        return {stream: verdict for stream, ranges in of_stream.items() if (verdict := self._stitch(stream, ranges)) is not None}
+        return {stream: verdict for stream, ranges in of_stream.items() if (verdict := await self._stitch(stream, ranges)) is not None}
 
-    def _stitch(self, stream: str, ranges: Sequence[RangeVerdict]) -> Verdict | None:
-        faulty = sum(1 for part in ranges if part.findings)
+    def _sizes(self, stream: str) -> list[int]:
+        """The sizes of the trees that somebody stands for."""
+        anchors = self._anchors(stream)
+        return sorted({self.at["marks"][stream], *(one.checkpoint.size for one in anchors.found)})
+
+    def _anchors(self, stream: str) -> Anchors:
+        return anchors_from_value(self.at["anchors"][stream])
+
+    async def _stitch(self, stream: str, ranges: Sequence[RangeVerdict]) -> Verdict | None:
+        faulty = sum(1 for part in ranges if part.is_faulty)
         if faulty:
             self.progress.log(f"{faulty} ranges of {stream} hold faults; it is read once more in one go, so that each is named once")
             return None
+        chained = on_stream(self.store, self.registry, stream)
+        mark = await read_mark(chained, stream)
+        layer = await LogLayer.begin(chained, anchors=self._anchors(stream), trust=self.registry.trust, mark=mark)
+        standing = await hold(layer, ranges)
+        if standing is None:
+            self.progress.log(f"{stream} is not what was signed; it is read once more in one go, so that what was changed is named")
+            return None
         started: datetime = parse_time(self.at["started"])
-        return stitch(stream, ranges, started=started, seconds=self.progress.seconds)
+        return stitch(stream, ranges, started=started, seconds=self.progress.seconds, log=standing)
 
     async def _read_in_one_go(self, extent: Extent) -> Verdict:
         """An interrupted reading of a stream begins again."""
@@ -111,7 +156,15 @@ class Reading:
         chained = self._on(extent)
         mark = await read_mark(chained, extent.stream)
         self.done += extent.size
-        return await verify_stream(chained, from_sequence=extent.first, to_sequence=extent.last, mark=mark, on_progress=on_progress)
+        return await verify_stream(
+            chained,
+            from_sequence=extent.first,
+            to_sequence=extent.last,
+            mark=mark,
+            trust=self.registry.trust,
+            anchors=self._anchors(extent.stream),
+            on_progress=on_progress,
+        )
 
     def _on(self, extent: Extent) -> Store:
         return on_stream(self.store, self.registry, extent.stream)

@@ -43,7 +43,7 @@ def summary_of(verdict: Verdict, mark: Mark | None) -> Summary:
         "intact": verdict.intact,
         "finding_count": verdict.finding_count,
         "by_cause": {cause.value: count for cause, count in verdict.by_cause.items()},
-        "first_bad": verdict.first_bad.sequence if verdict.first_bad else None,
+        "first_bad": verdict.first_bad_sequence,
         "earlier_findings": earlier,
         "first_earlier": mark.first_bad_sequence if mark and earlier else None,
         "empty_sequences": empty,
@@ -54,6 +54,24 @@ def summary_of(verdict: Verdict, mark: Mark | None) -> Summary:
         "removed_count": sum(part.count for part in verdict.removed),
         "proves": list(verdict.proves),
         "does_not_prove": list(verdict.does_not_prove),
+        **_layers_of(verdict),
+    }
+
+
+def _layers_of(verdict: Verdict) -> Summary:
+    """What is kept of the log of a whole stream, and of what is intact and what rests on the first that is bad."""
+    log, rests = verdict.log, verdict.rests_on
+    if log is None:
+        return {}
+    return {
+        "anchors": [one.to_value() for one in log.held],
+        "anchors_missing": list(log.missing),
+        "log_damage": log.damage,
+        "intact_to": verdict.intact_to,
+        "covered_to": log.covered,
+        "rests_on": {"sequence": rests.sequence, "events": rests.events, "aggregates": rests.aggregates} if rests else None,
+        "root": log.root.hex() if log.root else None,
+        "size": log.size,
     }
 
 
@@ -66,7 +84,8 @@ def sentence_of(summary: Mapping[str, Value]) -> str:
     if one["earlier_findings"]:
         return f"Nothing wrong in what is new: {span}{_removed(one)}; but {_earlier(one)}. Verify all again to see what is so now."
     if one["intact"]:
-        return f"Intact: {span}{_removed(one)}."
+        signed = f"; as signed up to {one['covered_to']:,}" if one.get("covered_to") else ""
+        return f"Intact: {span}{signed}{_removed(one)}."
     where = f", the first at sequence {one['first_bad']:,}" if one["first_bad"] else ""
     return f"{one['finding_count']:,} findings in {span}{where}{_removed(one)}."
 
