@@ -27,7 +27,7 @@ CAUSES = {
     Cause.DUPLICATE_VERSION: ("Version twice", "Two events claim one version: somebody wrote past the check that one writer wins."),
     Cause.MISPLACED: ("Misplaced", "The event is whole but lies under a subject that names another one."),
     Cause.UNDECODABLE: ("Not readable", "The bytes are no event. That alone is not tampering: another program may have written them."),
-    Cause.HISTORY_REWRITTEN: ("History rewritten", "What lies there is not what was signed: ids and links behind it may have been renewed to hide it."),
+    Cause.HISTORY_REWRITTEN: ("History rewritten", "What lies there is not what was signed; ids and links behind it may hide that."),
     Cause.TAIL_CUT: ("Tail cut", "The stream ends before what was seen of it: its newest events were cut off, or it is an older copy."),
     Cause.OMITTED: ("Left out", "An aggregate, or its newest versions, that a list of all heads names is not there."),
     Cause.NOT_TRUSTED: ("Signature not trusted", "What should vouch for the log is signed by another key, or its signature does not hold."),

@@ -12,7 +12,6 @@ from apps.persistence.events import AggregateRef
 from apps.persistence.store import Store, get_stream, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 
-
 CAUSES = {
     "content-changed": Cause.CONTENT_CHANGED,
     "link-broken": Cause.LINK_BROKEN,

@@ -93,6 +93,8 @@ class LogLayer:
         edge = await self._edge(read)
         known = [claim for claim in self.claims if claim.size <= read.end]
         within = [claim for claim in known if claim.size < read.first or claim.size in read.folded.cuts]
+        if edge is None and not self.logged:
+            within = [claim for claim in within if claim.is_signed]
         judged = [claim.judged(holds=edge is not None and await self._holds(claim, read, edge)) for claim in within]
         again: Reread | None = None
         if not all(claim.holds for claim in judged):

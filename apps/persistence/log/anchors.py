@@ -46,10 +46,11 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchors:
-    """What was found, and in a sentence each why something is missing."""
+    """What was found, and in a sentence each why something is missing, or was refused: a signature does not hold, or is another's."""
 
     found: tuple[Anchor, ...]
     missing: tuple[str, ...]
+    refused: tuple[str, ...] = ()
 
     def of(self, source: AnchorSource) -> Anchor | None:
         """The one from this source."""
@@ -57,15 +58,18 @@ class Anchors:
 
 
 async def read_anchors(connection: Connection, stream: str, trust: Trust) -> Anchors:
-    """Ask all that there are about one stream. What is wrong with any of them is said in `missing`."""
+    """Ask all that there are about one stream. Why one is not there is said in `missing`, what is wrong with one in `refused`."""
     found: list[Anchor] = []
     missing: list[str] = []
+    refused: list[str] = []
     for read in (_published, _signer, _witness):
         try:
             found.append(await read(connection, stream, trust))
-        except (Unavailable, InvalidInput) as error:
+        except Unavailable as error:
             missing.append(str(error))
-    return Anchors(found=tuple(found), missing=tuple(missing))
+        except InvalidInput as error:
+            refused.append(str(error))
+    return Anchors(found=tuple(found), missing=tuple(missing), refused=tuple(dict.fromkeys(refused)))
 
 
 async def ask_signer(

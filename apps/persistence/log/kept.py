@@ -49,7 +49,10 @@ async def read_log(connection: Connection, stream: str, *, leader: bool = False)
 async def read_tiles(connection: Connection, stream: str, tiles: Iterable[TileId]) -> dict[TileId, bytes]:
     """Those of these tiles that are kept; each may be longer than a proof in an older tree needs."""
     keys = {_key(stream, tile): tile for tile in tiles}
-    found = await kv_get_many(connection, TILES_BUCKET, list(keys)) if keys else {}
+    try:
+        found = await kv_get_many(connection, TILES_BUCKET, list(keys)) if keys else {}
+    except StreamNotFound:
+        return {}
     return {keys[key]: entry.value for key, entry in found.items()}
 
 
