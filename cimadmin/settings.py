@@ -30,6 +30,8 @@ CIM_WITNESS = environment.text("CIM_WITNESS", "")
 CIM_STREAM_CHANGES = environment.flag("CIM_STREAM_CHANGES")
 CIM_PROTECTED_STREAMS = environment.words("CIM_PROTECTED_STREAMS")
 """Streams that no operation of the console changes, beside the console's own; a name may hold `*`."""
+CIM_DEFAULT_SCHEDULES = environment.flag("CIM_DEFAULT_SCHEDULES", default=True)
+"""Whether the first worker of all sets the schedules that a console begins with."""
 CIM_UPLOAD_LIMIT = environment.megabytes("CIM_UPLOAD_MEGABYTES", default=1000)
 """Bytes of the largest file that is taken."""
 CIM_ORIGINS = environment.origins("CIM_ORIGINS")

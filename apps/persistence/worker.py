@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from .drift import watch_drift
 from .log.feeding import feed_logs
-from .operations import OPERATIONS
+from .operations import OPERATIONS, scheduled_operation
 from .projections import run_all
 from .projections.sampler import run_sampler
 from .queries import run_views
@@ -27,6 +27,7 @@ from .work.leftovers import keep_dropping_leftovers
 from .work.links import run_links
 from .work.operation import Operations
 from .work.routers import run_routers
+from .work.scheduling import keep_schedules
 from .work.snapshot_watch import watch_policies
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ async def work(
             group.create_task(run_sampler(store.connection, definitions, lease_of), name="samples"),
             group.create_task(run_views(store.connection, lease_of), name="views"),
             group.create_task(watch_policies(informed, registry, lease_of), name="snapshots by policy"),
+            group.create_task(keep_schedules(informed, registry, scheduled_operation, lease_of), name="schedules"),
             group.create_task(keep_dropping_leftovers(store), name="unfinished files"),
             group.create_task(follow_flags(store.connection, registry.upcasters.flags), name="flags over schemas"),
             *(group.create_task(process.run(informed, registry, stop), name=process.name) for process in registry.processes),

@@ -163,6 +163,7 @@ class RunningConsole:
             "CIM_SECRET_KEY_FILE": str(secret_key_file(self.folder)),
             "CIM_DOMAINS": self._domains,
             "CIM_STREAM_CHANGES": "1",
+            "CIM_DEFAULT_SCHEDULES": "0",
             "CIM_READY_FILE": str(self.folder / f"{user}.ready"),
             "PYTHONPATH": str(self._python_path or ""),
             "PYTHONUNBUFFERED": "1",

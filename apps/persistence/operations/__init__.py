@@ -39,6 +39,7 @@ from .restore import Restore
 from .restore_archive import RestoreArchive
 from .roll_back_archive import RollBackArchive
 from .rotate_keys import RotateKeys
+from .schedule import DEFAULT_SCHEDULES, SCHEDULABLE, RemoveSchedule, SetSchedule, scheduled_operation
 from .skip import Skip
 from .skip_routed import SkipRouted
 from .snapshot import TakeSnapshot
@@ -72,6 +73,8 @@ GROUPS: Mapping[str, Operations] = {
         "record-heads": RecordHeads,
         "evidence": TakeEvidence,
         "accept-drift": AcceptDrift,
+        "set-schedule": SetSchedule,
+        "remove-schedule": RemoveSchedule,
     },
     "Snapshots": {
         "snapshot": TakeSnapshot,
@@ -128,8 +131,10 @@ GROUPS: Mapping[str, Operations] = {
 OPERATIONS: Operations = {name: kind for group in GROUPS.values() for name, kind in group.items()}
 
 __all__ = [
+    "DEFAULT_SCHEDULES",
     "GROUPS",
     "OPERATIONS",
+    "SCHEDULABLE",
     "AcceptDrift",
     "Archive",
     "Backup",
@@ -163,6 +168,7 @@ __all__ = [
     "Rebuild",
     "RecordHeads",
     "Release",
+    "RemoveSchedule",
     "Replay",
     "ReplayParked",
     "ResetConsumer",
@@ -174,6 +180,7 @@ __all__ = [
     "RollBackArchive",
     "RotateKeys",
     "Seal",
+    "SetSchedule",
     "Skip",
     "StartModels",
     "Switch",
@@ -181,4 +188,5 @@ __all__ = [
     "TakeEvidence",
     "TakeSnapshot",
     "Verify",
+    "scheduled_operation",
 ]

@@ -80,6 +80,12 @@ class Verify:
             rate_source=source,
         )
 
+    async def is_needed(self, store: Store, registry: Registry) -> bool:
+        """Whether there is anything new; a schedule does not ask for a run where there is not. Raises InvalidInput, StreamNotFound."""
+        if self.scope in ("type", "aggregate"):
+            return True
+        return any(extent.has_new for extent in await find_extents(store, registry, self._one_stream, full=self.full))
+
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Read, check, and enter the marks. A long stream is read in ranges, by as many workers as there are, and stitched."""
         if self.scope in ("type", "aggregate"):

@@ -7,6 +7,7 @@ Beside what every operation has, one may declare
 
     async def dry_run(self, store, registry, progress) -> Outcome     what would be done, in full; only reads (`Outcome.samples`)
     def leaves(self, why) -> str                                      what a pause or a cancel leaves behind, for people
+    async def is_needed(self, store, registry) -> bool                whether there is anything to look at; asked where a schedule is due
     unit: ClassVar[str]                                               what its progress and limit count, where that is not events
 """
 

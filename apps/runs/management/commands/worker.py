@@ -13,8 +13,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.persistence.errors import PersistenceError
+from apps.persistence.operations import DEFAULT_SCHEDULES
 from apps.persistence.store import ConnectionSettings, open_store
 from apps.persistence.store.child import say_ready
+from apps.persistence.work.schedules import set_defaults
 from apps.persistence.worker import work
 from apps.registry import registry
 
@@ -37,6 +39,8 @@ async def _work() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, stop)
     async with open_store(ConnectionSettings(name="home", **settings.CIM_HOME)) as store:
+        if settings.CIM_DEFAULT_SCHEDULES:
+            await set_defaults(store.connection, DEFAULT_SCHEDULES)
         await work(store, registry(), stop, on_ready=say_ready)
 
 
