@@ -11,11 +11,12 @@ from django.conf import settings
 from apps.persistence.console import load_registry
 from apps.persistence.errors import InvalidInput
 from apps.persistence.events import AggregateRef, FileKeys, Scope
-from apps.persistence.log.trust import Trust
+from apps.persistence.log.trust import NO_TRUST, Trust
 from apps.persistence.registry import Registry, StreamChanges
 from apps.persistence.store import (
     CONSOLE,
     EVENTS,
+    Connection,
     ConnectionSettings,
     Layout,
     Store,
@@ -41,6 +42,11 @@ def informed(store: Store) -> Store:
     """The same store, reading by every declared layout and upcaster."""
     known = registry()
     return replace(store, layouts=known.layouts, upcasters=known.upcasters)
+
+
+def trust_of(connection: Connection) -> Trust:
+    """What this process was told of the log on a connection: of home's alone, as another installation has a log of its own."""
+    return registry().trust if connection.name == "home" else NO_TRUST
 
 
 def layout_for(ref: AggregateRef, stream: str = "") -> Layout:

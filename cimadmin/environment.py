@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 _CONNECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_VKEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}"
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off", ""}
 _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
@@ -43,6 +44,16 @@ def flag(name: str, default: bool = False) -> bool:
     if value.strip().lower() not in _YES | _NO:
         raise ImproperlyConfigured(f"{name} is {value!r}; it can be 1 or 0.")
     return value.strip().lower() in _YES
+
+
+def vkey(name: str, *, address_first: bool = False) -> str:
+    """A public key as the signer or a witness says it, `name+8 hex digits+base64`, or nothing; after a witness's address and a space."""
+    value = text(name, "")
+    form = rf"https?://\S+ {_VKEY}" if address_first else _VKEY
+    if value and not re.fullmatch(form, value):
+        said = "the address of a witness, a space, and its vkey" if address_first else "a vkey"
+        raise ImproperlyConfigured(f"{name} is {value[:120]!r}, which is not {said}; copy it as the program said it when it started.")
+    return value
 
 
 def megabytes(name: str, *, default: int) -> int:

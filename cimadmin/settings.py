@@ -23,9 +23,9 @@ CIM_NODE = environment.text("CIM_NODE", "")
 """The name of this node among all that are linked."""
 CIM_LINKS = environment.links("CIM_LINKS", node=CIM_NODE, known=CIM_OBSERVED)
 """The layer of each observed connection to which events of this node travel."""
-CIM_LOG_KEY = environment.text("CIM_LOG_KEY", "")
+CIM_LOG_KEY = environment.vkey("CIM_LOG_KEY")
 """The vkey of this installation's log. Empty: the published keys are taken as they are."""
-CIM_WITNESS = environment.text("CIM_WITNESS", "")
+CIM_WITNESS = environment.vkey("CIM_WITNESS", address_first=True)
 """Address and vkey of the witness, with a space between. Empty: none."""
 CIM_STREAM_CHANGES = environment.flag("CIM_STREAM_CHANGES")
 CIM_PROTECTED_STREAMS = environment.words("CIM_PROTECTED_STREAMS")

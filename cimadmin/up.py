@@ -1,7 +1,7 @@
 """This module is `up`: the whole console on one machine, from one command, for a newcomer and for a small installation.
 
 It starts an embedded nats-server (or uses the one that `--nats` names), brings the SQL database up to date, and keeps the web process,
-a worker, the signer and the demo running. Each of them is configured by its environment alone:
+a worker, the signer, a witness and the demo running. Each of them is configured by its environment alone:
 
     CIM_DATA                            the folder of everything that is kept
     CIM_SECRET_KEY_FILE                 the file with Django's secret key, made once, readable by its owner alone
@@ -12,6 +12,7 @@ a worker, the signer and the demo running. Each of them is configured by its env
     CIM_NATS_DOMAIN                     the JetStream domain
     CIM_NATS_MONITOR_URL                the server's HTTP monitoring
     CIM_NATS_INBOX_PREFIX               where answers arrive, as far as the NATS user is limited to it
+    CIM_LOG_KEY, CIM_WITNESS            the log of this installation, and its witness, where nobody has named others
     CIM_DEMO                            1 where demo data is being made
     CIM_READY_FILE                      a file that the worker, the signer and the demo make once they are at work
 """
@@ -40,6 +41,7 @@ from apps.persistence.store.embedded import EmbeddedServer, User, write_private
 from apps.persistence.store.settings import ConnectionSettings
 
 from .supervisor import Program, Supervisor, say
+from .up_log import LogKeys, make_log_keys, witness_program
 from .up_options import home_settings, parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,10 +79,12 @@ def run(options: argparse.Namespace, lock: TextIO, stopping: threading.Event) ->
         if server is not None:
             say("Starting nats-server ...")
             server.start()
-        environments = environment_of_each(options, home)
+        keys = make_log_keys(options.data, port=usable_port(0), is_witness_named=bool(os.environ.get("CIM_WITNESS", "").strip()))
+        environments = environment_of_each(options, home, keys)
         write_environment(options.data / "environment", environments["command"])
         link = prepare(environments["web"])
-        start_programs(supervisor, environments, options, port)
+        witness = witness_program(options.data, keys, environments["command"]) if keys and keys.port else None
+        start_programs(supervisor, environments, options, port, witness)
         if not stopping.is_set():
             where = f"{server.url} (embedded; every write is synced to disk)" if server else options.nats
             welcome(options, f"http://{HOST}:{port}", link, where)
@@ -140,11 +144,14 @@ def ended_by_signals(supervisor: Supervisor) -> Iterator[None]:
         supervisor.stop()
 
 
-def environment_of_each(options: argparse.Namespace, home: ConnectionSettings | EmbeddedServer) -> dict[str, dict[str, str]]:
+def environment_of_each(
+    options: argparse.Namespace, home: ConnectionSettings | EmbeddedServer, keys: LogKeys | None
+) -> dict[str, dict[str, str]]:
     """The environment of the web process, the worker, the demo, the signer, and of commands that a person types."""
     shared = {name: value for name, value in os.environ.items() if not name.startswith("CIM_NATS_")}
     shared |= {"CIM_DATA": str(options.data), "CIM_SECRET_KEY_FILE": str(secret_key_file(options.data)), "PYTHONUNBUFFERED": "1"}
     shared |= {"CIM_DEMO": "1"} if options.demo else {}
+    shared |= {name: value for name, value in (keys.environment if keys else {}).items() if not shared.get(name, "").strip()}
     if isinstance(home, EmbeddedServer):
         shared.setdefault("CIM_DOMAINS", "apps.domain")  # a server of our own has only the order example to show
         shared.setdefault("CIM_STREAM_CHANGES", "1")
@@ -198,12 +205,20 @@ def prepare(environment: Mapping[str, str]) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def start_programs(supervisor: Supervisor, environments: Mapping[str, Mapping[str, str]], options: argparse.Namespace, port: int) -> None:
-    """Start the web process, the worker, then the signer and the demo. Raises CannotStart where the web process does not answer."""
+def start_programs(
+    supervisor: Supervisor,
+    environments: Mapping[str, Mapping[str, str]],
+    options: argparse.Namespace,
+    port: int,
+    witness: Program | None,
+) -> None:
+    """Start web process and worker, then witness, signer and demo. Raises CannotStart where the web process does not answer."""
     daphne = (sys.executable, "-m", "daphne", "-b", HOST, "-p", str(port), "-v", "0", "--no-server-name", "cimadmin.asgi:application")
     supervisor.start(Program(name="web", command=daphne, environment=environments["web"], is_ready=lambda: answers(port)))
     supervisor.start(managed("worker", environments, "worker"))
     late = supervisor.wait_until_ready("worker", seconds=WORKER_SECONDS)
+    if witness is not None and not supervisor.stopping.is_set():
+        supervisor.start(witness)
     if not supervisor.stopping.is_set():
         supervisor.start(managed("signer", environments, "signer"))
     if options.demo and not supervisor.stopping.is_set():

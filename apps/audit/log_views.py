@@ -14,6 +14,7 @@ from apps.persistence.log.judging import Judgement, judge_checkpoint
 from apps.persistence.log.notes import MAX_NOTE_BYTES, parse_note
 from apps.persistence.log.published import Published, published_before
 from apps.persistence.store import Store
+from apps.registry import trust_of
 
 JUDGE_SECONDS = 30.0
 
@@ -63,4 +64,4 @@ async def _published(store: Store, name: str) -> list[Published]:
 
 
 async def _judge(store: Store, name: str, raw: bytes) -> Judgement:
-    return await judge_checkpoint(store.connection, name, raw)
+    return await judge_checkpoint(store.connection, name, raw, trust_of(store.connection))

@@ -15,7 +15,7 @@ from apps.persistence.store import Layout, Store, StreamInfo, find_layout, get_s
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import Run, RunState
 from apps.persistence.work.run_index import RunQuery, list_runs
-from apps.registry import chained_layouts, registry
+from apps.registry import chained_layouts, registry, trust_of
 
 LOOKED_AT_RUNS = 20
 EVERY_STREAM = "streams/all"
@@ -171,7 +171,7 @@ async def read_marks(store: Store, name: str) -> list[Mark]:
 
 async def coverage_of(store: Store, name: str) -> Coverage:
     """How far the log of a stream is signed."""
-    return await read_coverage(store.connection, name)
+    return await read_coverage(store.connection, name, trust_of(store.connection))
 
 
 async def drift_of_stream(store: Store, name: str) -> DriftReport:

@@ -21,7 +21,7 @@ from apps.persistence.work.crew import find_crew
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import list_runs
-from apps.registry import chained_layouts, registry
+from apps.registry import chained_layouts, registry, trust_of
 
 from .health import Checked, read_health
 
@@ -211,7 +211,7 @@ async def _read_alarms(connection: Connection, streams: Sequence[str]) -> dict[s
     """What the log of each stream alarms about; empty where nothing is wrong."""
     try:
         async with asyncio.TaskGroup() as group:
-            asked = {stream: group.create_task(read_coverage(connection, stream)) for stream in streams}
+            asked = {stream: group.create_task(read_coverage(connection, stream, trust_of(connection))) for stream in streams}
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     return {stream: task.result().alarm for stream, task in asked.items()}

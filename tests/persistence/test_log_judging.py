@@ -14,7 +14,8 @@ from apps.persistence.log.judging import Judgement, Standing, judge_checkpoint
 from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.published import publish_keys, publish_refusal, read_published
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
-from apps.persistence.store import kv_put
+from apps.persistence.log.trust import Trust
+from apps.persistence.store import kv_delete, kv_put
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .raw_stream import edited, outgoing, three_chains
@@ -172,6 +173,29 @@ async def test_published_checkpoint_that_somebody_changed_covers_nothing(stage: 
 
     assert (found.covered, found.checkpoint) == (0, None)
     assert "does not hold" in found.problem
+
+
+async def test_keys_of_another_log_are_an_alarm(stage: SigningStage, folder: SignerFolder) -> None:
+    await stage.write()
+    await sign(stage, folder)
+    told = SigningKey.generate(folder.key.name, KeyKind.LOG).verifier
+
+    own = await read_coverage(stage.connection, stage.stream, Trust(log_key=folder.key.verifier))
+    other = await read_coverage(stage.connection, stage.stream, Trust(log_key=told))
+
+    assert (own.alarm, own.covered) == ("", 24)
+    assert (other.alarm, other.covered) == ("another log lies in its place", 0)
+    assert "this process was told" in other.problem
+
+
+async def test_keys_that_somebody_removed_do_not_hide_what_is_not_signed(stage: SigningStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage_module, "LATE_SECONDS", -1)
+    await stage.write()
+    await kv_delete(stage.raw.store.connection, "cim-log-checkpoints", "_keys")
+    told = SigningKey.generate("cim-0000", KeyKind.LOG).verifier
+
+    assert (await read_coverage(stage.connection, stage.stream, Trust(log_key=told))).alarm == "newest events not signed"
+    assert (await read_coverage(stage.connection, stage.stream)).alarm == ""
 
 
 async def test_refusal_of_the_signer_is_told(stage: SigningStage) -> None:

@@ -133,6 +133,24 @@ def test_a_number_of_megabytes_that_makes_no_sense_is_refused(monkeypatch: pytes
         environment.megabytes("CIM_TEST_MEGABYTES", default=1)
 
 
+KEY = "cim-7f3c+1a2b3c4d+" + "A" * 44
+
+
+@pytest.mark.parametrize(("value", "is_witness"), [("", False), (KEY, False), (f"https://witness.example.org/a {KEY}", True)])
+def test_a_key_that_was_copied_whole_is_taken(monkeypatch: pytest.MonkeyPatch, value: str, is_witness: bool) -> None:
+    monkeypatch.setenv("CIM_TEST_KEY", value)
+
+    assert environment.vkey("CIM_TEST_KEY", address_first=is_witness) == value
+
+
+@pytest.mark.parametrize(("value", "is_witness"), [(KEY[:-1], False), (f"{KEY} ", True), (f"http://w {KEY}", False), (KEY, True)])
+def test_a_key_that_was_not_copied_whole_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, is_witness: bool) -> None:
+    monkeypatch.setenv("CIM_TEST_KEY", value)
+
+    with pytest.raises(ImproperlyConfigured, match=r"CIM_TEST_KEY is .* copy it as the program said it"):
+        environment.vkey("CIM_TEST_KEY", address_first=is_witness)
+
+
 @pytest.mark.parametrize(
     ("value", "node", "message"),
     [

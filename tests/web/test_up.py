@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +19,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from apps.persistence.log.anchors import read_anchors
+from apps.persistence.log.coverage import Coverage, read_coverage
+from apps.persistence.log.trust import Trust
+from apps.persistence.store import Connection, ConnectionSettings, Outgoing, store_message
+from apps.persistence.store.connection import open_connection
 from apps.persistence.store.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +81,45 @@ def test_web_process_has_the_restricted_nats_user(console: Console) -> None:
 
     assert web.environ()["CIM_NATS_USER"] == "web"
     assert web.environ()["CIM_NATS_INBOX_PREFIX"] == "_INBOX_web"
+
+
+def test_every_process_is_told_the_key_of_the_log_and_its_witness(console: Console) -> None:
+    programs = [
+        child.environ() for child in console.children if "cimadmin.asgi:application" in child.cmdline() or "worker" in child.cmdline()
+    ]
+
+    assert len(programs) == 2
+    for environment in programs:
+        assert environment["CIM_LOG_KEY"] == told(console, "CIM_LOG_KEY")
+        assert environment["CIM_WITNESS"] == told(console, "CIM_WITNESS")
+
+
+async def test_checkpoints_are_cosigned_by_the_witness(console: Console) -> None:
+    trust = Trust.parse(log_key=told(console, "CIM_LOG_KEY"), witness=told(console, "CIM_WITNESS"))
+    settings = ConnectionSettings(
+        url=told(console, "CIM_NATS_URL"), user=told(console, "CIM_NATS_USER"), password=told(console, "CIM_NATS_PASSWORD")
+    )
+    async with open_connection(settings) as connection, asyncio.timeout(START_SECONDS):
+        await store_message(connection, Outgoing("cim.console.note.n1.written.v1", b"anything", {}))
+        found = await cosigned_coverage(connection, trust)
+        anchors = await read_anchors(connection, "CIM-CONSOLE", trust)
+
+    assert (found.alarm, anchors.missing) == ("", ())
+    assert len(anchors.found) == 3
+
+
+async def cosigned_coverage(connection: Connection, trust: Trust) -> Coverage:
+    while True:
+        found = await read_coverage(connection, "CIM-CONSOLE", trust)
+        if found.cosigned:
+            return found
+        await asyncio.sleep(0.2)
+
+
+def told(console: Console, name: str) -> str:
+    """What `up` says for this variable to commands of a person."""
+    lines = (console.data / "environment").read_text().splitlines()
+    return next(shlex.split(line)[0].partition("=")[2] for line in lines if line.startswith(f"{name}="))
 
 
 def test_commands_find_the_environment_of_the_running_console(console: Console) -> None:

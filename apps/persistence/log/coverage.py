@@ -10,7 +10,8 @@ from ..events import now
 from ..store import Connection, get_next, get_stream
 from .checkpoints import SignedCheckpoint
 from .kept import LogState, read_log
-from .published import LogKeys, Published, open_published, read_keys, read_published, read_refusal
+from .published import LogKeys, Published, open_published, read_published, read_refusal
+from .trust import NO_TRUST, Trust, trusted_keys
 
 LATE_SECONDS = 60
 
@@ -20,6 +21,7 @@ class Coverage:
     """The log of one stream, whose last sequence is `last`.
 
     `checkpoint` is the newest whose signature holds, `published` what was found there; `problem` says why they are not the same.
+    `is_foreign` says that the published keys are not those of the log that this process was told.
     `waiting_since` is when the first event was stored that no checkpoint covers; `refusal` is what the signer gives as its reason.
     """
 
@@ -32,6 +34,12 @@ class Coverage:
     problem: str
     refusal: str
     waiting_since: datetime | None
+    is_foreign: bool = False
+
+    @property
+    def cosigned(self) -> int:
+        """How many witnesses have cosigned the newest checkpoint."""
+        return len({one.key for one in self.checkpoint.witnesses}) if self.checkpoint else 0
 
     @property
     def covered(self) -> int:
@@ -56,6 +64,8 @@ class Coverage:
     @property
     def alarm(self) -> str:
         """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
+        if self.is_foreign:
+            return "another log lies in its place"
         if self.is_cut:
             return "ends before what was signed"
         if self.refusal:
@@ -65,10 +75,10 @@ class Coverage:
         return "newest events not signed" if self.is_late and self.keys else ""
 
 
-async def read_coverage(connection: Connection, stream: str) -> Coverage:
-    """How far the log of a stream is signed at this moment. Raises Unavailable."""
+async def read_coverage(connection: Connection, stream: str, trust: Trust = NO_TRUST) -> Coverage:
+    """How far the log of a stream is signed at this moment, by the keys that this process was told. Raises Unavailable."""
     published = await read_published(connection, stream)
-    keys, checkpoint, problem = await _open(connection, published)
+    keys, checkpoint, problem = await _open(connection, published, trust)
     kept = await read_log(connection, stream)
     try:
         last = (await get_stream(connection, stream)).last_sequence
@@ -86,13 +96,15 @@ async def read_coverage(connection: Connection, stream: str) -> Coverage:
         problem=problem,
         refusal=await read_refusal(connection, stream),
         waiting_since=first.time if first else None,
+        is_foreign=bool(problem) and keys is None and trust.log_key is not None,
     )
 
 
-async def _open(connection: Connection, published: Published | None) -> tuple[LogKeys | None, SignedCheckpoint | None, str]:
+async def _open(connection: Connection, published: Published | None, trust: Trust) -> tuple[LogKeys | None, SignedCheckpoint | None, str]:
     """The log's keys, the checkpoint if its signature holds, and why it does not."""
+    keys = None
     try:
-        keys = await read_keys(connection)
+        keys = await trusted_keys(connection, trust)
         return keys, open_published(published, keys) if published and keys else None, ""
     except InvalidInput as error:
-        return None, None, str(error)
+        return keys, None, str(error)

@@ -17,6 +17,7 @@ from .coverage import Coverage, read_coverage
 from .frontier import Frontier
 from .kept import prove_consistency
 from .proofs import check_consistency
+from .trust import NO_TRUST, Trust
 
 READ_AGAIN = 20_000
 """Up to this size the events are read again while a person waits."""
@@ -45,9 +46,9 @@ class Judgement:
     read_again: bool = False
 
 
-async def judge_checkpoint(connection: Connection, stream: str, raw: bytes) -> Judgement:
+async def judge_checkpoint(connection: Connection, stream: str, raw: bytes, trust: Trust = NO_TRUST) -> Judgement:
     """Judge a checkpoint of this stream's log. Raises Unavailable; whatever is wrong with the checkpoint or the log is in the judgement."""
-    coverage = await read_coverage(connection, stream)
+    coverage = await read_coverage(connection, stream, trust)
     brought: SignedCheckpoint | None = None
     newest = coverage.checkpoint.checkpoint if coverage.checkpoint else None
     try:

@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         logs = [VerifierKey.parse(text) for text in options.log]
-        with open_witness(options.folder, options.name, logs) as witness, serving(witness, options.host, options.port) as server:
+        with (
+            open_witness(options.folder, options.name, logs) as witness,
+            serving(witness, options.host, options.port, is_quiet=options.quiet) as server,
+        ):
             signal.signal(signal.SIGTERM, _interrupt)
             sys.stdout.write(f"{witness.key.verifier.vkey}\nhttp://{options.host}:{server.server_port}/\n")
             sys.stdout.flush()
@@ -62,11 +65,12 @@ def open_witness(folder: Path, name: str, logs: Sequence[VerifierKey]) -> Iterat
 
 
 @contextmanager
-def serving(witness: Witness, host: str, port: int) -> Iterator[HTTPServer]:
+def serving(witness: Witness, host: str, port: int, *, is_quiet: bool = False) -> Iterator[HTTPServer]:
     """A server that answers one request after the other. Raises InvalidInput where the port is taken."""
 
     class Handler(_Handler):
         asked = witness
+        is_silent_on_success = is_quiet
 
     try:
         server = HTTPServer((host, port), Handler)
@@ -80,6 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     """One request. A client that is slow is cut off, so that it does not keep the others waiting."""
 
     asked: Witness
+    is_silent_on_success = False
     timeout = CLIENT_SECONDS
     server_version = "witness"
     sys_version = ""
@@ -103,6 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(status=413, body=f"A request says its length, of at most {MAX_BODY_BYTES:,} bytes.\n"))
             return
         self._send(self.asked.add_checkpoint(self.rfile.read(int(length))))
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say the answer, if it is one that is to be said."""
+        if not (self.is_silent_on_success and code == 200):
+            super().log_request(code, size)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say each answer in one line."""
@@ -128,6 +138,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log", action="append", required=True, metavar="VKEY", help="a log that it watches; may be given again")
     parser.add_argument("--host", default="127.0.0.1", help="where it listens (127.0.0.1); a TLS proxy belongs before any other")
     parser.add_argument("--port", type=int, default=0, help="its port (0: any free one, which it says)")
+    parser.add_argument("--quiet", action="store_true", help="say only what it refuses")
     return parser.parse_args(arguments)
 
 

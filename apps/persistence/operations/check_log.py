@@ -33,7 +33,7 @@ class CheckLog:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """How much would be read. Raises InvalidInput where nothing was logged, StreamNotFound."""
-        coverage = await read_coverage(store.connection, self.stream)
+        coverage = await read_coverage(store.connection, self.stream, registry.trust)
         await get_stream(store.connection, self.stream)
         if coverage.kept is None:
             raise InvalidInput(f"Nothing of {self.stream} was logged yet; a worker does that within seconds of its first event.")
@@ -62,7 +62,7 @@ class CheckLog:
         async def on_progress(done: int, total: int) -> None:
             await progress.report(done, total, sequence=done)
 
-        coverage = await read_coverage(store.connection, self.stream)
+        coverage = await read_coverage(store.connection, self.stream, registry.trust)
         info = await get_stream(store.connection, self.stream)
         signed = coverage.checkpoint.checkpoint if coverage.checkpoint else None
         found = await compare_with_stream(store.connection, self.stream, last=info.last_sequence, signed=signed, on_progress=on_progress)
