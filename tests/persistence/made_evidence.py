@@ -29,20 +29,23 @@ def new_witness(name: str = "witness.example") -> SigningKey:
 class MadeLog:
     """The log of one stream, all of whose events are given; `seen_by` have cosigned its checkpoint."""
 
-    stream: str = "CIM-EVENTS"
-    root: str = "cim.events"
+    layout: Layout = field(default_factory=lambda: Layout(stream="CIM-EVENTS"))
     events: Sequence[Event] = field(default_factory=three_chains)
     key: SigningKey = field(default_factory=lambda: SigningKey.generate("cim", KeyKind.LOG))
     witnesses: Sequence[SigningKey] = ()
     seen_by: Sequence[SigningKey] = ()
 
     @property
+    def stream(self) -> str:
+        return self.layout.stream
+
+    @property
     def vkey(self) -> str:
         return self.key.verifier.vkey
 
     def messages(self) -> list[Message]:
-        layout = Layout(stream=self.stream, root=self.root)
-        return [Message(self.stream, layout.subject(event), place, 0, b"", event.to_block()) for place, event in enumerate(self.events, 1)]
+        events = enumerate(self.events, 1)
+        return [Message(self.stream, self.layout.subject(event), place, 0, b"", event.to_block()) for place, event in events]
 
     def proved(self, picked: slice = slice(None), *, since: int = 0, is_signed: bool = True) -> Proved:
         """What proves the events `picked`, and that the log goes on from its first `since` leaves, perhaps signed."""

@@ -28,7 +28,8 @@ from .car import write_header, write_section
 from .evidence_texts import README, VERIFIERS, file_name, policy_of, proof_text
 from .older_checkpoint import Older, find_older
 
-EVIDENCE_FORMAT = "cim-evidence/2"
+EVIDENCE_FORMATS = "cim-evidence/"
+EVIDENCE_FORMAT = f"{EVIDENCE_FORMATS}2"
 MAX_EVENTS = 20_000
 
 

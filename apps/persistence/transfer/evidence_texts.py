@@ -12,19 +12,22 @@ from ..log.published import LogKeys
 
 VERIFIER = Path(__file__).with_name("evidence_verifier.py")
 PAGE = Path(__file__).with_name("evidence_verifier.html")
-VERIFIERS = (VERIFIER,)
+VERIFIERS = (VERIFIER, PAGE)
 
 README = """Evidence of events in an event store: the events, and the proof that a signed log holds them. Nothing here needs the console.
 
 KEY below stands for the log's key, such as cim+1a2b3c4d+AV..., as you noted it yourself or were told by another way than this file; give
 --vkey once more for each witness whose word you want. The keys in the file itself prove no more than that the file is whole.
 
-1. With Python
+1. In a browser
+   Open evidence_verifier.html from your disk, choose the file, enter KEY. It uses no network.
+
+2. With Python
    $ pip install blake3 cryptography
    $ python3 evidence_verifier.py FILE.car --vkey 'KEY' --extract evidence
    It ends with status 0 and says what is proved, or with 1 and what is wrong. The folder evidence then has what the file holds.
 
-2. By hand, with tools that know nothing of this format
+3. By hand, with tools that know nothing of this format
    Each block's name is its BLAKE3 hash:
    $ cd evidence && b3sum --check --quiet blocks.b3
    The same without b3sum:
@@ -36,7 +39,7 @@ print(all(b(open(p, 'rb').read()).hexdigest() == p[7:] for p in glob('blocks/*')
    Each witness signed the same text behind a line with the time: signatures/log1-witness1.pem, .text and .sig. What log1 is for the
    events, log2 is for the operator trail, where that is in the file.
 
-3. With any client of C2SP transparency logs
+4. With any client of C2SP transparency logs
    files/*.tlog-proof proves the first and the last event by itself, under files/*.policy. A leaf has 44 bytes: the sequence in 8, the
    first byte the greatest, then the event's CID in 36 (01 71 1e 20 and the BLAKE3 hash); the index is the sequence less one.
 

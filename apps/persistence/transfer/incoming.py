@@ -11,6 +11,7 @@ from ..store.turns import Turns
 from .archive_file import ARCHIVE_FORMAT
 from .backup_file import BACKUP_FORMAT
 from .car import CarBlock, read_header, read_section
+from .evidence import EVIDENCE_FORMATS
 from .exporting import MANIFEST_FORMAT, Format
 from .lines import read_lines
 from .reading import ByteReader
@@ -57,6 +58,8 @@ async def _read_blocks(reader: ByteReader) -> AsyncIterator[Incoming]:
         said = _said_of_itself(block) if block.cid in roots else {}
         if said.get("format") == BACKUP_FORMAT:
             raise InvalidInput("The file is the backup of a stream; it is restored, not imported.")
+        if str(said.get("format", "")).startswith(EVIDENCE_FORMATS):
+            raise InvalidInput("The file is evidence; its verifier checks it, and it is not imported.")
         if said.get("format") in (MANIFEST_FORMAT, ARCHIVE_FORMAT):
             heads = said.get("heads")
             beside = heads if isinstance(heads, list) else ()

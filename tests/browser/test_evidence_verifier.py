@@ -1,0 +1,238 @@
+"""The two verifiers of evidence, the page that works from disk and the Python file, come to one verdict, and neither is taken in."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from apps.persistence.content import cid_of_bytes
+from apps.persistence.encoding import Cid, cid_of
+from apps.persistence.events import AggregateRef
+from apps.persistence.store.layout import CONSOLE
+from apps.persistence.transfer.car import write_header, write_section
+from apps.persistence.transfer.evidence import pack
+from apps.persistence.transfer.evidence_texts import PAGE
+from apps.persistence.transfer.evidence_verifier import REFUSED, NoKey, read_car, verify
+from tests.persistence.bad_cars import bad_cars
+from tests.persistence.evidence_stage import packed, taken_apart
+from tests.persistence.made_evidence import MadeLog, new_witness
+from tests.persistence.raw_stream import make_chain
+
+MUTATIONS = int(os.environ.get("CIM_MUTATIONS", "300"))
+AT_ONCE = 500
+
+WITNESS, ABSENT = new_witness("one.example"), new_witness("two.example")
+LOG = MadeLog(witnesses=[WITNESS, ABSENT], seen_by=[WITNESS])
+TRAIL = MadeLog(
+    layout=CONSOLE, key=LOG.key, events=make_chain(AggregateRef("console", "run", "r1"), 5), witnesses=[WITNESS], seen_by=[WITNESS]
+)
+KEYS = [LOG.vkey, WITNESS.verifier.vkey]
+
+
+def slim(data: bytes) -> bytes:
+    """The file without the verifiers in it, so that changes meet what counts."""
+    manifest, blocks = taken_apart(data)
+    large = {one["cid"].raw for one in manifest["files"] if one["name"].startswith("evidence_verifier")}
+    files = [one for one in manifest["files"] if one["cid"].raw not in large]
+    return packed({**manifest, "files": files}, {cid: block for cid, block in blocks.items() if cid not in large})
+
+
+WITH_TRAIL = pack([LOG.proved(slice(3, 20)), TRAIL.proved()], by="vera", reason="the audit", without=["something"]).data
+FILES = {
+    "aggregate": slim(LOG.evidence(slice(0, 24, 3)).data),
+    "range": slim(LOG.evidence(slice(2, 9), since=11).data),
+    "one event": slim(LOG.evidence(slice(5, 6), since=16, is_signed=False).data),
+    "trail": slim(WITH_TRAIL),
+}
+
+JUDGE = """async ([data, changes, keys]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const said = [];
+  for (const [start, end, text] of changes) {
+    const put = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const changed = new Uint8Array(start + put.length + bytes.length - end);
+    changed.set(bytes.subarray(0, start));
+    changed.set(put, start);
+    changed.set(bytes.subarray(end), start + put.length);
+    const { kind, heading, lines } = await evidence_page.judge(changed, keys);
+    said.push([kind === "wrong" ? "wrong" : heading === "Not verified" ? "no key" : "intact", lines]);
+  }
+  return said;
+}"""
+Change = tuple[int, int, bytes]
+"""From where to where what stands in the place of what was there."""
+
+
+@pytest.fixture(scope="module")
+def verifier(browser: Browser) -> Iterator[Page]:
+    """The page as somebody opens it from disk, where every request to a network fails the test."""
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(PAGE.as_uri())
+    yield page
+    assert asked == [PAGE.as_uri()]
+    page.close()
+
+
+def by_page(verifier: Page, data: bytes, changes: list[Change], keys: dict[str, Any]) -> list[list[Any]]:
+    """What the page says of each changed file: its kind, and the lines where it is intact."""
+    said: list[list[Any]] = []
+    for start in range(0, len(changes), AT_ONCE):
+        part = [[first, end, b64encode(put).decode()] for first, end, put in changes[start : start + AT_ONCE]]
+        said += verifier.evaluate(JUDGE, [b64encode(data).decode(), part, keys])
+    return said
+
+
+def by_python(data: bytes, change: Change, keys: dict[str, Any]) -> list[Any]:
+    first, end, put = change
+    try:
+        return ["intact", verify(data[:first] + put + data[end:], keys.get("vkeys", []), keys.get("policy", ""))]
+    except NoKey:
+        return ["no key", []]
+    except REFUSED:
+        return ["wrong", []]
+
+
+def agreed(verifier: Page, data: bytes, changes: list[Change], **keys: Any) -> list[str]:
+    """The kinds of verdict on each change, once both verifiers say the same."""
+    paged = by_page(verifier, data, changes, keys)
+    for change, said in zip(changes, paged, strict=True):
+        assert said == by_python(data, change, keys), (change[:2], change[2][:60])
+    return [kind for kind, _ in paged]
+
+
+WHOLE: Change = (0, 0, b"")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_find_it_intact_in_the_same_words(verifier: Page, name: str) -> None:
+    data = FILES[name]
+    policy = f"log {LOG.vkey}\nwitness a {WITNESS.verifier.vkey}\nwitness b {ABSENT.verifier.vkey}\ngroup g {{}} a b\nquorum g\n"
+
+    assert agreed(verifier, data, [WHOLE], vkeys=KEYS) == ["intact"]
+    assert agreed(verifier, data, [WHOLE]) == ["intact"]
+    assert agreed(verifier, data, [WHOLE], policy=policy.format("any")) == ["intact"]
+    assert agreed(verifier, data, [WHOLE], policy=policy.format("all")) == ["no key"]
+    assert agreed(verifier, data, [WHOLE], vkeys=[LOG.vkey, ABSENT.verifier.vkey]) == ["no key"]
+    assert agreed(verifier, data, [WHOLE], vkeys=[ABSENT.verifier.vkey]) == ["no key"]
+    assert agreed(verifier, data, [WHOLE], vkeys=["nonsense"]) == ["wrong"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_refuse_every_changed_byte(verifier: Page, name: str) -> None:
+    data, chance = FILES[name], random.Random(name)
+
+    assert "intact" not in agreed(verifier, data, _one_byte_each(data, chance, MUTATIONS // len(FILES)))
+
+
+def test_both_refuse_every_changed_byte_of_a_file_with_all_that_belongs_in_it(verifier: Page) -> None:
+    assert "intact" not in agreed(verifier, WITH_TRAIL, _one_byte_each(WITH_TRAIL, random.Random(7), MUTATIONS // 10))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_refuse_what_is_cut_off_added_taken_out_or_moved(verifier: Page, name: str) -> None:
+    data, chance = FILES[name], random.Random(name)
+    cuts = [(chance.randrange(len(data)), len(data), b"") for _ in range(10)]
+    added = [(len(data), len(data), chance.randbytes(chance.randrange(1, 80))) for _ in range(10)]
+    ends = _ends_of_sections(data)
+    taken = [(start, end, b"") for start, end in _pairs(ends)]
+    doubled = [(end, end, data[start:end]) for start, end in _pairs(ends)]
+
+    assert "intact" not in agreed(verifier, data, [*cuts, *added, *taken, *doubled])
+
+
+def test_both_take_blocks_in_any_order(verifier: Page) -> None:
+    data = FILES["range"]
+    *_, (first, middle), (_, end) = _pairs(_ends_of_sections(data))
+
+    assert agreed(verifier, data, [(first, end, data[middle:end] + data[first:middle])], vkeys=KEYS) == ["intact"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_refuse_each_changed_byte_of_a_file_whose_names_are_right_again(verifier: Page, name: str) -> None:
+    """The forger packs it anew; only what nobody signs can be changed: texts of the manifest, names and files that say nothing."""
+    chance = random.Random(name)
+    forged = [_forged(FILES[name], chance) for _ in range(max(1, MUTATIONS // len(FILES) // 2))]
+
+    for start in range(0, len(forged), 50):
+        part = forged[start : start + 50]
+        kinds = agreed(verifier, b"", [(0, 0, data) for data, _ in part], vkeys=KEYS)
+        assert [what for kind, (_, what) in zip(kinds, part, strict=True) if kind == "intact" and what.startswith("signed")] == []
+
+
+def test_both_refuse_files_that_are_wrong_in_one_way(verifier: Page) -> None:
+    cars = bad_cars(FILES["range"])
+    kinds = agreed(verifier, b"", [(0, 0, data) for data in cars.values()], vkeys=KEYS)
+
+    assert {what for what, kind in zip(cars, kinds, strict=True) if kind == "intact"} == {"blocks changed over"}
+
+
+def test_somebody_opens_the_page_from_disk_and_reads_the_verdict(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "whole.evidence.car").write_bytes(WITH_TRAIL)
+    (tmp_path / "changed.evidence.car").write_bytes(WITH_TRAIL.replace(b"item_added", b"item_sadly", 1))
+    page = browser.new_page()
+    page.goto(PAGE.as_uri())
+    verdict = page.get_by_role("region", name=re.compile("ntact|verified"))
+
+    page.get_by_label("The file").set_input_files(tmp_path / "whole.evidence.car")
+    expect(verdict).to_contain_text("Compare these keys with keys that you noted")
+    page.get_by_label("Keys that you noted").fill("\n".join(KEYS))
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_role("heading", name="Intact", exact=True)).to_be_visible()
+    expect(verdict).to_contain_text("console.run.r1: all of versions 1 to 5")
+    expect(verdict).to_contain_text("It does not prove")
+    page.get_by_label("The file").set_input_files(tmp_path / "changed.evidence.car")
+    expect(page.get_by_role("heading", name="Not intact")).to_be_visible()
+    page.get_by_label("Keys that you noted").fill(ABSENT.verifier.vkey)
+    page.get_by_label("The file").set_input_files(tmp_path / "whole.evidence.car")
+    expect(page.get_by_role("heading", name="Not verified")).to_be_visible()
+    page.close()
+
+
+# -- the forger -------------------------------------------------------------------------------------------------------------------------
+
+
+def _forged(data: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """The file with one byte of one block changed and every CID right again, and what that block was."""
+    root, blocks = read_car(data)
+    cid = chance.choice([*blocks])
+    block = bytearray(blocks[cid])
+    block[chance.randrange(len(block))] ^= chance.randrange(1, 256)
+    named = cid_of(bytes(block)) if cid[1] == 0x71 else cid_of_bytes(bytes(block))
+    manifest = bytes(block) if cid == root else blocks[root].replace(cid, named.raw)
+    changed = {named.raw if one == cid else bytes(one): bytes(block) if one == cid else old for one, old in blocks.items() if one != root}
+    parts = [write_header([cid_of(manifest)]), write_section(cid_of(manifest), manifest)]
+    parts += [write_section(Cid(one), content) for one, content in changed.items() if one != cid_of(manifest).raw]
+    is_signed = cid != root and (cid[1] == 0x71 or not re.search(rb"<!doctype|^#|KEY below|This module is the verifier", blocks[cid][:200]))
+    return b"".join(parts), f"signed {bytes(blocks[cid])[:60]!r}" if is_signed else "not signed"
+
+
+def _one_byte_each(data: bytes, chance: random.Random, count: int) -> list[Change]:
+    places = [chance.randrange(len(data)) for _ in range(count)]
+    return [(place, place + 1, bytes([data[place] ^ chance.randrange(1, 256)])) for place in places]
+
+
+def _ends_of_sections(data: bytes) -> list[int]:
+    """Where each block ends, and before them where the header does."""
+    ends = [data[0] + 1]
+    while ends[-1] < len(data):
+        at, number, shift = ends[-1], 0, 0
+        while data[at] >= 0x80:
+            number |= (data[at] & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+        ends.append(at + 1 + (number | data[at] << shift))
+    return ends
+
+
+def _pairs(ends: list[int]) -> list[tuple[int, int]]:
+    return list(pairwise(ends))
