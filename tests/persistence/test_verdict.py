@@ -103,3 +103,20 @@ async def test_rewritten_and_relinked_event_is_named_with_what_was_signed(stage:
     assert verdict.findings[0].expected == str(cid_of(messages[9].data))
     assert verdict.rests_on is not None
     assert (verdict.rests_on.sequence, verdict.rests_on.events, verdict.rests_on.aggregates) == (10, 14, 3)
+
+
+async def test_long_stream_with_wide_gaps_has_the_root_of_its_log(
+    stage: SigningStage, folder: SignerFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.persistence.chain.logged.LEAVES_AT_ONCE", 512)
+    for _ in range(3):
+        await stage.write_many(1000)
+    await stage.log()
+    await sign(stage, folder)
+    await stage.raw.store.connection.api(f"STREAM.PURGE.{stage.stream}", {"seq": 1301})
+
+    verdict = await verify(stage)
+
+    assert verdict.log is not None
+    assert [(one.size, one.holds) for one in verdict.log.held] == [(3000, True)]
+    assert {finding.cause for finding in verdict.findings} == {Cause.UNDECODABLE, Cause.MISSING}

@@ -91,39 +91,38 @@ class LogReading:
         self._logged = logged
         self._cuts = sorted(size for size in cuts if size >= first)
         self._next = first
+        self._place = first
         self._found: list[bytes] = []
 
     async def take(self, items: Sequence[Seen | Unreadable]) -> None:
         """What the stream holds next."""
-        found, place = self._found, self._next
         for item in items:
-            sequence = item.sequence
-            while place < sequence:
-                some = min(sequence - place, LEAVES_AT_ONCE)
-                found.extend([MISSING] * some)
-                place += some
-                await self._fold(place)
-            found.append(item.cid)
-            place += 1
-        await self._fold(place)
+            if item.sequence != self._place:
+                await self._leave_out(item.sequence)
+            self._found.append(item.cid)
+            self._place += 1
+        await self._fold()
 
     async def finish(self, last: int) -> Folded:
         """Nothing more comes up to sequence `last`."""
-        place = self._next + len(self._found)
-        while place <= last:
-            some = min(last + 1 - place, LEAVES_AT_ONCE)
-            self._found.extend([MISSING] * some)
-            place += some
-            await self._fold(place)
-        await self._fold(place, is_end=True)
+        await self._leave_out(last + 1)
+        await self._fold(is_end=True)
         return self.folded
 
-    async def _fold(self, place: int, *, is_end: bool = False) -> None:
-        """Fold what was found before sequence `place`, in whole bundles, once that is enough of them to ask for what was logged."""
+    async def _leave_out(self, sequence: int) -> None:
+        """The stream holds nothing before a sequence, from where it was."""
+        while self._place < sequence:
+            some = min(sequence - self._place, LEAVES_AT_ONCE)
+            self._found += [MISSING] * some
+            self._place += some
+            await self._fold()
+
+    async def _fold(self, *, is_end: bool = False) -> None:
+        """Fold what was found so far, in whole bundles, once that is enough of them to ask for what was logged."""
         if not is_end and len(self._found) < LEAVES_AT_ONCE:
             return
         first = self._next
-        end = place if is_end else place - (place - 1) % TILE_WIDTH
+        end = self._place if is_end else self._place - (self._place - 1) % TILE_WIDTH
         found, self._found = self._found[: end - first], self._found[end - first :]
         self._next = end
         was: list[bytes | None] = []
