@@ -24,8 +24,8 @@ const KEPT = {
 };
 
 const callbacks = {
-  beforeNodeMorphed: (old, fresh) => !(old instanceof Element) || !(isTouched(old) || old.matches("dialog[open]") || isSameTail(old, fresh)),
-  beforeNodeRemoved: (node) => !(node instanceof Element) || !node.matches(".opens, dialog[open]"),
+  beforeNodeMorphed: (old, fresh) => !(old instanceof Element) || !(isTouched(old) || old.matches("dialog[open], [data-live-kept]") || isSameTail(old, fresh)),
+  beforeNodeRemoved: (node) => !(node instanceof Element) || !node.matches(".opens, dialog[open], [data-live-kept]"),
   beforeAttributeUpdated: (name, element) => !(name in KEPT && element.matches(KEPT[name])),
 };
 

@@ -1,0 +1,96 @@
+// What a verification in this browser found, in words for a person, and what that proves and does not.
+const CAUSES = {
+  content_changed: "Content changed",
+  link_broken: "Link broken",
+  missing: "Missing",
+  duplicate_version: "Version twice",
+  misplaced: "Misplaced",
+  undecodable: "Not readable",
+  history_rewritten: "History rewritten",
+  tail_cut: "Tail cut",
+  signature: "Signature refused",
+};
+const number = (count) => count.toLocaleString("en");
+const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
+
+/** An element with attributes, and text or elements in it. */
+export function element(name, attributes = {}, ...content) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...content);
+  return made;
+}
+
+export function titleOf({ state, title, words }) {
+  return element("div", { class: "notice", "data-state": state }, element("p", {}, element("strong", {}, title), ` ${words}`));
+}
+
+/** The verdict beside the server's own: what stands in large letters, and whether it is an alarm. */
+export function verdictOf(result, server, { last }) {
+  const [first] = result.findings;
+  if (result.state === "broken") {
+    const where = first.sequence === null ? CAUSES[first.cause] : `first at sequence ${number(first.sequence)}: ${CAUSES[first.cause].toLowerCase()}`;
+    const title = { broken: `Not intact, as the server says too; ${where}`, verified: `This browser disagrees with the server: not intact, ${where}` }[server.state] ?? `Not intact, and the server has not said so: ${where}`;
+    return { state: "bad", pill: "Not intact", title, words: `${first.words} Expected: ${first.expected}. Found: ${first.found}.`, isAlarm: true };
+  }
+  if (result.state === "unsigned") {
+    const words = result.checkpoint ? `The newest checkpoint ends at ${number(result.checkpoint.size)}, before what was read.` : "No checkpoint of this stream was signed, so nothing says that this is the history that was written.";
+    return { state: "warn", pill: "Not signed", title: "Whole and linked, and not covered by a signature.", words };
+  }
+  const to = last === null ? "" : ` from ${number(result.first)} to ${number(result.last)}`;
+  if (server.state === "broken") {
+    const words = `The server's own verification has ${plural(Number(server.findings), "finding")}${server.firstBad ? `, the first at sequence ${number(Number(server.firstBad))}` : ""}. It also looks at message ids and at records of removals, which are not fetched here.`;
+    return { state: "warn", pill: "Differs", title: `This browser found everything${to} as it was signed, and the server did not.`, words, isAlarm: true };
+  }
+  return { state: "ok", pill: "Intact", title: `Intact${to}.`, words: `All ${plural(result.events, "event")} are those that were signed.` };
+}
+
+/** The findings, the figures, and what they prove. */
+export function proofOf(result, request) {
+  return [...(result.findings.length ? [findingsOf(result)] : []), factsOf(result), statements(result, request)];
+}
+
+function findingsOf({ findings, found, checkpoint }) {
+  const rows = findings.map(({ sequence, cause, expected, found: got, words }) =>
+    element("tr", { "data-state": "bad" }, element("th", { scope: "row" }, sequence === null ? "The log" : number(sequence)), element("td", {}, element("strong", {}, CAUSES[cause]), ` ${words}`), element("td", { class: "identity" }, expected), element("td", { class: "identity" }, got)),
+  );
+  const head = element("thead", {}, element("tr", {}, ...["Sequence", "What", "Expected", "Found"].map((name) => element("th", { scope: "col" }, name))));
+  const caption = element("caption", { class: "for-readers" }, `${plural(found, "finding")}${found > findings.length ? `, the first ${findings.length} of them here` : ""}`);
+  return element("table", { class: "facts", "data-part": "findings", "data-signed": String(Boolean(checkpoint)) }, caption, head, element("tbody", {}, ...rows));
+}
+
+function factsOf(result) {
+  const { checkpoint, remembered, trust } = result;
+  const rate = result.events / Math.max(result.seconds, 0.001);
+  const rows = [["Read", `${plural(result.events, "event")}, ${number(result.bytes)} bytes, sequences ${number(result.first)} – ${number(result.last)}, in ${result.seconds.toFixed(2)} s (${number(Math.round(rate))}/s)`]];
+  rows.push(["Chains", `${plural(result.aggregates, "aggregate")}, ${plural(result.links, "link")} followed`]);
+  if (result.gone > 0) rows.push(["Gone", `${plural(result.gone, "event")} that the log knows and the stream no longer holds: deleted, purged or expired. Whether that was meant to be, the page's own verdict says.`]);
+  if (checkpoint) {
+    rows.push(["Signed tree", `${plural(checkpoint.size, "leaf").replace("leafs", "leaves")} of ${checkpoint.origin}, root ${checkpoint.root}`]);
+    rows.push(["Signed by", `${checkpoint.by}, ${trust.isGiven ? "by the key that you gave" : "a key that this server names; compare it with the one that the signer printed"}`]);
+    for (const { name, vkey, time, isGiven } of checkpoint.seen) rows.push(["Witnessed", `by ${name} at ${time}, with ${vkey}, ${isGiven ? "a key that you gave" : "a key that this server names"}`]);
+  }
+  if (remembered) rows.push(["Seen before", remembered.holds ? `It begins with the ${plural(remembered.size, "event")} that this browser saw on ${new Date(remembered.at).toLocaleString("en-GB")}.` : `It is not the history of ${plural(remembered.size, "event")} that this browser saw on ${new Date(remembered.at).toLocaleString("en-GB")}.`]);
+  const open = result.last - Math.max(result.first - 1, checkpoint?.size ?? 0);
+  if (open > 0) rows.push(["Not yet covered", `the last ${plural(open, "sequence")}: linked, and not signed`]);
+  return element("table", { class: "facts", "data-part": "facts" }, element("tbody", {}, ...rows.map(([name, words]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, words)))));
+}
+
+function statements(result, { vkeys }) {
+  const { checkpoint, remembered } = result;
+  const proves = [];
+  const not = ["That what an event says was true when it was written.", "Anything about events that are not in this stream, or came after it was read."];
+  if (result.state === "intact") {
+    proves.push("Each stored byte that was read is the one that the log's key signed for, at its sequence: nothing was changed, removed, added or reordered.");
+    proves.push("Every event follows the one before it in its aggregate, and lies under its own subject.");
+  } else if (result.state === "unsigned") proves.push("The bytes are whole and the links hold. Somebody who rewrote them all, links included, would leave the same picture.");
+  else proves.push("That what this server gives out is not one unbroken, signed history. It does not say who changed it, nor when.");
+  if (remembered?.holds) proves.push("It is the history that this browser saw before, with what came since.");
+  if (checkpoint?.seen.length) proves.push("A witness saw this checkpoint, and none that contradicts it.");
+  else not.push("That nobody else is shown another history, signed by the same key: no witness has cosigned this checkpoint.");
+  if (!result.trust?.isGiven) not.push("That the key is the log's: this server named it. Give the vkey that the signer printed.");
+  else if (vkeys.length === 1 && checkpoint?.seen.length) not.push("That the witness is one: this server named its key. Give its vkey as well.");
+  not.push("That this page and its programs are honest: they came from the same server. For that, verify an evidence file with a verifier of your own.");
+  const list = (title, items) => element("section", {}, element("h3", {}, title), element("ul", { class: "notes" }, ...items.map((text) => element("li", {}, text))));
+  return element("div", { class: "columns", "data-columns": "even" }, list("What this proves", proves), list("What it does not", not));
+}

@@ -1,0 +1,150 @@
+// This module is what a verification fetches: the checkpoint, keys and tiles of a log, and the stored bytes of its stream, as contract and C2SP have them.
+import { Refused, keysSince, parseVkey } from "./notes.js";
+import { ENTRIES, tilePath } from "./tiles.js";
+
+const AT_ONCE = 6;
+const utf8 = new TextDecoder();
+const NOTHING = new Uint8Array(0);
+
+/** What the server answered when it did not give what was asked for. */
+export class NotGiven extends Error {
+  constructor(sentence, status) {
+    super(sentence);
+    this.status = status;
+  }
+}
+
+/** The answer to one request, past every cache: what the server holds now. */
+async function ask(path) {
+  let answer;
+  try {
+    answer = await fetch(path, { cache: "no-store", credentials: "same-origin" });
+  } catch {
+    throw new NotGiven(`The server gave no answer to ${path}; try again when it is there.`, 0);
+  }
+  if (!answer.ok) throw new NotGiven((await answer.text()).trim().slice(0, 300) || `The server refused ${path}.`, answer.status);
+  return answer;
+}
+
+const bytesOf = async (path) => new Uint8Array(await (await ask(path)).arrayBuffer());
+const textOf = async (path) => (await ask(path)).text();
+const orNull = (error) => {
+  if (error instanceof NotGiven && error.status === 404) return null;
+  throw error;
+};
+
+/** A stream and its log, as one server shows them. */
+export class Source {
+  constructor(stream) {
+    this.log = `/log/${encodeURIComponent(stream)}`;
+    this.blocks = `/audit/${encodeURIComponent(stream)}/blocks`;
+  }
+
+  /** The bytes of the newest checkpoint, or null where nothing is signed. */
+  checkpoint() {
+    return bytesOf(`${this.log}/checkpoint`).catch(orNull);
+  }
+
+  /** The keys that the server names, oldest first, then those of witnesses; none where no signer was there. */
+  async publishedKeys() {
+    const text = await textOf("/log/vkeys").catch(orNull);
+    return (text ?? "").split("\n").filter(Boolean).map(parseVkey);
+  }
+
+  /** A key of the log and all that followed it, each by a note that the one before it signed; `published` are the server's. */
+  async keysAfter(key, published) {
+    const at = published.findIndex(({ vkey }) => vkey === key.vkey);
+    if (at < 0) return [key];
+    const later = published.slice(at + 1).filter(({ kind }) => kind === key.kind);
+    const notes = await Promise.all(later.map((_, index) => bytesOf(`/log/vkeys/${at + index + 2}`)));
+    return keysSince(key, notes);
+  }
+
+  /** Tiles, by their paths; those that the server lacks are left out. `widthOf` says how much of each there is. */
+  async tiles(wanted, widthOf) {
+    const found = new Map();
+    const pending = [...wanted];
+    const work = async () => {
+      for (let tile = pending.pop(); tile; tile = pending.pop()) {
+        const bytes = await bytesOf(`${this.log}/${tilePath(tile, widthOf(tile))}`).catch(orNull);
+        if (bytes !== null) found.set(tilePath(tile), bytes);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return found;
+  }
+
+  /** The leaves of the log from 0 on that are in the bundle `number`: 44 bytes each. */
+  async leaves(number, width) {
+    const bundle = await bytesOf(`${this.log}/${tilePath({ level: ENTRIES, number }, width)}`).catch(orNull);
+    if (bundle === null || bundle.length !== width * 46) return [];
+    return Array.from({ length: width }, (_, index) => bundle.subarray(index * 46 + 2, index * 46 + 46));
+  }
+
+  /** The last sequence of the stream, now. */
+  async end() {
+    const answer = await ask(`${this.blocks}?first=1&last=1`);
+    await answer.arrayBuffer();
+    return numberIn(answer, "CIM-Stream-Last-Sequence");
+  }
+
+  /** The stored messages from `first` to `last`, some at a time, each request begun while the one before is read. */
+  async *messages(first, last) {
+    let next = this.part(first, last);
+    while (next) {
+      const answer = await next;
+      const to = numberIn(answer, "CIM-Last-Sequence");
+      next = to < last && to >= first ? this.part(to + 1, last) : null;
+      next?.catch(() => null); // it is awaited in its turn, and its failure told then
+      yield* framed(answer.body.getReader());
+      if (to < first) return;
+    }
+  }
+
+  part(first, last) {
+    return first > last ? null : ask(`${this.blocks}?first=${first}&last=${last}`);
+  }
+}
+
+function numberIn(answer, name) {
+  const number = Number(answer.headers.get(name) ?? NaN);
+  if (!Number.isSafeInteger(number) || number < 0) throw new Refused(`The server's answer lacks ${name}.`);
+  return number;
+}
+
+/** The messages in a stream of bytes: sequence, subject, block. Throws where it is cut off. */
+async function* framed(reader) {
+  let rest = NOTHING;
+  for (;;) {
+    const { value, done } = await reader.read().catch(() => {
+      throw new NotGiven("The server's answer broke off; try again.", 0);
+    });
+    if (done) break;
+    const [found, used, bytes] = split(rest.length ? joined(rest, value) : value);
+    rest = bytes.subarray(used);
+    if (found.length) yield found;
+  }
+  if (rest.length) throw new NotGiven("The server's answer broke off within a message; try again.", 0);
+}
+
+function split(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found = [];
+  let at = 0;
+  while (bytes.length - at >= 14) {
+    const subjectEnd = at + 10 + view.getUint16(at + 8);
+    if (bytes.length < subjectEnd + 4) break;
+    const end = subjectEnd + 4 + view.getUint32(subjectEnd);
+    if (bytes.length < end) break;
+    found.push({ sequence: Number(view.getBigUint64(at)), subject: utf8.decode(bytes.subarray(at + 10, subjectEnd)), block: bytes.subarray(subjectEnd + 4, end) });
+    at = end;
+  }
+  return [found, at, bytes];
+}
+
+function joined(one, other) {
+  const whole = new Uint8Array(one.length + other.length);
+  whole.set(one);
+  whole.set(other, one.length);
+  return whole;
+}
