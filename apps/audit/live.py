@@ -11,7 +11,8 @@ from apps.live.sources import source
 from apps.persistence.drift import read_drift
 from apps.persistence.store import Store
 
-from .proof import StreamProof, coverage_of, drift_of_stream, read_proof, read_proofs
+from .checkpoints import Checkpoints, read_checkpoints
+from .proof import StreamProof, drift_of_stream, read_proof, read_proofs
 from .trail import read_trail
 
 LOOK_SECONDS = 1.0
@@ -31,11 +32,19 @@ async def audit(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], 
 async def audit_stream(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], None]:
     """`ROLE/STREAM`: one stream; the page fetches itself again after each verification."""
     role, _, name = argument.partition("/")
+    looked_at, checkpoints = -1, Checkpoints()
     while True:
         proof = await read_proof(store, name)
-        log = render("audit/_log.html", id=f"log-{name}", coverage=await coverage_of(store, name), user=holder_of(role))
-        drift = render("audit/_drift.html", id=f"drift-{name}", drift=await drift_of_stream(store, name), stream=name, user=holder_of(role))
-        yield [card(proof, role=role), log, drift, Refresh(id="audit-verified", revision=proof.revision)]
+        newest = proof.coverage.published.revision if proof.coverage.published else 0
+        if newest != looked_at:
+            looked_at, checkpoints = newest, await read_checkpoints(store, proof.coverage)
+        yield [
+            card(proof, role=role),
+            render("audit/_log.html", id=f"log-{name}", coverage=proof.coverage, user=holder_of(role)),
+            render("audit/_checkpoints.html", id=f"checkpoints-{name}", name=name, checkpoints=checkpoints, user=holder_of(role)),
+            render("audit/_drift.html", id=f"drift-{name}", drift=await drift_of_stream(store, name), stream=name, user=holder_of(role)),
+            Refresh(id="audit-verified", revision=proof.revision),
+        ]
         await asyncio.sleep(LOOK_SECONDS)
 
 

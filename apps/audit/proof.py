@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apps.persistence.chain import Cause, Mark, mark_history, read_mark
+from apps.persistence.chain import Mark, mark_history, read_mark
 from apps.persistence.drift import DriftReport, read_drift
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, NotFound
-from apps.persistence.events import AggregateRef
 from apps.persistence.log.coverage import Coverage, read_coverage
 from apps.persistence.store import Layout, Store, StreamInfo, find_layout, get_stream
 from apps.persistence.work.progress import RunProgress, find_progress
@@ -17,50 +18,13 @@ from apps.persistence.work.run import Run, RunState
 from apps.persistence.work.run_index import RunQuery, list_runs
 from apps.registry import chained_layouts, registry, trust_of
 
+from .causes import CauseWords
+from .findings import Found, count_causes, found_by
+from .gone import Absent, read_absent
+from .strip import Facts, Strip, draw
+
 LOOKED_AT_RUNS = 20
 EVERY_STREAM = "streams/all"
-
-CAUSES = {
-    Cause.CONTENT_CHANGED: ("Content changed", "The stored bytes are not what the event's id names: changed after they were written."),
-    Cause.LINK_BROKEN: ("Link broken", "It does not link to the event before it: one was inserted, removed or reordered."),
-    Cause.MISSING: ("Missing", "A version between two others is not there: it was deleted, expired, or lost by the server."),
-    Cause.DUPLICATE_VERSION: ("Version twice", "Two events claim one version: somebody wrote past the check that one writer wins."),
-    Cause.MISPLACED: ("Misplaced", "The event is whole but lies under a subject that names another one."),
-    Cause.UNDECODABLE: ("Not readable", "The bytes are no event. That alone is not tampering: another program may have written them."),
-    Cause.HISTORY_REWRITTEN: ("History rewritten", "What lies there is not what was signed; ids and links behind it may hide that."),
-    Cause.TAIL_CUT: ("Tail cut", "The stream ends before what was seen of it: its newest events were cut off, or it is an older copy."),
-    Cause.OMITTED: ("Left out", "An aggregate, or its newest versions, that a list of all heads names is not there."),
-    Cause.NOT_TRUSTED: ("Signature not trusted", "What should vouch for the log is signed by another key, or its signature does not hold."),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One finding of a verification, as its run's receipt keeps it."""
-
-    cause: str
-    aggregate: AggregateRef | None
-    version: int | None
-    sequence: int | None
-    expected: str
-    found: str
-    explanation: str
-    run_id: str
-
-    @property
-    def title(self) -> str:
-        return CAUSES[Cause(self.cause)][0] if self.cause in set(Cause) else self.cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A part of the strip, in thousandths of the stream's length. `sequence` is that of a finding."""
-
-    state: str
-    x: float
-    width: float
-    words: str
-    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +38,8 @@ class StreamProof:
     verification: Run | None
     running: Run | None
     progress: RunProgress | None
+    coverage: Coverage
+    absent: Absent
 
     @property
     def name(self) -> str:
@@ -107,10 +73,57 @@ class StreamProof:
         return min(self.findings, key=lambda found: found.sequence or 0, default=None)
 
     @property
-    def causes(self) -> list[tuple[str, str, str, int]]:
-        """Each cause that was found: its name, title, meaning, and how often."""
-        counted = [(cause.value, *CAUSES[cause], sum(found.cause == cause for found in self.findings)) for cause in Cause]
-        return [entry for entry in counted if entry[3]]
+    def causes(self) -> list[tuple[CauseWords, int]]:
+        """Each cause that was found, and how often."""
+        return count_causes(self.findings)
+
+    @property
+    def facts(self) -> Facts:
+        """What the strip shows."""
+        return Facts(
+            last=self.last,
+            verified=self.mark.sequence if self.mark else 0,
+            covered=self.coverage.covered,
+            gone=self.absent.parts,
+            findings=self.findings,
+        )
+
+    @property
+    def end(self) -> int:
+        """The last sequence that is, or was once verified or signed."""
+        return max(self.last, self.mark.sequence if self.mark else 0, self.coverage.covered)
+
+    @property
+    def strip(self) -> Strip | None:
+        """The whole stream; None where there never was an event."""
+        return draw(self.facts, 1, self.end) if self.end else None
+
+    @property
+    def strip_words(self) -> str:
+        """What the strip shows, for those who do not see it."""
+        if self.mark is None:
+            return f"Nothing of {self.last:,} is verified"
+        findings = f", {len(self.findings):,} finding{'' if len(self.findings) == 1 else 's'}" if self.findings else ""
+        return f"Verified to {self.mark.sequence:,} of {self.last:,}{findings}"
+
+    @property
+    def gone_count(self) -> int:
+        """How many events are no longer stored."""
+        return sum(part.last - part.first + 1 for part in self.absent.parts) + self.absent.elsewhere
+
+    @property
+    def gone_recorded(self) -> int:
+        """How many of those a recorded run removed, as far as their places are known."""
+        return sum(part.last - part.first + 1 for part in self.absent.parts if part.run)
+
+    @property
+    def anchors(self) -> list[Mapping[str, Any]]:
+        """The checkpoints from outside that the newest verification held the stream against."""
+        return _maps(self.verification, "anchors")
+
+    @property
+    def anchors_missing(self) -> list[str]:
+        return _texts(self.verification, "anchors_missing")
 
     @property
     def proves(self) -> list[str]:
@@ -121,37 +134,15 @@ class StreamProof:
         return _texts(self.verification, "does_not_prove")
 
     @property
-    def segments(self) -> list[Segment]:
-        """The strip: what was verified, what was not, and above them every finding."""
-        if not self.last:
-            return []
-        verified = min(self.mark.sequence, self.last) if self.mark else 0
-        known = [
-            Segment(state="intact", x=0, width=1000 * verified / self.last, words=f"1 – {verified:,}: verified"),
-            Segment(
-                state="unknown",
-                x=1000 * verified / self.last,
-                width=1000 - 1000 * verified / self.last,
-                words=f"{verified + 1:,} – {self.last:,}: not verified yet",
-            ),
-        ]
-        return [segment for segment in known if segment.width > 0] + [self._red(found) for found in self.findings if found.sequence]
-
-    @property
     def revision(self) -> str:
         """Changes with everything that the page of the stream shows apart from its card."""
         mark = f"{self.mark.sequence}-{self.mark.findings}" if self.mark else "none"
         return f"{mark}-{self.verification.id if self.verification else ''}"
 
-    def _red(self, found: Found) -> Segment:
-        width = max(4.0, 1000 / self.last)
-        x = min(1000 - width, 1000 * ((found.sequence or 1) - 1) / self.last)
-        return Segment(state=found.cause, x=x, width=width, words=f"{found.sequence:,}: {found.title}", sequence=found.sequence)
-
 
 async def read_proofs(store: Store) -> list[StreamProof]:
     """Every stream with chains that the console knows; broken ones first, those that are not there last."""
-    proofs = [await _read(store, layout) for layout in chained_layouts(store)]
+    proofs = await asyncio.gather(*(_read(store, layout) for layout in chained_layouts(store)))
     return sorted(proofs, key=lambda proof: (proof.state != "broken", proof.info is None))
 
 
@@ -169,11 +160,6 @@ async def read_marks(store: Store, name: str) -> list[Mark]:
     return await mark_history(store, name)
 
 
-async def coverage_of(store: Store, name: str) -> Coverage:
-    """How far the log of a stream is signed."""
-    return await read_coverage(store.connection, name, trust_of(store.connection))
-
-
 async def drift_of_stream(store: Store, name: str) -> DriftReport:
     """Whether the settings of a stream are as they were accepted."""
     return (await read_drift(store)).of(name)
@@ -184,15 +170,17 @@ async def _read(store: Store, layout: Layout) -> StreamProof:
     runs = await _verifications(store, name)
     finished = [about for run in runs if run.state is RunState.FINISHED and (about := _about(run, name)) is not None]
     running = next((run for run in runs if not run.state.is_ended), None)
-    mark = await read_mark(store, name)
+    mark, info = await read_mark(store, name), await _info(store, name)
     return StreamProof(
         layout=layout,
-        info=await _info(store, name),
+        info=info,
         mark=mark,
-        findings=_findings(finished) if mark and not mark.intact else (),
+        findings=found_by(finished) if mark and not mark.intact else (),
         verification=finished[0] if finished else None,
         running=running,
         progress=await find_progress(connection, running.id) if running else None,
+        coverage=await read_coverage(connection, name, trust_of(connection)),
+        absent=await read_absent(store, info),
     )
 
 
@@ -222,33 +210,11 @@ async def _info(store: Store, name: str) -> StreamInfo | None:
         return None
 
 
-def _findings(finished: list[Run]) -> tuple[Found, ...]:
-    """What the verifications found since the last one that began at the first event, by sequence."""
-    found: dict[tuple[str, int | None, str], Found] = {}
-    for run in finished:
-        listed = run.figures.get("findings")
-        for entry in listed if isinstance(listed, list) else []:
-            finding = _found(entry, run.id)
-            found.setdefault((finding.cause, finding.sequence, str(finding.aggregate)), finding)
-        if run.figures.get("from") == 1:
-            break
-    return tuple(sorted(found.values(), key=lambda finding: finding.sequence or 0))
-
-
-def _found(entry: Any, run_id: str) -> Found:
-    name = entry["aggregate"]
-    return Found(
-        cause=entry["cause"],
-        aggregate=AggregateRef.parse(name) if name else None,
-        version=entry["version"],
-        sequence=entry["sequence"],
-        expected=entry["expected"],
-        found=entry["found"],
-        explanation=entry["explanation"],
-        run_id=run_id,
-    )
-
-
 def _texts(run: Run | None, name: str) -> list[str]:
     listed: Value = run.figures.get(name) if run else None
     return [str(text) for text in listed] if isinstance(listed, list) else []
+
+
+def _maps(run: Run | None, name: str) -> list[Mapping[str, Any]]:
+    listed: Value = run.figures.get(name) if run else None
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []

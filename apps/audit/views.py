@@ -11,7 +11,8 @@ from apps.accounts.templatetags.rights import role
 from apps.connection import ask
 from apps.persistence.drift import read_drift
 
-from .proof import coverage_of, drift_of_stream, read_marks, read_proof, read_proofs
+from .page import StreamPage, read_page
+from .proof import drift_of_stream, read_proofs
 from .trail import read_trail
 
 
@@ -25,10 +26,12 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required("audit.view")
 def stream(request: HttpRequest, name: str) -> HttpResponse:
+    """The whole stream, or with `first` and `last` a range of it."""
+    page: StreamPage = ask(read_page, name, request.GET.dict())
     context = {
-        "proof": ask(read_proof, name),
-        "marks": ask(read_marks, name),
-        "coverage": ask(coverage_of, name),
+        "page": page,
+        "proof": page.proof,
+        "coverage": page.proof.coverage,
         "drift": ask(drift_of_stream, name),
         "stream": name,
         "topic": f"audit-stream:{role(request.user)}/{name}",

@@ -112,6 +112,12 @@ async def get_stream(connection: Connection, name: str) -> StreamInfo:
     return to_stream_info(await connection.api(f"STREAM.INFO.{check_stream_name(name)}", stream=name))
 
 
+async def deleted_sequences(connection: Connection, name: str) -> list[int]:
+    """The sequences between first and last that hold nothing, in order. All come in one answer, so look at `deleted` before."""
+    answer = await connection.api(f"STREAM.INFO.{check_stream_name(name)}", {"deleted_details": True}, stream=name)
+    return sorted(answer["state"].get("deleted") or [])
+
+
 async def list_consumers(connection: Connection, stream: str) -> list[ConsumerInfo]:
     """Every consumer of a stream, by name. Raises StreamNotFound."""
     found: list[ConsumerInfo] = []
