@@ -89,8 +89,8 @@ _WORDS = (
         title="Signature not trusted",
         meaning="What should vouch for the log is signed by another key, or its signature does not hold.",
         plainly=(
-            "The seal on the log is not that of the signer whom we know: somebody else sealed it, or the seal was damaged. What it says counts "
-            "for nothing."
+            "The seal on the log is not that of the signer whom we know: somebody else sealed it, or the seal was damaged. What it says "
+            "counts for nothing."
         ),
     ),
 )

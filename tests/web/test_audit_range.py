@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from apps.audit.causes import BY_NAME, cause_words
 from apps.audit.findings import Found
 from apps.audit.strip import Facts, Gone, cell_size, draw, wider
+from apps.persistence.chain import Cause
 
 from .conftest import Home, Visitor
 from .working_console import Worker, page, read, start_run, wait_for
@@ -145,3 +147,8 @@ def test_a_range_that_is_none_is_refused_with_the_stream_s_own(viewer: Visitor, 
 @pytest.mark.usefixtures("verified")
 def test_a_range_beyond_the_end_is_cut_to_it(viewer: Visitor) -> None:
     assert "48 – 49 2 sequences" in read(viewer, f"{TAMPERED}?first=48&last=1000")
+
+
+def test_every_cause_that_a_verification_can_name_has_words() -> None:
+    assert {cause.value for cause in Cause} <= set(BY_NAME)
+    assert cause_words("from_the_future").title == "From the future"
