@@ -58,6 +58,7 @@ PERMISSIONS: Final = MappingProxyType({
     "streams.export": Role.AUDITOR,
     "operations.verify": Role.AUDITOR,
     "operations.check_log": Role.AUDITOR,
+    "operations.compare_replicas": Role.AUDITOR,
     "operations.record_heads": Role.AUDITOR,
     "operations.prove": Role.AUDITOR,
     "operations.export": Role.AUDITOR,

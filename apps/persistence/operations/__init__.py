@@ -10,6 +10,7 @@ from .buckets import ChangeBucket, CreateBucket
 from .change_stream import ChangeStream
 from .check_log import CheckLog
 from .compare import Compare
+from .compare_replicas import CompareReplicas
 from .create_consumer import CreateConsumer
 from .create_stream import CreateStream
 from .delete_consumer import DeleteConsumer
@@ -72,6 +73,7 @@ GROUPS: Mapping[str, Operations] = {
         "check-log": CheckLog,
         "record-heads": RecordHeads,
         "evidence": TakeEvidence,
+        "compare-replicas": CompareReplicas,
         "accept-drift": AcceptDrift,
         "set-schedule": SetSchedule,
         "remove-schedule": RemoveSchedule,
@@ -142,6 +144,7 @@ __all__ = [
     "ChangeStream",
     "CheckLog",
     "Compare",
+    "CompareReplicas",
     "CreateBucket",
     "CreateConsumer",
     "CreateStream",
