@@ -12,6 +12,7 @@ from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.events import StoredEvent, now
 from apps.persistence.operations import OPERATIONS
 from apps.persistence.store import CONSOLE, Store, load
+from apps.persistence.transfer.evidence_texts import VERIFIERS
 from apps.persistence.work.failures import RunFailures, read_failures
 from apps.persistence.work.findings import findings_in
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
@@ -198,6 +199,12 @@ class RunPage:
         run = self.run
         is_verified = run is not None and run.operation == "verify" and run.state is RunState.FINISHED
         return run.target.removeprefix("stream/") if run and is_verified and run.target.startswith("stream/") else ""
+
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """The names of the verifiers of what the run wrote; none for a run that wrote no evidence."""
+        is_evidence = self.run is not None and self.run.operation == "evidence" and "file" in self.run.figures
+        return tuple(path.name for path in VERIFIERS) if is_evidence else ()
 
     @property
     def is_red(self) -> bool:

@@ -68,6 +68,11 @@ JUDGE = """async ([data, changes, keys]) => {
   }
   return said;
 }"""
+DROP = """([data, name]) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], name));
+  document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: dropped }));
+}"""
 Change = tuple[int, int, bytes]
 """From where to where what stands in the place of what was there."""
 
@@ -196,6 +201,9 @@ def test_somebody_opens_the_page_from_disk_and_reads_the_verdict(browser: Browse
     page.get_by_label("Keys that you noted").fill(ABSENT.verifier.vkey)
     page.get_by_label("The file").set_input_files(tmp_path / "whole.evidence.car")
     expect(page.get_by_role("heading", name="Not verified")).to_be_visible()
+    page.evaluate(DROP, [b64encode(WITH_TRAIL[:-1]).decode(), "dropped.car"])
+    expect(verdict).to_contain_text("dropped.car")
+    expect(verdict).to_contain_text("The file is cut off.")
     page.close()
 
 

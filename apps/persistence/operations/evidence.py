@@ -13,7 +13,6 @@ from ..store import CONSOLE, Message, Store, find_layout, open_reader, open_writ
 from ..store.positions import last_sequence_at, sequence_at
 from ..transfer import FILES_BUCKET, FileKind, Made, Selection, estimate, free_name, new_nuid, select
 from ..transfer.evidence import MAX_EVENTS, Chosen, Covered, Evidence, covering, make_evidence
-from ..transfer.evidence_texts import VERIFIERS
 from ..transfer.evidence_verifier import REFUSED, verify
 from ..transfer.older_checkpoint import find_older
 from ..work import parameters
@@ -101,10 +100,7 @@ class TakeEvidence:
                 "root": str(evidence.root),
                 "log": evidence.origin,
             },
-            samples=(
-                Sample(what=stored.name, after=f"{stored.size:,} bytes", note="download", link=f"/files/{stored.name}/download"),
-                *_verifiers(stored.name),
-            ),
+            samples=(Sample(what=stored.name, after=f"{stored.size:,} bytes", note="download", link=f"/files/{stored.name}/download"),),
         )
 
     async def _make(self, store: Store, registry: Registry, progress: Progress, selection: Selection, messages: list[Message]) -> Evidence:
@@ -171,15 +167,6 @@ class TakeEvidence:
     def _name(self, selection: Selection) -> str:
         what = self.aggregate or f"{self.stream}-{selection.first}-{selection.last}"
         return f"{what}.evidence.car"
-
-
-def _verifiers(name: str) -> list[Sample]:
-    """How the file is checked, with the verifiers to take away."""
-    page, program = VERIFIERS[-1].name, VERIFIERS[0].name
-    return [
-        Sample(what=page, after="opens from disk in any browser", note="verifier", link=f"/files/verifiers/{page}"),
-        Sample(what=program, after=f"python3 {program} {name} --vkey KEY", note="verifier", link=f"/files/verifiers/{program}"),
-    ]
 
 
 def _witnesses(covered: Covered) -> str:
