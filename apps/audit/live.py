@@ -12,7 +12,9 @@ from apps.persistence.drift import read_drift
 from apps.persistence.store import Store
 
 from .checkpoints import Checkpoints, read_checkpoints
+from .heads_views import read_heads
 from .proof import StreamProof, drift_of_stream, read_proof, read_proofs
+from .schedules import read_schedules
 from .trail import read_trail
 
 LOOK_SECONDS = 1.0
@@ -24,7 +26,8 @@ async def audit(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], 
     while True:
         cards = [card(proof, role=argument) for proof in await read_proofs(store)]
         drift = render("audit/_drift.html", id="audit-drift", drift=await read_drift(store), user=holder_of(argument))
-        yield [*cards, drift, render("audit/_trail.html", id="audit-trail", deeds=await read_trail(store))]
+        schedules = render("audit/_schedules.html", id="audit-schedules", schedules=await read_schedules(store), user=holder_of(argument))
+        yield [*cards, drift, schedules, render("audit/_trail.html", id="audit-trail", deeds=await read_trail(store))]
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -43,6 +46,7 @@ async def audit_stream(store: Store, argument: str) -> AsyncGenerator[Sequence[F
             render("audit/_log.html", id=f"log-{name}", coverage=proof.coverage, user=holder_of(role)),
             render("audit/_checkpoints.html", id=f"checkpoints-{name}", name=name, checkpoints=checkpoints, user=holder_of(role)),
             render("audit/_drift.html", id=f"drift-{name}", drift=await drift_of_stream(store, name), stream=name, user=holder_of(role)),
+            render("audit/_heads.html", id=f"heads-{name}", heads=await read_heads(store, name), name=name, user=holder_of(role)),
             Refresh(id="audit-verified", revision=proof.revision),
         ]
         await asyncio.sleep(LOOK_SECONDS)

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from . import log_views, views
+from . import heads_views, log_views, views
 
 app_name = "audit"
 urlpatterns = [
     path("", views.index, name="index"),
     path("<str:name>/", views.stream, name="stream"),
     path("<str:name>/checkpoint", log_views.checkpoint, name="checkpoint"),
+    path("<str:name>/heads", heads_views.manifest, name="heads"),
     path("<str:name>/judge/", log_views.judge, name="judge"),
 ]

@@ -11,15 +11,23 @@ from apps.accounts.templatetags.rights import role
 from apps.connection import ask
 from apps.persistence.drift import read_drift
 
+from .heads_views import read_heads
 from .page import StreamPage, read_page
 from .proof import drift_of_stream, read_proofs
+from .schedules import read_schedules
 from .trail import read_trail
 
 
 @require_safe
 @permission_required("audit.view")
 def index(request: HttpRequest) -> HttpResponse:
-    context = {"proofs": ask(read_proofs), "deeds": ask(read_trail), "drift": ask(read_drift), "topic": f"audit:{role(request.user)}"}
+    context = {
+        "proofs": ask(read_proofs),
+        "deeds": ask(read_trail),
+        "drift": ask(read_drift),
+        "schedules": ask(read_schedules),
+        "topic": f"audit:{role(request.user)}",
+    }
     return render(request, "audit/index.html", context)
 
 
@@ -33,6 +41,7 @@ def stream(request: HttpRequest, name: str) -> HttpResponse:
         "proof": page.proof,
         "coverage": page.proof.coverage,
         "drift": ask(drift_of_stream, name),
+        "heads": ask(read_heads, name),
         "stream": name,
         "topic": f"audit-stream:{role(request.user)}/{name}",
     }

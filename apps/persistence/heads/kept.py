@@ -148,6 +148,14 @@ async def find_bytes(connection: Connection, manifest: Manifest) -> StoredObject
     return stored
 
 
+async def check_bytes(connection: Connection, manifest: Manifest) -> StoredObject:
+    """Where the bytes of a manifest are kept, once they were hashed. Raises CidNotFound, ContentDamaged."""
+    stored = await find_bytes(connection, manifest)
+    if not await _is_whole(connection, stored, manifest.cid):
+        raise _damaged(manifest)
+    return stored
+
+
 async def read_rows(connection: Connection, manifest: Manifest) -> AsyncIterator[list[HeadRow]]:
     """The rows of a manifest in lists. What was given out counts only if the last step does not raise.
 
