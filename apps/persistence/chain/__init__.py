@@ -5,12 +5,13 @@ from .marks import MARKS_BUCKET, Mark, list_marks, mark_history, read_mark, writ
 from .removals import RESTORED_FROM, restored_from
 from .standing import LogLayer
 from .stitch import RangeVerdict, can_split, hold, split_ranges, stitch
-from .verdict import Cause, Finding, Held, LogStanding, Progress, Rests, Verdict
+from .verdict import Beside, Cause, Finding, Held, LogStanding, Progress, Rests, Verdict
 from .verify import verify_aggregate, verify_range, verify_stream, verify_type
 
 __all__ = [
     "MARKS_BUCKET",
     "RESTORED_FROM",
+    "Beside",
     "Cause",
     "Finding",
     "Held",

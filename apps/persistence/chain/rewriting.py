@@ -15,13 +15,17 @@ from . import log_words
 from .claims import Claim
 from .examine import Examiner, Place, Seen
 from .logged import Differs
+from .removals import Removal
 from .rereading import Reread, reread
 from .verdict import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """A claim whose root the stream does not have. `others` are all claims, `blamed` the sequences that have a finding already."""
+    """A claim whose root the stream does not have. `others` are all claims, `blamed` the sequences that have a finding already.
+
+    From sequence `first` on every message was verified; `removals` are what was removed on purpose.
+    """
 
     store: Store
     trust: Trust
@@ -29,6 +33,8 @@ class Search:
     others: Sequence[Claim]
     blamed: Collection[int]
     again: Reread
+    first: int
+    removals: Sequence[Removal]
 
 
 async def find_rewritten(search: Search) -> Finding | str | None:
@@ -43,7 +49,9 @@ async def find_rewritten(search: Search) -> Finding | str | None:
     found = answer.difference
     if found is None:
         return _undecided(search) or log_words.describe_contradiction(claim, _greater(search), found=again.root(claim.size))
-    if found.sequence in search.blamed:
+    if found.found is None and any(removal.covers(found.sequence) for removal in search.removals):
+        return _lost(search, found.sequence)
+    if found.sequence in search.blamed or (found.found is None and found.sequence >= search.first):
         return None
     differs = Differs(found.sequence, found.expected.raw if found.expected else MISSING, found.found.raw if found.found else MISSING)
     return log_words.describe_rewritten(differs, await place_at(search.store, differs), proof=log_words.by_signer(claim))
@@ -86,6 +94,8 @@ async def _without_signer(search: Search, why: str) -> Finding | str:
             first = one
             break
         after = one.size
+    if any(after < sequence <= first.size for sequence in search.blamed):
+        return f"{first.words} does not hold. The findings may be all of it, or not: {why}"
     found = (earlier if first is not claim else again).root(first.size)
     return log_words.describe_range(first, after=after, found=found, why=f"Nobody names the first of it: {why}")
 
@@ -119,7 +129,11 @@ def _undecided(search: Search) -> str:
     lost = [sequence for sequence in search.again.unknown if sequence <= search.claim.size]
     if not lost:
         return ""
+    return _lost(search, lost[0])
+
+
+def _lost(search: Search, sequence: int) -> str:
     return (
-        f"{search.claim.words} could not be held against the stream: what sequence {lost[0]:,} held is gone from the stream, "
-        f"and the kept log has lost it as well ({len(lost):,} such)."
+        f"{search.claim.words} could not be held against the stream: what sequence {sequence:,} held was removed from the stream, and the "
+        "kept log has lost it as well."
     )

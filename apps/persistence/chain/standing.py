@@ -22,6 +22,7 @@ from . import log_words
 from .claims import Claim, claims_of
 from .logged import Folded, LogReading
 from .marks import Mark
+from .removals import Removal
 from .rereading import Reread, extended, reread
 from .rewriting import Search, find_rewritten, place_at
 from .verdict import Finding, LogStanding
@@ -36,6 +37,7 @@ class Read:
     last: int
     end: int
     blamed: Collection[int]
+    removals: Sequence[Removal] = ()
 
 
 async def read_state(store: Store) -> LogState | None:
@@ -169,7 +171,16 @@ class LogLayer:
         """What is wrong: where a root does not hold, what was rewritten; else what the kept log says otherwise."""
         failing = next((claim for claim in judged if not claim.holds), None)
         if failing is not None and again is not None:
-            search = Search(store=self.store, trust=self.trust, claim=failing, others=judged, blamed=read.blamed, again=again)
+            search = Search(
+                store=self.store,
+                trust=self.trust,
+                claim=failing,
+                others=judged,
+                blamed=read.blamed,
+                again=again,
+                first=read.first,
+                removals=read.removals,
+            )
             found = await find_rewritten(search)
             if isinstance(found, str):
                 self.missing.append(found)

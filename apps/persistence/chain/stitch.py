@@ -21,7 +21,7 @@ from .logged import Folded, join
 from .marks import Mark
 from .removals import confirmed_removals, expired_of
 from .standing import LogLayer, Read
-from .verdict import LogStanding, Verdict
+from .verdict import NOTHING_BESIDE, Beside, LogStanding, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,15 @@ async def hold(layer: LogLayer, ranges: Sequence[RangeVerdict]) -> LogStanding |
     return None if layer.findings else standing
 
 
-def stitch(stream: str, ranges: Sequence[RangeVerdict], *, started: datetime, seconds: float, log: LogStanding | None = None) -> Verdict:
+def stitch(
+    stream: str,
+    ranges: Sequence[RangeVerdict],
+    *,
+    started: datetime,
+    seconds: float,
+    log: LogStanding | None = None,
+    said: Beside = NOTHING_BESIDE,
+) -> Verdict:
     """The verdict on all of them, with that on the log. Raises InvalidInput unless they follow one another and each is intact."""
     in_order = sorted(ranges, key=lambda part: part.first)
     follow = all(after.first == before.last + 1 for before, after in pairwise(in_order))
@@ -127,8 +135,8 @@ def stitch(stream: str, ranges: Sequence[RangeVerdict], *, started: datetime, se
         removed=(),
         started=started,
         seconds=seconds,
-        proves=scope.proves(extent, whole=f"sequence {first:,} to {last:,}"),
-        does_not_prove=scope.does_not_prove(extent, whole=True, from_sequence=first),
+        proves=(*scope.proves(extent, whole=f"sequence {first:,} to {last:,}"), *said.proves),
+        does_not_prove=(*scope.does_not_prove(extent, whole=True, from_sequence=first), *said.does_not_prove),
         intact_to=last,
         log=log,
     )

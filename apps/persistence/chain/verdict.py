@@ -45,6 +45,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What somebody who knows more of a stream says at the end of its verification: faults, and sentences of what it proves or not."""
+
+    findings: tuple[Finding, ...] = ()
+    proves: tuple[str, ...] = ()
+    does_not_prove: tuple[str, ...] = ()
+
+
+NOTHING_BESIDE = Beside()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a running verification is; `sequence` is the last one that was read."""
 

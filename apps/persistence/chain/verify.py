@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from .reach import messages_by_version, newest_before
 from .removals import Removal, confirmed_removals, expired_of
 from .standing import LogLayer, Read, read_state
 from .tips import Tips
-from .verdict import Cause, LogStanding, Progress, Verdict
+from .verdict import NOTHING_BESIDE, Beside, Cause, LogStanding, Progress, Verdict
 from .walk import Walk
 
 PROGRESS_SECONDS = 0.25
@@ -29,6 +29,7 @@ _OWN_FAULTS = frozenset({Cause.CONTENT_CHANGED, Cause.UNDECODABLE, Cause.MISPLAC
 
 OnProgress = Callable[[Progress], Awaitable[None]]
 ShouldStop = Callable[[], bool]
+LookBeside = Callable[[Collection[Cause]], Awaitable[Beside]]
 
 
 async def verify_aggregate(store: Store, ref: AggregateRef, *, on_progress: OnProgress | None = None) -> Verdict:
@@ -72,6 +73,7 @@ async def verify_stream(
     mark: Mark | None = None,
     trust: Trust | None = None,
     anchors: Anchors | None = None,
+    beside: LookBeside | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Verdict:
@@ -79,8 +81,9 @@ async def verify_stream(
 
     From a later sequence than 1, the event before the first of each aggregate is looked up, so the links reach back. `mark` is what was
     verified before: a stream that ends before it is a finding. With `trust` the stream is held against its log as well, and the log against
-    everybody who stands for it; with `anchors`, read before, against those. `should_stop` is asked after every batch; `on_progress` is
-    awaited some times a second. Raises StreamNotFound, FeatureUnavailable for a layout without chains, ContinuityLost or Unavailable.
+    everybody who stands for it; with `anchors`, read before, against those; `beside` is asked at the end, with the causes found so far.
+    `should_stop` is asked after every batch; `on_progress` is awaited some times a second. Raises StreamNotFound, FeatureUnavailable for a
+    layout without chains, ContinuityLost or Unavailable.
     """
     _check_chained(store)
     for attempt in range(_TRIES):
@@ -93,7 +96,8 @@ async def verify_stream(
             walk = Walk(store.layout, tips, gaps_from=first, knows_start=first == 1, removals=removals)
             run = _Run(walk=walk, first=first, last=max(last, first - 1), on_progress=on_progress, should_stop=should_stop)
             run.reaches_end = last == info.last_sequence
-            verdict = await _verify_whole(store, run, layer, mark=mark, info=info)
+            run.beside = beside
+            verdict = await _verify_whole(store, run, layer, mark=mark, info=info, removals=removals)
         if verdict.intact or attempt == _TRIES - 1 or not await _was_changed(store, info, removals):
             return verdict
     raise AssertionError("the last attempt returns")
@@ -120,7 +124,9 @@ async def verify_range(
         return run.verdict(f"{stream}, sequence {run.first:,} to {run.last:,}", stream, is_whole=True, folded=folded)
 
 
-async def _verify_whole(store: Store, run: _Run, layer: LogLayer | None, *, mark: Mark | None, info: StreamInfo) -> Verdict:
+async def _verify_whole(
+    store: Store, run: _Run, layer: LogLayer | None, *, mark: Mark | None, info: StreamInfo, removals: Sequence[Removal]
+) -> Verdict:
     """One reading of a stream, and what its log says to it."""
     walk, stream = run.walk, store.layout.stream
     reading = layer.reading(run.first) if layer else None
@@ -130,14 +136,18 @@ async def _verify_whole(store: Store, run: _Run, layer: LogLayer | None, *, mark
     if layer is not None and reading is not None:
         folded = await reading.finish(run.last)
         blamed = {finding.sequence for finding in walk.findings.kept if finding.sequence is not None and finding.cause in _OWN_FAULTS}
-        read = Read(folded=folded, first=run.first, last=run.last, end=info.last_sequence, blamed=blamed)
+        blamed |= {walk.first_empty} if walk.first_empty else set()
+        read = Read(folded=folded, first=run.first, last=run.last, end=info.last_sequence, blamed=blamed, removals=removals)
         standing = await layer.judge(read)
         for finding in layer.findings:
             walk.findings.add(finding)
     elif mark is not None and mark.stream == stream and info.last_sequence < mark.sequence:
         walk.findings.add(words.describe_cut(stream, verified=mark.sequence, last=info.last_sequence))
     scope_text = f"{stream}, sequence {run.first:,} to {run.last:,}"
-    return run.verdict(scope_text, stream, is_whole=True, log=standing, folded=folded)
+    said = await run.beside([cause for cause, count in walk.findings.by_cause.items() if count]) if run.beside else NOTHING_BESIDE
+    for finding in said.findings:
+        walk.findings.add(finding)
+    return run.verdict(scope_text, stream, is_whole=True, log=standing, folded=folded, said=said)
 
 
 async def _was_changed(store: Store, info: StreamInfo, removals: Sequence[Removal]) -> bool:
@@ -160,6 +170,7 @@ class _Run:
     last: int = 0
     on_progress: OnProgress | None = None
     should_stop: ShouldStop | None = None
+    beside: LookBeside | None = None
     is_stopped: bool = False
     reaches_end: bool = True
     started: datetime = field(default_factory=now)
@@ -184,7 +195,14 @@ class _Run:
         )
 
     def verdict(
-        self, scope_text: str, stream: str, *, is_whole: bool = False, log: LogStanding | None = None, folded: Folded | None = None
+        self,
+        scope_text: str,
+        stream: str,
+        *,
+        is_whole: bool = False,
+        log: LogStanding | None = None,
+        folded: Folded | None = None,
+        said: Beside = NOTHING_BESIDE,
     ) -> Verdict:
         findings, extent = self.walk.findings, scope.Extent.of(self.walk, log)
         bad = self.walk.first_bad
@@ -208,8 +226,11 @@ class _Run:
             removed=self.walk.recorded.removed,
             started=self.started,
             seconds=time.perf_counter() - self.clock,
-            proves=scope.proves(extent, whole=whole),
-            does_not_prove=scope.does_not_prove(extent, whole=is_whole, from_sequence=self.first if is_whole else 1),
+            proves=(*scope.proves(extent, whole=whole), *said.proves),
+            does_not_prove=(
+                *scope.does_not_prove(extent, whole=is_whole, from_sequence=self.first if is_whole else 1),
+                *said.does_not_prove,
+            ),
             intact_to=self.last if not findings.count else bad - 1 if bad else self.first - 1,
             rests_on=self.walk.rests_on(bad) if is_whole and bad else None,
             log=log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from ..chain import (
@@ -31,6 +32,7 @@ from ..work.findings import IN_RECEIPT, RunFindings
 from ..work.operation import Progress
 from ..work.parts import in_parts
 from .verify_extents import Extent, chained_streams, on_stream
+from .verify_heads import look_at_heads
 from .verify_receipt import Summary, finding_of, left_of, summary_of
 
 
@@ -138,12 +140,12 @@ class Reading:
         chained = on_stream(self.store, self.registry, stream)
         mark = await read_mark(chained, stream)
         layer = await LogLayer.begin(chained, anchors=self._anchors(stream), trust=self.registry.trust, mark=mark)
-        standing = await hold(layer, ranges)
-        if standing is None:
-            self.progress.log(f"{stream} is not what was signed; it is read once more in one go, so that what was changed is named")
+        standing, beside = await hold(layer, ranges), await look_at_heads(chained, ())
+        if standing is None or beside.findings:
+            self.progress.log(f"{stream} is not what was signed or listed; it is read once more in one go, so that each fault is named")
             return None
         started: datetime = parse_time(self.at["started"])
-        return stitch(stream, ranges, started=started, seconds=self.progress.seconds, log=standing)
+        return stitch(stream, ranges, started=started, seconds=self.progress.seconds, log=standing, said=beside)
 
     async def _read_in_one_go(self, extent: Extent) -> Verdict:
         """An interrupted reading of a stream begins again."""
@@ -163,6 +165,7 @@ class Reading:
             mark=mark,
             trust=self.registry.trust,
             anchors=self._anchors(extent.stream),
+            beside=partial(look_at_heads, chained),
             on_progress=on_progress,
         )
 

@@ -1,0 +1,50 @@
+"""This module is the newest list of heads as a layer of verification: no aggregate that it names may be left out, nor end earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..chain import Beside, Cause, Finding
+from ..errors import NotFound, PersistenceError, Unavailable
+from ..heads import Comparison, Omission, compare_with_manifest, newest_manifest
+from ..store import Store
+
+_NONE = "That no aggregate was left out long ago: no list of all heads is recorded for {stream} (record-heads does that)."
+
+
+async def look_at_heads(store: Store, causes: Collection[Cause]) -> Beside:
+    """Hold the stream against the newest list; `causes` are those found already. Raises Unavailable."""
+    stream = store.layout.stream
+    try:
+        manifest = await newest_manifest(store, stream)
+        if manifest is None:
+            return Beside(does_not_prove=(_NONE.format(stream=stream),))
+        found = await compare_with_manifest(store, manifest)
+    except Unavailable:
+        raise
+    except (NotFound, PersistenceError) as error:
+        return Beside(does_not_prove=(f"That no aggregate was left out: the list of heads cannot be read. {error}",))
+    findings = tuple(finding for one in found.omitted if (finding := _finding(found, one, causes)) is not None)
+    if findings or found.omitted_count:
+        return Beside(findings=findings)
+    return Beside(
+        proves=(
+            f"All {found.aggregates:,} aggregates that were listed on {manifest.at:%Y-%m-%d at %H:%M} UTC, up to sequence "
+            f"{manifest.sequence:,}, are there with their newest events of then.",
+        )
+    )
+
+
+def _finding(found: Comparison, one: Omission, causes: Collection[Cause]) -> Finding | None:
+    """Where another event has the head's place, other layers name what was changed; the list does where they found nothing."""
+    if one.found is not None and causes:
+        return None
+    return Finding(
+        cause=Cause.OMITTED if one.found is None else Cause.HISTORY_REWRITTEN,
+        aggregate=one.aggregate,
+        version=one.version,
+        sequence=one.sequence,
+        expected=str(one.expected),
+        found=str(one.found or "nothing"),
+        explanation=f"{one.explanation} The list of heads {found.manifest.cid} names it, recorded by {found.manifest.by}.",
+    )
