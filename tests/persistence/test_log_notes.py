@@ -176,6 +176,14 @@ def test_checkpoint_signed_by_an_unknown_key_is_refused() -> None:
         open_checkpoint(sign_checkpoint(CHECKPOINT, OTHER).raw, KEYS)
 
 
+@pytest.mark.parametrize("key_id", [bytes(4), OTHER.verifier.key_id, WITNESS.verifier.key_id])
+def test_signature_under_the_id_of_another_key_does_not_count(key_id: bytes) -> None:
+    blob = b64encode(key_id + parse_note(signed()).signatures[0].blob).decode()
+
+    with pytest.raises(InvalidInput, match="No signature on the checkpoint is by a known key"):
+        open_checkpoint(f"{CHECKPOINT.text}\n— {ORIGIN} {blob}\n".encode(), KEYS)
+
+
 def test_cosignature_alone_does_not_make_a_checkpoint() -> None:
     alone = Note(text=CHECKPOINT.text, signatures=(cosign(CHECKPOINT, WITNESS, at=AT),))
 

@@ -9,10 +9,12 @@ import pytest
 
 from apps.persistence.encoding import cid_of
 from apps.persistence.errors import HistoryRewritten, InvalidInput
+from apps.persistence.log import signing
 from apps.persistence.log.leaves import LEAF_BYTES
 from apps.persistence.log.published import read_refusal
 from apps.persistence.log.signed_leaves import SignedLeaves
 from apps.persistence.log.signer import sign_or_refuse
+from apps.persistence.store import StreamInfo, get_stream, kv_delete
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .raw_stream import edited, outgoing, three_chains
@@ -165,6 +167,47 @@ async def test_kept_tree_that_becomes_shorter_is_noticed_while_nothing_comes(sig
             await signer.look(signed.stream)
         await signed.log()
         assert await sign_or_refuse(signed.connection, signer, signed.stream) == ""
+
+
+async def test_stream_that_is_another_when_it_is_read_again_is_noticed_at_once(signed: SigningStage) -> None:
+    with signed.signer() as signer:
+        await signer.look(signed.stream)
+        await rewrite(signed)
+
+        with pytest.raises(HistoryRewritten, match="The first difference is at sequence 10"):
+            await signer.look(signed.stream)
+
+
+async def test_messages_that_the_server_gives_in_another_way_later_are_noticed(
+    signed: SigningStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes the server's files keeps the time at which the stream was made."""
+    info = await get_stream(signed.connection, signed.stream)
+    with signed.signer() as signer:
+        await signer.look(signed.stream)
+        await rewrite(signed)
+
+        async def as_before(*_: object) -> StreamInfo:
+            return info
+
+        monkeypatch.setattr(signing, "get_stream", as_before)
+        await signer.look(signed.stream)
+        signed.now += 10
+        with pytest.raises(HistoryRewritten, match="The first difference is at sequence 10"):
+            await signer.look(signed.stream)
+
+
+async def test_what_somebody_deleted_from_the_buckets_comes_back(signed: SigningStage) -> None:
+    connection = signed.raw.store.connection
+    await kv_delete(connection, "cim-log-tiles", signed.stream)
+    await kv_delete(connection, "cim-log-checkpoints", signed.stream)
+
+    await signed.log()
+    with signed.signer() as signer:
+        await signed.sign(signer)
+        found = await signed.published(signer)
+
+    assert found.checkpoint.size == 24
 
 
 async def test_refusal_is_taken_back_as_soon_as_the_log_is_as_it_was(signed: SigningStage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,19 @@ def test_inclusion_outside_the_log_is_refused(index: int, size: int) -> None:
 def test_consistency_of_impossible_sizes_is_refused(old: int, new: int) -> None:
     with pytest.raises(InvalidProof):
         consistency_spans(old, new)
+
+
+@pytest.mark.parametrize("change", [lambda proof: proof[:-1], lambda proof: [*proof, bytes(32)], lambda proof: [], lambda proof: proof[1:]])
+def test_proof_with_another_number_of_hashes_is_refused(change: Callable[[list[bytes]], list[bytes]]) -> None:
+    leaves = some_leaves(100)
+    inclusion, consistency = naive_inclusion(41, leaves), naive_consistency(41, leaves)
+
+    with pytest.raises(InvalidProof):
+        check_inclusion(leaf_hash(leaves[41]), index=41, size=100, proof=change(inclusion), root=naive_root(leaves))
+    with pytest.raises(InvalidProof):
+        check_consistency(
+            old_size=41, old_root=naive_root(leaves[:41]), new_size=100, new_root=naive_root(leaves), proof=change(consistency)
+        )
 
 
 def test_hash_of_another_length_is_refused() -> None:

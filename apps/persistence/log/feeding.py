@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ..errors import PersistenceError, StreamNotFound
-from ..store import Connection, get_stream
-from .kept import LogState, ensure_log, keep_tree, open_tree, read_log
+from ..store import Connection, get_stream, kv_revision
+from .kept import TILES_BUCKET, LogState, ensure_log, keep_tree, open_tree, read_log
 from .published import ensure_checkpoints
 from .reading import next_leaves
 from .tiles import TiledTree
@@ -54,15 +54,15 @@ class LogFeeder:
                 if not leaves:
                     break
                 tree.append(leaves)
-                self._state = await keep_tree(self._connection, self._stream, tree, revision=self._revision)
+                self._state = await keep_tree(self._connection, self._stream, tree, revision=await self._revision())
         except BaseException:
             self._tree = None
             raise
         return self._state
 
-    @property
-    def _revision(self) -> int:
-        return self._state.revision if self._state else 0
+    async def _revision(self) -> int:
+        """What the state is at, or what lies in its place where somebody deleted it."""
+        return self._state.revision if self._state else await kv_revision(self._connection, TILES_BUCKET, self._stream)
 
     async def _open(self) -> TiledTree:
         if self._tree is None:

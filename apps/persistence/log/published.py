@@ -14,7 +14,7 @@ from typing import Any
 
 from ..encoding import decode, encode
 from ..errors import EncodingError, InvalidInput, StreamNotFound
-from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_history, kv_put
+from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_history, kv_put, kv_revision
 from .checkpoints import SignedCheckpoint, open_checkpoint
 from .keys import VerifierKey
 from .rotation import keys_since
@@ -92,6 +92,11 @@ async def read_published(connection: Connection, stream: str, *, leader: bool = 
     except StreamNotFound:
         return None
     return _published(stream, entry) if entry else None
+
+
+async def published_revision(connection: Connection, stream: str) -> int:
+    """The revision of what lies in the place of a stream's checkpoint, also where somebody deleted it; 0 where nothing ever did."""
+    return await kv_revision(connection, CHECKPOINTS_BUCKET, stream)
 
 
 async def published_before(connection: Connection, stream: str) -> list[Published]:

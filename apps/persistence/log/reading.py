@@ -32,7 +32,8 @@ async def next_leaves(connection: Connection, stream: str, *, after: int, last: 
     A replica has what it has in order, so a sequence that it passes over holds nothing. Only what comes after its last message is
     asked of the leader. Raises StreamNotFound, Unavailable.
     """
-    batch = await read_batch(connection, stream, from_sequence=after + 1, limit=_MESSAGES_AT_ONCE, max_bytes=_BYTES_AT_ONCE)
+    limit = min(_MESSAGES_AT_ONCE, last - after)
+    batch = await read_batch(connection, stream, from_sequence=after + 1, limit=limit, max_bytes=_BYTES_AT_ONCE)
     leaves: list[bytes] = []
     place = after + 1
     for message in batch.messages:

@@ -11,18 +11,19 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..errors import HistoryRewritten, InvalidInput, RevisionConflict, StreamNotFound, Unavailable
 from ..store import Connection, get_stream
 from .agreement import agreed_leaves
 from .answers import Difference
 from .checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
-from .difference import find_difference, rewritten
+from .difference import find_at_some_places, find_difference, rewritten
 from .frontier import Frontier
 from .kept import LogState, read_log
 from .keys import SigningKey, VerifierKey
 from .notes import parse_note
-from .published import LogKeys, publish_checkpoint, read_published
+from .published import LogKeys, publish_checkpoint, published_revision, read_published
 from .signed_database import Signed, SignedDatabase
 from .signed_leaves import SignedLeaves
 from .witness_client import WitnessClient
@@ -36,11 +37,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Turn:
-    """When a stream's log was published last by this process, at which size and revision."""
+    """When a stream's log was published last by this process, at which size and revision.
+
+    `created` is when the server says that it made the stream, `checked_at` when what was signed was last held against it.
+    """
 
     signed_at: float
     size: int
     revision: int
+    created: datetime | None
+    checked_at: float
 
 
 class Signer:
@@ -75,10 +81,14 @@ class Signer:
         Raises HistoryRewritten where nothing may be signed, InvalidInput where what is published cannot be read, Unavailable.
         """
         last = self._database.last(self.keys.origin(stream))
+        created = await self._check_length(stream, last)
         state = await self._kept(stream, last)
         if state is None:
             return None
-        turn = self._turns.get(stream) or await self._begin(stream, last)
+        turn = self._turns.get(stream)
+        if turn is None or turn.created != created:
+            turn = await self._begin(stream, last, created)
+        await self._check_some(stream, last, turn)
         if not self._is_due(turn, state.size - turn.size):
             return None
         tree = await self._extended(stream, last, state.size)
@@ -108,7 +118,6 @@ class Signer:
         state = await read_log(self._connection, stream)
         if last.size > 0 and (state is None or state.size < last.size):
             state = await read_log(self._connection, stream, leader=True)
-        await self._check_length(stream, last)
         if last.size > 0 and (state is None or state.size < last.size):
             raise HistoryRewritten(
                 f"The kept log of {stream} ends at {state.size if state else 0:,}, and was signed up to {last.size:,}; somebody changed "
@@ -125,16 +134,26 @@ class Signer:
                 add(agreed.leaves)
         return tree
 
-    async def _check_length(self, stream: str, last: Signed) -> None:
+    async def _check_length(self, stream: str, last: Signed) -> datetime | None:
+        """When the stream was made. Raises HistoryRewritten where it ends before what was signed."""
         try:
-            found = (await get_stream(self._connection, stream)).last_sequence
+            info = await get_stream(self._connection, stream)
+            found, created = info.last_sequence, info.created
         except StreamNotFound:
-            found = 0
+            found, created = 0, None
         if found >= last.size:
-            return
+            return created
         text = f"{stream} ends at {found:,}, and was signed up to {last.size:,}; its tail was cut, or it was made anew."
         difference = await self.find_difference(stream, last) if self._copy(stream).is_there else None
         raise HistoryRewritten(f"{text} {rewritten(stream, last.size, difference)}" if difference else text)
+
+    async def _check_some(self, stream: str, last: Signed, turn: _Turn) -> None:
+        """Hold some of what was signed against the stream, as the server may give something else than it gave before."""
+        if last.size == 0 or self._clock() < turn.checked_at + SIGN_EVERY_SECONDS:
+            return
+        if some := await find_at_some_places(self._connection, stream, self._copy(stream), last.size):
+            raise rewritten(stream, last.size, await self.find_difference(stream, last) or some)
+        turn.checked_at = self._clock()
 
     async def _sign(self, stream: str, last: Signed, tree: Frontier, turn: _Turn) -> Checkpoint:
         origin = self.keys.origin(stream)
@@ -146,7 +165,9 @@ class Signer:
             turn.revision = await publish_checkpoint(self._connection, stream, note, revision=turn.revision)
         except RevisionConflict as error:
             del self._turns[stream]
-            raise HistoryRewritten(f"Somebody else published a checkpoint of {stream}; is there a second signer with this key?") from error
+            raise HistoryRewritten(
+                f"Somebody else changed the published checkpoint of {stream}; is there a second signer with this key?"
+            ) from error
         turn.signed_at, turn.size = self._clock(), tree.size
         return checkpoint
 
@@ -160,10 +181,12 @@ class Signer:
             log.warning("the checkpoint of %s has no witness: %s", stream, error)
             return note
 
-    async def _begin(self, stream: str, last: Signed) -> _Turn:
+    async def _begin(self, stream: str, last: Signed, created: datetime | None) -> _Turn:
         """Hold the database against what was published and witnessed, and what was signed against the stream. Raises HistoryRewritten."""
         published = await read_published(self._connection, stream, leader=True)
-        turn = _Turn(signed_at=self._clock() - SIGN_EVERY_SECONDS, size=0, revision=published.revision if published else 0)
+        revision = published.revision if published else await published_revision(self._connection, stream)
+        now = self._clock()
+        turn = _Turn(signed_at=now - SIGN_EVERY_SECONDS, size=0, revision=revision, created=created, checked_at=now)
         if published is not None:
             found = open_checkpoint(published.note, self.keys.of(stream), origin=self.keys.origin(stream)).checkpoint
             if found.size > last.size or (found.size == last.size and found.root != last.root):

@@ -20,6 +20,7 @@ from .kv import (
     kv_keys,
     kv_put,
     kv_put_batch,
+    kv_revision,
     to_entry,
 )
 from .layout import CONSOLE, EVENTS, Layout, SubjectParts, find_layout, one_stream_each
@@ -164,6 +165,7 @@ __all__ = [
     "kv_keys",
     "kv_put",
     "kv_put_batch",
+    "kv_revision",
     "last_of_each",
     "list_consumers",
     "list_objects",

@@ -91,6 +91,12 @@ async def kv_history(connection: Connection, bucket: str, key: str) -> list[KvEn
     return [to_entry(bucket, message) for message in batch.messages]
 
 
+async def kv_revision(connection: Connection, bucket: str, key: str) -> int:
+    """The newest revision of `key` by the leader, that of its deletion included; 0 where there is none at all."""
+    message = await get_last(connection, f"KV_{bucket}", f"$KV.{bucket}.{check_key(key)}", leader=True)
+    return message.sequence if message else 0
+
+
 async def kv_put(
     connection: Connection, bucket: str, key: str, value: bytes, *, expected_revision: int | None = None, ttl_seconds: int = 0
 ) -> int:
