@@ -16,6 +16,7 @@ from apps.persistence.log.tiles import TileId, root_of, tiles_of_spans
 from apps.persistence.store import Store
 
 SHOWN = 8
+RENEWED_AFTER_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,11 @@ class KeptCheckpoint:
     signed: SignedCheckpoint | None
     standing: str
     reason: str
+
+    @property
+    def was_renewed(self) -> bool:
+        """Whether it was published again later, not only once more with a witness's signature."""
+        return (self.at - self.since).total_seconds() > RENEWED_AFTER_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,11 @@ class Checkpoints:
     @property
     def holding(self) -> int:
         return sum(one.standing == "holds" for one in self.all)
+
+    @property
+    def contradicting(self) -> int:
+        """How many do not fit what is here."""
+        return sum(one.standing in ("other_root", "ahead", "refused") for one in self.all)
 
     def first_over(self, sequence: int) -> KeptCheckpoint | None:
         """The oldest one that is kept here, holds, and covers this sequence."""

@@ -15,7 +15,7 @@ from .checkpoints import Checkpoints, read_checkpoints
 from .heads_views import read_heads
 from .proof import StreamProof, drift_of_stream, read_proof, read_proofs
 from .schedules import read_schedules
-from .trail import read_trail
+from .trail import read_newest
 
 LOOK_SECONDS = 1.0
 
@@ -27,7 +27,7 @@ async def audit(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], 
         cards = [card(proof, role=argument) for proof in await read_proofs(store)]
         drift = render("audit/_drift.html", id="audit-drift", drift=await read_drift(store), user=holder_of(argument))
         schedules = render("audit/_schedules.html", id="audit-schedules", schedules=await read_schedules(store), user=holder_of(argument))
-        yield [*cards, drift, schedules, render("audit/_trail.html", id="audit-trail", deeds=await read_trail(store))]
+        yield [*cards, drift, schedules, render("audit/_trail.html", id="audit-trail", deeds=await read_newest(store))]
         await asyncio.sleep(LOOK_SECONDS)
 
 

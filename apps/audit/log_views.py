@@ -17,6 +17,8 @@ from apps.persistence.store import Store
 from apps.registry import trust_of
 
 JUDGE_SECONDS = 30.0
+ECHOED_BYTES = 4_000
+"""What was brought is given back in the form up to this size; no checkpoint of ours is longer."""
 
 
 @require_safe
@@ -42,7 +44,8 @@ def judge(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, "No checkpoint came with the request; choose its file, or paste its text.")
         return redirect("audit:stream", name)
     judgement: Judgement = ask(_judge, name, raw, timeout_seconds=JUDGE_SECONDS)
-    return render(request, "audit/judgement.html", {"name": name, "judgement": judgement, "text": raw.decode(errors="replace")})
+    text = raw.decode(errors="replace") if len(raw) <= ECHOED_BYTES else ""
+    return render(request, "audit/judgement.html", {"name": name, "judgement": judgement, "text": text, "is_long": not text})
 
 
 def _brought(request: HttpRequest) -> bytes:

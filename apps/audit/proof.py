@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from apps.registry import chained_layouts, registry, trust_of
 from .causes import CauseWords
 from .findings import Found, count_causes, found_by
 from .gone import Absent, read_absent
+from .held import HeldAgainst, held_against
 from .strip import Facts, Strip, draw
 
 LOOKED_AT_RUNS = 20
@@ -117,9 +117,15 @@ class StreamProof:
         return sum(part.last - part.first + 1 for part in self.absent.parts if part.run)
 
     @property
-    def anchors(self) -> list[Mapping[str, Any]]:
-        """The checkpoints from outside that the newest verification held the stream against."""
-        return _maps(self.verification, "anchors")
+    def anchors(self) -> list[HeldAgainst]:
+        """What the newest verification held the stream against."""
+        return held_against(self.verification)
+
+    @property
+    def log_damage(self) -> str:
+        """What the newest verification found wrong with the kept log alone; empty if nothing."""
+        said = self.verification.figures.get("log_damage") if self.verification else ""
+        return said if isinstance(said, str) else ""
 
     @property
     def anchors_missing(self) -> list[str]:
@@ -213,8 +219,3 @@ async def _info(store: Store, name: str) -> StreamInfo | None:
 def _texts(run: Run | None, name: str) -> list[str]:
     listed: Value = run.figures.get(name) if run else None
     return [str(text) for text in listed] if isinstance(listed, list) else []
-
-
-def _maps(run: Run | None, name: str) -> list[Mapping[str, Any]]:
-    listed: Value = run.figures.get(name) if run else None
-    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []

@@ -14,8 +14,9 @@ from apps.persistence.drift import read_drift
 from .heads_views import read_heads
 from .page import StreamPage, read_page
 from .proof import drift_of_stream, read_proofs
+from .report import Report, read_report
 from .schedules import read_schedules
-from .trail import read_trail
+from .trail import read_newest, read_query, read_trail
 
 
 @require_safe
@@ -23,7 +24,7 @@ from .trail import read_trail
 def index(request: HttpRequest) -> HttpResponse:
     context = {
         "proofs": ask(read_proofs),
-        "deeds": ask(read_trail),
+        "deeds": ask(read_newest),
         "drift": ask(read_drift),
         "schedules": ask(read_schedules),
         "topic": f"audit:{role(request.user)}",
@@ -46,3 +47,18 @@ def stream(request: HttpRequest, name: str) -> HttpResponse:
         "topic": f"audit-stream:{role(request.user)}/{name}",
     }
     return render(request, "audit/stream.html", context)
+
+
+@require_safe
+@permission_required("audit.view")
+def trail(request: HttpRequest) -> HttpResponse:
+    """Every deed, filtered and page by page."""
+    return render(request, "audit/trail.html", {"page": ask(read_trail, read_query(request.GET.dict()))})
+
+
+@require_safe
+@permission_required("audit.view")
+def report(request: HttpRequest, name: str) -> HttpResponse:
+    """One sheet of paper."""
+    found: Report = ask(read_report, name)
+    return render(request, "audit/report.html", {"report": found, "proof": found.proof, "coverage": found.proof.coverage})

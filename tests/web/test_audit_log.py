@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,23 @@ def test_reason_of_the_signer_stands_on_the_page_and_alarms_on_the_overview(view
 def test_viewer_may_not_take_checkpoints_away_nor_have_them_judged(viewer: Visitor) -> None:
     assert viewer.get(f"{AUDIT}checkpoint").status_code == 403
     assert viewer.post(f"{AUDIT}judge/", {"text": "x"}).status_code == 403
+
+
+@pytest.mark.usefixtures("signed")
+def test_a_very_long_text_is_refused_and_not_given_back(auditor: Visitor) -> None:
+    answer = auditor.post(f"{AUDIT}judge/", {"text": "long " * 100_000}).content.decode()
+
+    assert "This checkpoint does not count" in answer
+    assert "too long to be given back" in answer
+    assert len(answer) < 100_000
+
+
+@pytest.mark.usefixtures("signed")
+def test_every_published_checkpoint_stands_on_the_page_and_holds(auditor: Visitor, home: Home, folder: Path) -> None:
+    home.run(write_and_sign, folder)
+
+    text = read(auditor, AUDIT)
+
+    assert re.search(r"Checkpoints \d+, newest first; \d+ hold", text)
+    assert "no witness" in text
+    assert "Another history" not in text

@@ -1,0 +1,86 @@
+"""This module is the report on one stream: what fits on a sheet of paper, and nothing that the newest verdict does not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.persistence.chain import Mark
+from apps.persistence.events import now
+from apps.persistence.log.keys import VerifierKey
+from apps.persistence.store import Store
+
+from .checkpoints import KeptCheckpoint, read_checkpoints
+from .findings import Found
+from .held import HeldAgainst
+from .proof import StreamProof, read_marks, read_proof
+
+FINDINGS = 8
+CHECKPOINTS = 4
+MARKS = 3
+SENTENCES = 6
+KEYS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The first of everything; what is left out is counted by `proof` and the totals."""
+
+    proof: StreamProof
+    at: datetime
+    marks: tuple[Mark, ...]
+    checkpoints: tuple[KeptCheckpoint, ...]
+    checkpoint_count: int
+    holding: int
+    contradicting: int
+    keys: tuple[VerifierKey, ...]
+    witnesses: tuple[VerifierKey, ...]
+
+    @property
+    def findings(self) -> tuple[Found, ...]:
+        return self.proof.findings[:FINDINGS]
+
+    @property
+    def anchors(self) -> list[HeldAgainst]:
+        return self.proof.anchors
+
+    @property
+    def proves(self) -> list[str]:
+        return self.proof.proves[:SENTENCES]
+
+    @property
+    def does_not_prove(self) -> list[str]:
+        return self.proof.does_not_prove[:SENTENCES]
+
+    @property
+    def more_sentences(self) -> int:
+        """How many sentences of the verdict did not fit; the page of its run has them."""
+        return max(0, len(self.proof.proves) - SENTENCES) + max(0, len(self.proof.does_not_prove) - SENTENCES)
+
+    @property
+    def verdict(self) -> str:
+        """`intact`, `broken` or `unknown`. Alarms of the log count as well: what is not as it was signed is not intact."""
+        if self.proof.mark is None:
+            return "unknown"
+        coverage = self.proof.coverage
+        is_bad = self.proof.state == "broken" or coverage.is_cut or coverage.is_foreign or coverage.refusal or coverage.problem
+        contradicted = self.contradicting or any(not anchor.holds for anchor in self.anchors)
+        return "broken" if is_bad or contradicted else "intact"
+
+
+async def read_report(store: Store, name: str) -> Report:
+    """Raises InvalidInput where the stream holds no chains."""
+    proof = await read_proof(store, name)
+    checkpoints = await read_checkpoints(store, proof.coverage)
+    keys = proof.coverage.keys
+    return Report(
+        proof=proof,
+        at=now(),
+        marks=tuple(await read_marks(store, name))[:MARKS],
+        checkpoints=checkpoints.all[:CHECKPOINTS],
+        checkpoint_count=len(checkpoints.all),
+        holding=checkpoints.holding,
+        contradicting=checkpoints.contradicting,
+        keys=keys.vkeys[-KEYS:] if keys else (),
+        witnesses=keys.witnesses[:KEYS] if keys else (),
+    )
