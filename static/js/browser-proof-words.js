@@ -42,6 +42,10 @@ export function verdictOf(result, server, { last }) {
     const words = `The server's own verification has ${plural(Number(server.findings), "finding")}${server.firstBad ? `, the first at sequence ${number(Number(server.firstBad))}` : ""}. It also looks at message ids and at records of removals, which are not fetched here.`;
     return { state: "warn", pill: "Differs", title: `This browser found everything${to} as it was signed, and the server did not.`, words, isAlarm: true };
   }
+  if (result.gone > 0) {
+    const title = `What is here${to} is as it was signed, and ${plural(result.gone, "event")} ${result.gone === 1 ? "is" : "are"} gone.`;
+    return { state: "warn", pill: "Intact, with gaps", title, words: `The first is missing at sequence ${number(result.firstGone)}. The log still says what it was; whether it was meant to go, the records of removals say.` };
+  }
   return { state: "ok", pill: "Intact", title: `Intact${to}.`, words: `All ${plural(result.events, "event")} are those that were signed.` };
 }
 
@@ -64,7 +68,7 @@ function factsOf(result) {
   const rate = result.events / Math.max(result.seconds, 0.001);
   const rows = [["Read", `${plural(result.events, "event")}, ${number(result.bytes)} bytes, sequences ${number(result.first)} – ${number(result.last)}, in ${result.seconds.toFixed(2)} s (${number(Math.round(rate))}/s)`]];
   rows.push(["Chains", `${plural(result.aggregates, "aggregate")}, ${plural(result.links, "link")} followed`]);
-  if (result.gone > 0) rows.push(["Gone", `${plural(result.gone, "event")} that the log knows and the stream no longer holds: deleted, purged or expired. Whether that was meant to be, the page's own verdict says.`]);
+  if (result.gone > 0) rows.push(["Gone", `${plural(result.gone, "event")} that the log knows and the stream does not hold, from sequence ${number(result.firstGone)} on`]);
   if (checkpoint) {
     rows.push(["Signed tree", `${plural(checkpoint.size, "leaf").replace("leafs", "leaves")} of ${checkpoint.origin}, root ${checkpoint.root}`]);
     rows.push(["Signed by", `${checkpoint.by}, ${trust.isGiven ? "by the key that you gave" : "a key that this server names; compare it with the one that the signer printed"}`]);
@@ -81,7 +85,8 @@ function statements(result, { vkeys }) {
   const proves = [];
   const not = ["That what an event says was true when it was written.", "Anything about events that are not in this stream, or came after it was read."];
   if (result.state === "intact") {
-    proves.push("Each stored byte that was read is the one that the log's key signed for, at its sequence: nothing was changed, removed, added or reordered.");
+    proves.push(`Each stored byte that was read is the one that the log's key signed for, at its sequence: nothing was changed, ${result.gone ? "" : "removed, "}added or reordered.`);
+    if (result.gone) not.push("That what is gone was meant to go: it was deleted, purged, or it expired, and a server that withholds it looks the same.");
     proves.push("Every event follows the one before it in its aggregate, and lies under its own subject.");
   } else if (result.state === "unsigned") proves.push("The bytes are whole and the links hold. Somebody who rewrote them all, links included, would leave the same picture.");
   else proves.push("That what this server gives out is not one unbroken, signed history. It does not say who changed it, nor when.");

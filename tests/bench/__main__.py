@@ -27,6 +27,7 @@ SUBJECTS = {
     "growth": "the same loads and pages on a tenth of the events",
     "operations": "runs: what the engine costs, rebuild and verification by one worker and two",
     "browser": "from an append to the change on a screen",
+    "browser_proof": "ten thousand events verified in a browser",
     "sockets": "two hundred open browsers",
 }
 EVENTS, QUICK_EVENTS = 1_000_000, 20_000
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    named = "\n".join(f"  {name:9} {what}" for name, what in SUBJECTS.items())
+    named = "\n".join(f"  {name:13} {what}" for name, what in SUBJECTS.items())
     parser = argparse.ArgumentParser(
         prog="run.py bench", description=f"{__doc__}\n{named}", formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -7,7 +7,7 @@ import random
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from apps.persistence.encoding import Cid, Value, cid_of, decode, encode
 from apps.persistence.errors import EncodingError, InvalidEvent, InvalidInput
@@ -73,10 +73,32 @@ def damaged(rng: random.Random, block: bytes) -> bytes:
     return block
 
 
+ODD: list[dict[str, Any]] = [
+    *({"time": text} for text in ("2024-02-29T00:00:00.000000Z", "2026-02-29T00:00:00.000000Z", "2026-04-31T00:00:00.000000Z")),
+    *({"time": text} for text in ("2026-12-31T23:59:59.999999Z", "2026-13-01T00:00:00.000000Z", "2026-01-00T00:00:00.000000Z")),
+    *({"time": text} for text in ("2026-01-01T24:00:00.000000Z", "2026-01-01T00:60:00.000000Z", "0999-01-01T00:00:00.000000Z")),
+    *({"time": text} for text in ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000000+00:00", "2026-01-01T00:00:00.000000Z\n", None)),
+    *({"version": number} for number in (0, -1, 1.0, True, "1", 2**63 - 1, 2**63, 2**64 - 1)),
+    *({"schema": number} for number in (0, 2, 1.0, False, 2**63 - 1, 2**63)),
+    *({"type": text} for text in ("a.b", "", "x" * 128, "x" * 129, "item\n", "ä")),
+    *({"id": text} for text in ("", "0190A7C8-0000-7000-8000-000000000000", "0190a7c8-0000-7000-8000-000000000000\n")),
+    *({"correlation": None}, {"causation": ""}, {"actor": ""}, {"actor": 7}, {"scope": "world"}, {"scope": "leaf"}),
+    *({"payload": []}, {"metadata": None}, {"more": 1}, {"previous": None, "version": 2}, {"previous": cid_of(b""), "version": 1}),
+    *({"previous": cid_of(b"").raw, "version": 2}, {"previous": Cid(bytes([1, 0x55, 0x12, 32]) + bytes(32)), "version": 2}),
+    *({"aggregate": {"context": "sales", "type": "order"}}, {"aggregate": {"context": "sales", "type": "order", "id": "1 2"}}),
+]
+"""What is put in the place of an event's fields: some of it may stand there, most of it may not."""
+
+
+def odd_events(rng: random.Random) -> list[bytes]:
+    """An event for each of the above."""
+    return [encode(cast("dict[str, Value]", decode(an_event(rng).to_block())) | odd) for odd in ODD]
+
+
 def some_blocks(rng: random.Random, count: int) -> list[bytes]:
     """Sound and damaged blocks, half of them made of events."""
-    sound = [an_event(rng).to_block() if rng.random() < 0.5 else encode(a_value(rng, 0)) for _ in range(count)]
-    return [block if rng.random() < 0.1 else damaged(rng, block) for block in sound]
+    sound = [an_event(rng).to_block() if rng.random() < 0.5 else encode(a_value(rng, 0)) for _ in range(count - len(ODD))]
+    return odd_events(rng) + [block if rng.random() < 0.1 else damaged(rng, block) for block in sound]
 
 
 def judged(block: bytes) -> list[str]:

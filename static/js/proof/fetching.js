@@ -26,8 +26,11 @@ async function ask(path) {
   return answer;
 }
 
-const bytesOf = async (path) => new Uint8Array(await (await ask(path)).arrayBuffer());
-const textOf = async (path) => (await ask(path)).text();
+const brokeOff = () => {
+  throw new NotGiven("The server's answer broke off; try again.", 0);
+};
+const wholeOf = async (answer) => new Uint8Array(await answer.arrayBuffer().catch(brokeOff));
+const bytesOf = async (path) => wholeOf(await ask(path));
 const orNull = (error) => {
   if (error instanceof NotGiven && error.status === 404) return null;
   throw error;
@@ -47,8 +50,8 @@ export class Source {
 
   /** The keys that the server names, oldest first, then those of witnesses; none where no signer was there. */
   async publishedKeys() {
-    const text = await textOf("/log/vkeys").catch(orNull);
-    return (text ?? "").split("\n").filter(Boolean).map(parseVkey);
+    const bytes = (await bytesOf("/log/vkeys").catch(orNull)) ?? NOTHING;
+    return utf8.decode(bytes).split("\n").filter(Boolean).map(parseVkey);
   }
 
   /** A key of the log and all that followed it, each by a note that the one before it signed; `published` are the server's. */
@@ -84,7 +87,7 @@ export class Source {
   /** The last sequence of the stream, now. */
   async end() {
     const answer = await ask(`${this.blocks}?first=1&last=1`);
-    await answer.arrayBuffer();
+    await wholeOf(answer);
     return numberIn(answer, "CIM-Stream-Last-Sequence");
   }
 
@@ -116,9 +119,7 @@ function numberIn(answer, name) {
 async function* framed(reader) {
   let rest = NOTHING;
   for (;;) {
-    const { value, done } = await reader.read().catch(() => {
-      throw new NotGiven("The server's answer broke off; try again.", 0);
-    });
+    const { value, done } = await reader.read().catch(brokeOff);
     if (done) break;
     const [found, used, bytes] = split(rest.length ? joined(rest, value) : value);
     rest = bytes.subarray(used);

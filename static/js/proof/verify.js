@@ -26,7 +26,7 @@ class Run {
     this.report = report;
     this.source = new Source(wanted.stream);
     this.findings = [];
-    this.counts = { found: 0, events: 0, bytes: 0, gone: 0, empty: 0 };
+    this.counts = { found: 0, events: 0, bytes: 0, gone: 0, firstGone: null, empty: 0 };
     this.chains = new Chains(wanted.layout, { fromStart: wanted.first === 1 });
     this.leaves = new Leaves(wanted.first);
     this.checkpoint = null;
@@ -105,7 +105,10 @@ class Run {
       const leaf = bundle[index % TILE_WIDTH];
       const cid = leaf && leaf[8] === 1 ? leaf.slice(8) : null;
       this.leaves.add(cid);
-      if (cid) this.chains.leave(cid);
+      if (cid) {
+        this.chains.leave(cid);
+        this.counts.firstGone ??= index + 1;
+      }
       this.counts[cid ? "gone" : "empty"] += 1;
     }
   }
