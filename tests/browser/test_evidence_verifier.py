@@ -7,6 +7,7 @@ import random
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from apps.persistence.content import cid_of_bytes
 from apps.persistence.encoding import Cid, cid_of
 from apps.persistence.events import AggregateRef
+from apps.persistence.log import KeyKind, SigningKey
 from apps.persistence.store.layout import CONSOLE
 from apps.persistence.transfer.car import write_header, write_section
 from apps.persistence.transfer.evidence import pack
@@ -31,6 +33,7 @@ MUTATIONS = int(os.environ.get("CIM_MUTATIONS", "300"))
 AT_ONCE = 500
 
 WITNESS, ABSENT = new_witness("one.example"), new_witness("two.example")
+LOG_BEFORE = SigningKey.generate("cim", KeyKind.LOG)
 LOG = MadeLog(witnesses=[WITNESS, ABSENT], seen_by=[WITNESS])
 TRAIL = MadeLog(
     layout=CONSOLE, key=LOG.key, events=make_chain(AggregateRef("console", "run", "r1"), 5), witnesses=[WITNESS], seen_by=[WITNESS]
@@ -52,6 +55,7 @@ FILES = {
     "range": slim(LOG.evidence(slice(2, 9), since=11).data),
     "one event": slim(LOG.evidence(slice(5, 6), since=16, is_signed=False).data),
     "trail": slim(WITH_TRAIL),
+    "another key": slim(replace(LOG, older_key=LOG_BEFORE).evidence(slice(0, 2)).data),
 }
 
 JUDGE = """async ([data, changes, keys]) => {
@@ -130,6 +134,7 @@ def test_both_find_it_intact_in_the_same_words(verifier: Page, name: str) -> Non
     assert agreed(verifier, data, [WHOLE], policy=policy.format("all")) == ["no key"]
     assert agreed(verifier, data, [WHOLE], vkeys=[LOG.vkey, ABSENT.verifier.vkey]) == ["no key"]
     assert agreed(verifier, data, [WHOLE], vkeys=[ABSENT.verifier.vkey]) == ["no key"]
+    assert agreed(verifier, data, [WHOLE], vkeys=[LOG_BEFORE.verifier.vkey]) == ["intact" if name == "another key" else "no key"]
     assert agreed(verifier, data, [WHOLE], vkeys=["nonsense"]) == ["wrong"]
 
 

@@ -12,6 +12,7 @@ from apps.persistence.log import KeyKind, SigningKey, TiledTree, cosign, leaf_by
 from apps.persistence.log.checkpoints import Checkpoint
 from apps.persistence.log.kept import TileId
 from apps.persistence.log.published import LogKeys
+from apps.persistence.log.rotation import sign_rotation
 from apps.persistence.store import Layout, Message
 from apps.persistence.transfer.evidence import Covered, Evidence, Proved, pack, spans_for
 from apps.persistence.transfer.older_checkpoint import Older
@@ -27,11 +28,12 @@ def new_witness(name: str = "witness.example") -> SigningKey:
 
 @dataclass(slots=True, kw_only=True)
 class MadeLog:
-    """The log of one stream, all of whose events are given; `seen_by` have cosigned its checkpoint."""
+    """The log of one stream, all of whose events are given; `seen_by` have cosigned its checkpoint, `older_key` has named `key`."""
 
     layout: Layout = field(default_factory=lambda: Layout(stream="CIM-EVENTS"))
     events: Sequence[Event] = field(default_factory=three_chains)
     key: SigningKey = field(default_factory=lambda: SigningKey.generate("cim", KeyKind.LOG))
+    older_key: SigningKey | None = None
     witnesses: Sequence[SigningKey] = ()
     seen_by: Sequence[SigningKey] = ()
 
@@ -76,7 +78,13 @@ class MadeLog:
         checkpoint = self._checkpoint(messages)
         note = sign_checkpoint(checkpoint, self.key.named(checkpoint.origin))
         note = note.with_signatures(*(cosign(checkpoint, key, at=WITNESS_TIME) for key in self.seen_by))
-        keys = LogKeys(name=self.key.name, vkeys=(self.key.verifier,), witnesses=tuple(key.verifier for key in self.witnesses))
+        before = [self.older_key] if self.older_key else []
+        keys = LogKeys(
+            name=self.key.name,
+            vkeys=tuple(key.verifier for key in [*before, self.key]),
+            witnesses=tuple(key.verifier for key in self.witnesses),
+            rotations=tuple(sign_rotation(key, self.key).raw for key in before),
+        )
         signed = open_checkpoint(note.raw, keys.of(self.stream), origin=checkpoint.origin)
         return Covered(stream=self.stream, note=note.raw, signed=signed, keys=keys)
 

@@ -13,8 +13,9 @@ import pytest
 
 from apps.persistence.encoding import Value, cid_of, encode
 from apps.persistence.errors import InvalidInput
-from apps.persistence.log import Checkpoint, Span, leaf_bytes, leaf_hash, node_hash
+from apps.persistence.log import Checkpoint, KeyKind, SigningKey, Span, leaf_bytes, leaf_hash, node_hash
 from apps.persistence.log.published import read_published
+from apps.persistence.log.trust import Trust
 from apps.persistence.operations import TakeEvidence
 from apps.persistence.registry import Domain, Registry
 from apps.persistence.store import Store, read_object
@@ -216,6 +217,14 @@ async def test_operation_writes_the_evidence_of_a_query(stage: SigningStage) -> 
     lines = verify(await written(store, outcome.figures["file"]), [vkey_of(stage)])
     assert lines[0].endswith(": 6 events under the checkpoint of 24 leaves")
     assert "  sales.order.o1: some of versions 2 to 4" in lines
+
+
+async def test_operation_refuses_a_log_that_is_not_the_one_that_its_worker_was_told(stage: SigningStage) -> None:
+    store, registry = await known_store(stage)
+    registry.trust = Trust(log_key=SigningKey.generate("cim", KeyKind.LOG).verifier)
+
+    with pytest.raises(InvalidInput, match="another log was put in the place of this one"):
+        await carry_out(store, registry, TakeEvidence(stream=stage.stream, trail=False))
 
 
 async def test_operation_refuses_where_no_event_is_of_the_type(stage: SigningStage) -> None:

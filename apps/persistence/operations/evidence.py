@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import EncodingError, InvalidEvent, InvalidInput
 from ..events import Event
+from ..log.trust import Trust
 from ..registry import Registry
 from ..store import CONSOLE, Message, Store, find_layout, open_reader, open_writer
 from ..store.positions import last_sequence_at, sequence_at
@@ -51,7 +53,7 @@ class TakeEvidence:
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
         """What would be written. Raises InvalidInput where the log is not signed, and where nothing or too much is selected."""
-        covered = await covering(store.connection, self.stream)
+        covered = await covering(store.connection, self.stream, registry.trust)
         selection = await self._select(store, covered.size)
         events = await estimate(store.connection, selection)
         if not events:
@@ -71,7 +73,7 @@ class TakeEvidence:
             counts=((f"{self.stream}{at_most}", events),),
             notes=(
                 f"The checkpoint is that of {covered.size:,} leaves of {covered.origin}, known to {_witnesses(covered)}.",
-                *(f"Not in the file: {one}" for one in await self._without(store)),
+                *(f"Not in the file: {one}" for one in await self._without(store, registry.trust)),
                 "The file holds the content of its events, two verifiers and the keys. Give the keys to its reader by another way, too.",
             ),
             undo="Delete the file.",
@@ -79,11 +81,11 @@ class TakeEvidence:
 
     async def run(self, store: Store, registry: Registry, progress: Progress) -> Outcome:
         """Read, prove, write. An interrupted run begins again."""
-        covered = await covering(store.connection, self.stream)
+        covered = await covering(store.connection, self.stream, registry.trust)
         selection = await self._select(store, covered.size)
         messages = await self._read(store, selection, progress)
         evidence = await self._make(store, registry, progress, selection, messages)
-        verdict = await asyncio.to_thread(_verdict, evidence.data)
+        verdict = await asyncio.to_thread(_verdict, evidence.data, [key.vkey for key in covered.keys.vkeys])
         words, by = self._words(selection), progress.requested_by
         made = Made(kind=FileKind.EVIDENCE, source=words, by=by, run=progress.run_id, events=evidence.events)
         writer = await open_writer(store.connection, FILES_BUCKET, new_nuid())
@@ -107,11 +109,12 @@ class TakeEvidence:
         layout = find_layout(registry.layouts, self.stream)
         anew = layout is not None and layout.generation > 1
         chosen = [Chosen(stream=self.stream, messages=messages, since=self.since, begins_anew=anew)]
-        without = await self._without(store)
+        without = await self._without(store, registry.trust)
         if self.trail and not without:
-            chosen += await self._read_trail(store)
+            chosen += await self._read_trail(store, registry.trust)
         by, reason = progress.requested_by, progress.reason
-        return await make_evidence(store.connection, chosen, by=by, reason=reason, about=self._words(selection), without=without)
+        words, trust = self._words(selection), registry.trust
+        return await make_evidence(store.connection, chosen, by=by, reason=reason, about=words, without=without, trust=trust)
 
     async def _read(self, store: Store, selection: Selection, progress: Progress) -> list[Message]:
         found: list[Message] = []
@@ -138,21 +141,21 @@ class TakeEvidence:
         except (EncodingError, InvalidEvent):
             return False
 
-    async def _without(self, store: Store) -> tuple[str, ...]:
+    async def _without(self, store: Store, trust: Trust) -> tuple[str, ...]:
         """Why there is no operator trail in the file, where that was asked for."""
         if not self.trail or self.stream == CONSOLE.stream:
             return ()
         try:
-            await covering(store.connection, CONSOLE.stream)
+            await covering(store.connection, CONSOLE.stream, trust)
         except InvalidInput as error:
             return (f"the operator trail: {error}",)
         return ()
 
-    async def _read_trail(self, store: Store) -> list[Chosen]:
+    async def _read_trail(self, store: Store, trust: Trust) -> list[Chosen]:
         """The operator trail of what was selected, as far as it is signed; nothing where operators did nothing to it."""
         if self.stream == CONSOLE.stream:
             return []
-        covered = await covering(store.connection, CONSOLE.stream)
+        covered = await covering(store.connection, CONSOLE.stream, trust)
         messages = await read_concerning(store, self.stream, self.aggregate, last=covered.size, at_most=MAX_EVENTS)
         return [Chosen(stream=CONSOLE.stream, messages=messages)] if messages else []
 
@@ -174,10 +177,10 @@ def _witnesses(covered: Covered) -> str:
     return f"{count:,} witness{'' if count == 1 else 'es'}"
 
 
-def _verdict(data: bytes) -> str:
+def _verdict(data: bytes, vkeys: Sequence[str]) -> str:
     """What the verifier says of a file that was just made: evidence of a broken history does not hold, and is evidence all the same."""
     try:
-        verify(data)
+        verify(data, vkeys)
     except REFUSED as error:
         return f"The verifier says of it: not intact: {error}."
     return "The verifier finds it intact."

@@ -1,7 +1,8 @@
 """This module is evidence: events with the proof that signed checkpoints cover them, in one CAR that is checked without the console.
 
     {format, about, logs, files, without, at, by, reason}     the manifest, which is the root; `without` says what is not in it, and why
-    logs:   [{stream, checkpoint, policy, events: [[sequence, CID, subject], …], hashes, proofs: [[sequence, CID], …], since, begins_anew}]
+    logs:   [{stream, checkpoint, policy, rotations, events: [[sequence, CID, subject], …], hashes, proofs, since, begins_anew}]
+    proofs: [[sequence, CID], …]                              of the first and the last event by itself
     since:  {note, hashes} or null                            an older checkpoint, and the proof that the log begins with it
     files:  [{name, cid}]                                     plain bytes: checkpoints, policies, proofs, verifiers, README.txt
     …                                                         then each event's block, as it is stored
@@ -22,7 +23,8 @@ from ..errors import InvalidInput
 from ..events import format_time, now
 from ..log import SignedCheckpoint, Span, TileId, consistency_spans, inclusion_spans, span_hash, tiles_of_spans
 from ..log.kept import read_tiles
-from ..log.published import LogKeys, open_published, read_keys, read_published
+from ..log.published import LogKeys, open_published, read_published
+from ..log.trust import NO_TRUST, Trust, trusted_keys
 from ..store import Connection, Message
 from .car import write_header, write_section
 from .evidence_texts import README, VERIFIERS, file_name, policy_of, proof_text
@@ -88,23 +90,30 @@ class Proved:
     begins_anew: bool = False
 
 
-async def covering(connection: Connection, stream: str) -> Covered:
-    """What the log of a stream was last signed for. Raises InvalidInput where it is not signed, or no more."""
-    published, keys = await read_published(connection, stream), await read_keys(connection)
+async def covering(connection: Connection, stream: str, trust: Trust = NO_TRUST) -> Covered:
+    """What the log of a stream was last signed for. Raises InvalidInput where it is not signed, no more, or by another log."""
+    published, keys = await read_published(connection, stream), await trusted_keys(connection, trust)
     if published is None or keys is None:
         raise InvalidInput(f"The log of {stream} has no signed checkpoint, so nothing proves where its events lie; start the signer.")
     return Covered(stream=stream, note=published.note, signed=open_published(published, keys), keys=keys)
 
 
 async def make_evidence(
-    connection: Connection, chosen: Sequence[Chosen], *, by: str, reason: str, about: str = "", without: Sequence[str] = ()
+    connection: Connection,
+    chosen: Sequence[Chosen],
+    *,
+    by: str,
+    reason: str,
+    about: str = "",
+    without: Sequence[str] = (),
+    trust: Trust = NO_TRUST,
 ) -> Evidence:
     """Put messages of one stream, and perhaps of others that say more of it, into a file with their proof.
 
     Raises InvalidInput where there are none or too many, where a checkpoint does not cover the last of them yet, or does not extend the
     older one.
     """
-    proved = [await _prove(connection, one) for one in chosen]
+    proved = [await _prove(connection, one, trust) for one in chosen]
     return pack(proved, by=by, reason=reason, about=about, without=without)
 
 
@@ -152,11 +161,11 @@ def spans_without(indices: Sequence[int], size: int) -> list[Span]:
     return found
 
 
-async def _prove(connection: Connection, chosen: Chosen) -> Proved:
+async def _prove(connection: Connection, chosen: Chosen, trust: Trust) -> Proved:
     stream, count = chosen.stream, len(chosen.messages)
     if not 0 < count <= MAX_EVENTS:
         raise InvalidInput(f"Evidence of {count:,} events is not made; 1 to {MAX_EVENTS:,} are possible. Choose an aggregate or a range.")
-    covered = await covering(connection, stream)
+    covered = await covering(connection, stream, trust)
     messages = sorted(chosen.messages, key=lambda message: message.sequence)
     if messages[-1].sequence > covered.size:
         raise InvalidInput(
@@ -186,6 +195,7 @@ def _entry(proved: Proved, attached: dict[Cid, tuple[str, bytes]]) -> Value:
         "stream": stream,
         "checkpoint": _attach(attached, file_name(stream, "checkpoint"), covered.note),
         "policy": _attach(attached, file_name(stream, "policy"), policy.encode()),
+        "rotations": [_attach(attached, f"log.key-{number}", note) for number, note in enumerate(covered.keys.rotations, 2)],
         "events": [[message.sequence, cid_of(message.data), message.subject] for message in messages],
         "hashes": hashes(spans_without([message.sequence - 1 for message in messages], size)),
         "proofs": [proof(sequence) for sequence in sorted({messages[0].sequence, messages[-1].sequence})],

@@ -406,29 +406,50 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), root)
 
 
-def read_checkpoint(note: str, policy: Policy) -> Checkpoint:
+def read_checkpoint(note: str, keys: Sequence[Key]) -> Checkpoint:
     """The checkpoint of a signed note, once its log's signature holds."""
-    need(re.search(r"[\x00-\x09\x0b-\x1f]", note) is None and len(note.encode()) <= 65_536, "the checkpoint is no signed note")
-    text, separator, rest = note.rpartition("\n\n")
-    need(bool(separator) and rest.endswith("\n"), "the checkpoint is no signed note")
-    found = parse_checkpoint(text + "\n")
-    known = _keys_of(found.origin, policy.keys)
-    signatures: list[Signature] = []
-    ids: set[tuple[str, bytes]] = set()
-    for line in rest[:-1].split("\n"):
-        parts = line.split(" ")
-        need(len(parts) == 3 and parts[0] == "—", "a signature line of the checkpoint is none")
-        name, raw = _name(parts[1]), _base64(parts[2])
-        need(
-            len(raw) > 4 and (name, raw[:4]) not in ids and len(ids) < 16,
-            "the checkpoint has a signature twice, too many, or one without bytes",
-        )
-        ids.add((name, raw[:4]))
-        if (name, raw[:4]) in known:
-            signatures.append(_verify(known[name, raw[:4]], (text + "\n").encode(), raw[4:]))
+    text, lines = _read_note(note)
+    found = parse_checkpoint(text)
+    signatures = _signatures(text, lines, _keys_of(found.origin, keys))
     if not any(one.key.kind == LOG and one.key.name == found.origin for one in signatures):
         raise NoKey(f"none of the keys given is the one of {found.origin} that signed the checkpoint")
     return Checkpoint(found.origin, found.size, found.root, tuple(signatures))
+
+
+def with_successors(keys: Sequence[Key], notes: Sequence[str]) -> list[Key]:
+    """These keys of logs, and those that they have named to sign after them, each in a note that both have signed."""
+    found = list(keys)
+    for note in notes:
+        text, lines = _read_note(note)
+        said = text.split("\n")
+        need(len(said) == 5 and said[1] == "key rotation v1", "a change of keys is none")
+        old, new = read_vkey(said[2]), read_vkey(said[3])
+        need(old.kind == new.kind == LOG and old.name == new.name == said[0], "a change of keys is none")
+        signed = {one.key for one in _signatures(text, lines, {(key.name, key.id): key for key in (old, new)})}
+        need(signed == {old, new}, "a change of keys is not signed by both")
+        if any(key.kind == LOG and key.public == old.public and f"{key.name}/".startswith(f"{old.name}/") for key in found):
+            found.append(new)
+    return found
+
+
+def _read_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """The text of a signed note, and who claims to have signed it."""
+    need(re.search(r"[\x00-\x09\x0b-\x1f]", note) is None and len(note.encode()) <= 65_536, "a checkpoint is no signed note")
+    text, separator, rest = note.rpartition("\n\n")
+    need(bool(separator) and rest.endswith("\n"), "a checkpoint is no signed note")
+    lines: list[tuple[str, bytes]] = []
+    for line in rest[:-1].split("\n"):
+        parts = line.split(" ")
+        need(len(parts) == 3 and parts[0] == "—", "a signature line of a checkpoint is none")
+        lines.append((_name(parts[1]), _base64(parts[2])))
+    need(all(len(raw) > 4 for _, raw in lines) and len(lines) <= 16, "a checkpoint has too many signatures, or one without bytes")
+    need(len({(name, raw[:4]) for name, raw in lines}) == len(lines), "a checkpoint has a signature twice")
+    return text + "\n", lines
+
+
+def _signatures(text: str, lines: Sequence[tuple[str, bytes]], known: dict[tuple[str, bytes], Key]) -> list[Signature]:
+    """The signatures by known keys, each of which has to hold."""
+    return [_verify(known[name, raw[:4]], text.encode(), raw[4:]) for name, raw in lines if (name, raw[:4]) in known]
 
 
 def _keys_of(origin: str, keys: Sequence[Key]) -> dict[tuple[str, bytes], Key]:
@@ -507,17 +528,8 @@ def verify(data: bytes, vkeys: Sequence[str] = (), policy: str = "") -> list[str
     lines: list[str] = []
     need(len(bundle.manifest["logs"]) > 0, "the manifest has no log")
     for log in bundle.manifest["logs"]:
-        _fields(
-            log,
-            stream=str,
-            checkpoint=Link,
-            policy=Link,
-            hashes=list,
-            events=list,
-            proofs=list,
-            since=(dict, type(None)),
-            begins_anew=bool,
-        )
+        kinds = {"stream": str, "checkpoint": Link, "policy": Link, "begins_anew": bool, "since": (dict, type(None))}
+        _fields(log, **kinds, **dict.fromkeys(("rotations", "hashes", "events", "proofs"), list))
         need(log["stream"] not in streams, f"the log of {log['stream'][:80]} is there twice")
         streams.add(log["stream"])
         lines += _verify_log(bundle, log, given)
@@ -525,19 +537,20 @@ def verify(data: bytes, vkeys: Sequence[str] = (), policy: str = "") -> list[str
     return lines + [f"Not in the file: {one}" for one in bundle.manifest["without"]]
 
 
-def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple[Checkpoint, Policy]:
-    """The checkpoint of one log of the file, and the policy that it was held against. Raises NoKey where that is not met."""
+def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple[Checkpoint, list[Key]]:
+    """The checkpoint of one log of the file, and the keys that it was held against. Raises NoKey where the policy is not met."""
     own = read_policy(bundle.text(log["policy"]))
     policy = given or own
-    checkpoint = read_checkpoint(bundle.text(log["checkpoint"]), policy)
+    keys = with_successors(policy.keys, [bundle.text(one) for one in log["rotations"]])
+    checkpoint = read_checkpoint(bundle.text(log["checkpoint"]), keys)
     need(checkpoint.origin.rpartition("/")[2] == log["stream"], f"the checkpoint is not that of the log of {log['stream'][:80]}")
     if not policy.is_met(policy.quorum, {one.key for one in checkpoint.signatures if one.key.kind == WITNESS}):
         raise NoKey(f"the checkpoint of {checkpoint.origin} is not cosigned by the witnesses that are asked for")
-    return checkpoint, policy
+    return checkpoint, keys
 
 
 def _verify_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> list[str]:
-    checkpoint, policy = open_log(bundle, log, given)
+    checkpoint, keys = open_log(bundle, log, given)
     leaves = _leaves(bundle, log)
     origin, size = checkpoint.origin, checkpoint.size
     need(root_of(size, leaves, _hashes(log["hashes"])) == checkpoint.root, f"the events do not lead to the root that {origin} signed")
@@ -549,7 +562,7 @@ def _verify_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> li
         if one.seconds is not None:
             lines.append(f"  seen by {one.key.name} at {datetime.fromtimestamp(one.seconds, UTC).isoformat()}")
     if log["since"] is not None:
-        lines.append(_since(bundle, log["since"], checkpoint, policy))
+        lines.append(_since(bundle, log["since"], checkpoint, keys))
     for proof in log["proofs"]:
         need(type(proof) is list and len(proof) == 2 and type(proof[0]) is int, "a proof in the manifest is none")
         _check_proof(bundle.text(proof[1]), proof[0], leaves, checkpoint, bundle.text(log["checkpoint"]))
@@ -572,12 +585,12 @@ def _leaves(bundle: Bundle, log: dict[str, Any]) -> dict[int, bytes]:
     return leaves
 
 
-def _since(bundle: Bundle, since: Any, checkpoint: Checkpoint, policy: Policy) -> str:
+def _since(bundle: Bundle, since: Any, checkpoint: Checkpoint, keys: Sequence[Key]) -> str:
     """Whether the log begins with the older one whose checkpoint somebody brought."""
     _fields(since, note=Link, hashes=list)
     text = bundle.text(since["note"])
     is_signed = "\n\n" in text
-    old = read_checkpoint(text, policy) if is_signed else parse_checkpoint(text)
+    old = read_checkpoint(text, keys) if is_signed else parse_checkpoint(text)
     need(old.origin == checkpoint.origin and old.size <= checkpoint.size, "the older checkpoint is not one of this log")
     roots = roots_by_consistency(old.size, old.root, checkpoint.size, _hashes(since["hashes"]))
     need(roots == (old.root, checkpoint.root), f"the log does not begin with the {old.size} leaves of the older checkpoint")

@@ -3,7 +3,7 @@
 import { readCar, keyOf } from "./car.js";
 import { Link, decode } from "./cbor.js";
 import { DAG_CBOR, RAW, isOurs, same } from "./cid.js";
-import { LOG, WITNESS, fromBase64, named, parseCheckpoint, parseNote, toBase64, verifyNote } from "./notes.js";
+import { LOG, WITNESS, fromBase64, named, parseCheckpoint, parseNote, parseVkey, toBase64, verifyNote } from "./notes.js";
 import { isMet, policyOfKeys, readPolicy } from "./policy.js";
 import { checkConsistency, checkInclusion, leafBytes, leafHash, middleOf, nodeHash } from "./tree.js";
 
@@ -22,6 +22,7 @@ export const DOES_NOT_PROVE = [
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 const HASH_BYTES = 32;
+const ROTATION = "key rotation v1";
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
@@ -39,7 +40,7 @@ export async function verify(data, { vkeys = [], policy = "" } = {}) {
   const lines = [];
   need(bundle.manifest.get("logs").length > 0, "the manifest has no log");
   for (const log of bundle.manifest.get("logs")) {
-    checkFields(log, { stream: isText, checkpoint: isLink, policy: isLink, hashes: isList, events: isList, proofs: isList, since: isMapOrNull, begins_anew: isSwitch });
+    checkFields(log, { stream: isText, checkpoint: isLink, policy: isLink, rotations: isList, hashes: isList, events: isList, proofs: isList, since: isMapOrNull, begins_anew: isSwitch });
     const stream = log.get("stream");
     need(!streams.has(stream), `the log of ${stream.slice(0, 80)} is there twice`);
     streams.add(stream);
@@ -99,10 +100,11 @@ function checkHashes(value) {
 // -- a log ---------------------------------------------------------------------------------------------------------------------------
 
 async function verifyLog(bundle, log, given) {
-  const policy = given ?? readPolicy(textIn(bundle, log.get("policy")));
-  if (given) readPolicy(textIn(bundle, log.get("policy")));
+  const own = readPolicy(textIn(bundle, log.get("policy")));
+  const policy = given ?? own;
+  const keys = await withSuccessors(policy.keys, log.get("rotations").map((one) => textIn(bundle, one)));
   const note = textIn(bundle, log.get("checkpoint"));
-  const checkpoint = await readCheckpoint(note, policy);
+  const checkpoint = await readCheckpoint(note, keys);
   const { origin, size, root } = checkpoint;
   need(origin.slice(origin.lastIndexOf("/") + 1) === log.get("stream"), `the checkpoint is not that of the log of ${log.get("stream").slice(0, 80)}`);
   if (!isMet(policy, checkpoint.seen.map(({ key }) => key))) throw new NoKey(`the checkpoint of ${origin} is not cosigned by the witnesses that are asked for`);
@@ -114,7 +116,7 @@ async function verifyLog(bundle, log, given) {
     `  sequences ${first} to ${last}, ${last - first + 1 - leaves.length || "none"} left out`,
     ...checkpoint.seen.map(({ key, time }) => `  seen by ${key.name} at ${time.slice(0, 19)}+00:00`),
   ];
-  if (log.get("since") !== null) lines.push(await goesOn(bundle, log.get("since"), checkpoint, policy));
+  if (log.get("since") !== null) lines.push(await goesOn(bundle, log.get("since"), checkpoint, keys));
   for (const proof of log.get("proofs")) {
     need(isList(proof) && proof.length === 2 && isSequence(proof[0]), "a proof in the manifest is none");
     checkProof(textIn(bundle, proof[1]), proof[0], leaves, checkpoint, note);
@@ -124,13 +126,29 @@ async function verifyLog(bundle, log, given) {
 }
 
 /** A checkpoint whose log's signature holds, with those who have cosigned it. */
-async function readCheckpoint(text, policy) {
+async function readCheckpoint(text, keys) {
   const note = parseNote(encoder.encode(text));
   const found = checkSize(parseCheckpoint(note.text));
-  const ofLog = policy.keys.filter((key) => key.kind === LOG && found.origin.startsWith(`${key.name}/`)).map((key) => named(key, found.origin));
-  const verified = await verifyNote(note, [...policy.keys, ...ofLog]);
+  const ofLog = keys.filter((key) => key.kind === LOG && found.origin.startsWith(`${key.name}/`)).map((key) => named(key, found.origin));
+  const verified = await verifyNote(note, [...keys, ...ofLog]);
   if (!verified.some(({ key }) => key.kind === LOG && key.name === found.origin)) throw new NoKey(`none of the keys given is the one of ${found.origin} that signed the checkpoint`);
   return { ...found, seen: verified.filter(({ key }) => key.kind === WITNESS) };
+}
+
+/** These keys of logs, and those that they have named to sign after them, each in a note that both have signed. */
+async function withSuccessors(keys, notes) {
+  const found = [...keys];
+  for (const text of notes) {
+    const note = parseNote(encoder.encode(text));
+    const said = note.text.split("\n");
+    need(said.length === 5 && said[1] === ROTATION, "a change of keys is none");
+    const [older, newer] = [parseVkey(said[2]), parseVkey(said[3])];
+    need([older, newer].every((key) => key.kind === LOG && key.name === said[0]), "a change of keys is none");
+    const signed = new Set((await verifyNote(note, [older, newer])).map(({ key }) => key.vkey));
+    need(signed.has(older.vkey) && signed.has(newer.vkey), "a change of keys is not signed by both");
+    if (found.some((key) => key.kind === LOG && same(key.public, older.public) && `${key.name}/`.startsWith(`${older.name}/`))) found.push(newer);
+  }
+  return found;
 }
 
 function checkSize(checkpoint) {
@@ -176,11 +194,11 @@ function rootOf(size, leaves, hashes) {
 }
 
 /** Whether the log begins with the older one whose checkpoint somebody brought. */
-async function goesOn(bundle, since, checkpoint, policy) {
+async function goesOn(bundle, since, checkpoint, keys) {
   checkFields(since, { note: isLink, hashes: isList });
   const text = textIn(bundle, since.get("note"));
   const isSigned = text.includes("\n\n");
-  const old = isSigned ? await readCheckpoint(text, policy) : checkSize(parseCheckpoint(text));
+  const old = isSigned ? await readCheckpoint(text, keys) : checkSize(parseCheckpoint(text));
   need(old.origin === checkpoint.origin && old.size <= checkpoint.size, "the older checkpoint is not one of this log");
   checkConsistency({ oldSize: old.size, oldRoot: old.root, newSize: checkpoint.size, newRoot: checkpoint.root, proof: checkHashes(since.get("hashes")) });
   const which = isSigned ? "is signed" : "is not signed: compare it with what you noted";

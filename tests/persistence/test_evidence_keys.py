@@ -1,0 +1,124 @@
+"""Whose word counts for the verifier of evidence: keys that the reader noted, those that follow from them, witnesses, policies."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+
+import pytest
+
+from apps.persistence.log import KeyKind, SigningKey
+from apps.persistence.log.rotation import sign_rotation
+from apps.persistence.transfer.evidence_verifier import NoKey, Wrong, read_policy, verify
+
+from .evidence_stage import refusal, with_file
+from .made_evidence import MadeLog, new_witness
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return MadeLog().evidence(slice(2, 9)).data
+
+
+def test_key_that_the_reader_noted_counts_and_not_that_in_the_file(data: bytes) -> None:
+    other = SigningKey.generate("cim/CIM-EVENTS", KeyKind.LOG).verifier.vkey
+
+    with pytest.raises(NoKey, match="none of the keys given is the one"):
+        verify(data, [other])
+    with pytest.raises(Wrong, match="is no vkey"):
+        verify(data, ["x"])
+    with pytest.raises(NoKey, match="none of the keys given"):
+        verify(with_file(data, ".policy", lambda _: f"log {other}\nquorum none\n".encode()))
+
+
+FIRST_KEY = SigningKey.generate("cim", KeyKind.LOG)
+ROTATED = MadeLog(older_key=FIRST_KEY)
+
+
+def test_first_key_leads_to_the_one_that_signed() -> None:
+    data = ROTATED.evidence(slice(2, 9), since=11).data
+    own = ROTATED.key.named("cim/CIM-EVENTS").verifier.vkey
+
+    assert [refusal(data, [key]) for key in (FIRST_KEY.verifier.vkey, ROTATED.vkey, own)] == ["", "", ""]
+    assert "none of the keys given" in refusal(data, [SigningKey.generate("cim", KeyKind.LOG).verifier.vkey])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"key rotation v1", b"key rotation v2", "a change of keys is none"),
+        (b"cim\n", b"cam\n", "a change of keys is none"),
+        (b"\n\n\xe2", b"\n\n\n\xe2", "a change of keys is none"),
+    ],
+)
+def test_change_of_keys_that_is_none_is_refused(old: bytes, new: bytes, reason: str) -> None:
+    data = ROTATED.evidence(slice(2, 9)).data
+
+    assert reason in refusal(with_file(data, ".key-2", lambda note: note.replace(old, new, 1)))
+
+
+def test_change_of_keys_must_be_signed_by_both() -> None:
+    data = ROTATED.evidence(slice(2, 9)).data
+
+    assert "is not signed by both" in refusal(with_file(data, ".key-2", lambda note: b"\n".join(note.split(b"\n")[:-2]) + b"\n"))
+    stranger = sign_rotation(SigningKey.generate("cim", KeyKind.LOG), ROTATED.key).raw
+    assert "none of the keys given" in refusal(with_file(data, ".key-2", lambda _: stranger), [FIRST_KEY.verifier.vkey])
+
+
+SEEN, ABSENT = new_witness(), new_witness()
+WITNESSED = MadeLog(witnesses=[SEEN, ABSENT], seen_by=[SEEN])
+
+
+def test_witness_whose_key_is_given_must_have_seen_the_checkpoint() -> None:
+    data = WITNESSED.evidence().data
+    log, one, two = WITNESSED.vkey, SEEN.verifier.vkey, ABSENT.verifier.vkey
+    policy = f"log {log}\nwitness a {one}\nwitness b {two}\ngroup g {{}} a b\nquorum g\n"
+
+    assert refusal(data, [log, one]) == ""
+    assert "is not cosigned by the witnesses that are asked for" in refusal(data, [log, two])
+    assert [refusal(data, policy=policy.format(least)) == "" for least in ("any", "1", "all", "2")] == [True, True, False, False]
+    forged = with_file(data, ".policy", lambda text: text.replace(b"seen all w1", b"seen all w1 w2"))
+    assert "is not cosigned by the witnesses that are asked for" in refusal(forged)
+
+
+def test_cosignature_of_another_time_does_not_hold() -> None:
+    def later(note: bytes) -> bytes:
+        *rest, line = note.decode().splitlines()
+        mark, name, encoded = line.split(" ")
+        raw = b64decode(encoded)
+        seconds = int.from_bytes(raw[4:12], "big") + 86_400
+        return "\n".join([*rest, f"{mark} {name} {b64encode(raw[:4] + seconds.to_bytes(8, 'big') + raw[12:]).decode()}", ""]).encode()
+
+    forged = with_file(WITNESSED.evidence().data, ".checkpoint", later)
+
+    assert "the signature of witness.example on the checkpoint does not hold" in refusal(forged)
+
+
+W1, W2 = new_witness("a").verifier.vkey, new_witness("b").verifier.vkey
+POLICIES = {
+    "empty": ("", "has no quorum"),
+    "two quorums": ("quorum none\nquorum none\n", "two quorums"),
+    "a key of the wrong kind": (f"log {W1}\nquorum none\n", "a key of the wrong kind"),
+    "one key twice": (f"witness a {W1}\nwitness b {W1}\nquorum a\n", "has one key twice"),
+    "one name twice": (f"witness a {W1}\nwitness a {W2}\nquorum a\n", "has a twice"),
+    "a name that is kept": (f"witness none {W1}\nquorum none\n", "has none twice"),
+    "a group of nobody": ("group g all\nquorum g\n", "a line that is none"),
+    "a group of strangers": ("group g all x\nquorum g\n", "has no x"),
+    "a member twice": (f"witness a {W1}\ngroup g all a a\nquorum g\n", "a name in two groups"),
+    "a member of two groups": (f"witness a {W1}\ngroup g all a\ngroup h all a\nquorum h\n", "a name in two groups"),
+    "a threshold too high": (f"witness a {W1}\ngroup g 2 a\nquorum g\n", "a group of '2'"),
+    "a threshold of none": (f"witness a {W1}\ngroup g 0 a\nquorum g\n", "a group of '0'"),
+    "a control character": ("quorum none\r\n", "a control character"),
+    "a quorum before its witness": (f"quorum a\nwitness a {W1}\n", "has no a"),
+}
+
+
+@pytest.mark.parametrize("what", POLICIES)
+def test_policy_that_is_none_is_refused(what: str) -> None:
+    text, reason = POLICIES[what]
+
+    with pytest.raises(Wrong, match=reason):
+        read_policy(text)
+
+
+def test_policy_may_have_comments_blank_lines_and_addresses() -> None:
+    read_policy(f"# of mine\n\n \twitness a\t{W1} https://witness.example\n group g 1 a\nquorum g")
