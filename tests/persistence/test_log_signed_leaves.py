@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -11,9 +13,9 @@ from apps.persistence.encoding import cid_of
 from apps.persistence.errors import HistoryRewritten, InvalidInput
 from apps.persistence.log import signing
 from apps.persistence.log.leaves import LEAF_BYTES
-from apps.persistence.log.published import read_refusal
+from apps.persistence.log.published import read_keys, read_refusal
 from apps.persistence.log.signed_leaves import SignedLeaves
-from apps.persistence.log.signer import sign_or_refuse
+from apps.persistence.log.signer import open_signer_folder, sign_logs, sign_or_refuse
 from apps.persistence.store import StreamInfo, get_stream, kv_delete
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -21,6 +23,7 @@ from .raw_stream import edited, outgoing, three_chains
 from .signing_stage import SigningStage, open_signing_stage
 
 EVENTS = three_chains()
+Found = TypeVar("Found")
 
 
 @pytest.fixture
@@ -208,6 +211,37 @@ async def test_what_somebody_deleted_from_the_buckets_comes_back(signed: Signing
         found = await signed.published(signer)
 
     assert found.checkpoint.size == 24
+
+
+async def test_keys_and_refusal_that_somebody_removes_come_back(signed: SigningStage) -> None:
+    connection = signed.raw.store.connection
+    await signed.made_anew()
+
+    async def streams() -> list[str]:
+        return [signed.stream]
+
+    with open_signer_folder(signed.folder) as opened:
+        task = asyncio.create_task(sign_logs(signed.connection, opened, streams, on_ready=lambda: None))
+        said = await there(lambda: read_refusal(connection, signed.stream))
+        await kv_delete(connection, "cim-log-checkpoints", f"{signed.stream}.refusal")
+        await kv_delete(connection, "cim-log-checkpoints", "_keys")
+        again = await there(lambda: read_refusal(connection, signed.stream))
+        keys = await there(lambda: read_keys(connection))
+        task.cancel()
+        await asyncio.wait({task})
+
+    assert "ends at 0, and was signed up to 24" in said
+    assert again == said
+    assert keys.vkeys == (opened.key.verifier,)
+
+
+async def there(read: Callable[[], Awaitable[Found | None]]) -> Found:
+    """What is read, once there is something."""
+    for _ in range(1200):
+        if found := await read():
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing came within a minute")
 
 
 async def test_refusal_is_taken_back_as_soon_as_the_log_is_as_it_was(signed: SigningStage) -> None:

@@ -77,11 +77,16 @@ async def read_refusal(connection: Connection, stream: str) -> str:
     return entry.value.decode(errors="replace") if entry else ""
 
 
-async def publish_keys(connection: Connection, keys: Sequence[tuple[str, bytes]], witnesses: Sequence[str] = ()) -> None:
-    """Publish the vkeys of a log, oldest first, each with the note by which it followed, and those of its witnesses."""
+async def publish_keys(
+    connection: Connection, keys: Sequence[tuple[str, bytes]], witnesses: Sequence[str] = (), *, only_where_missing: bool = False
+) -> None:
+    """Publish the vkeys of a log, oldest first, each with the note by which it followed, and those of its witnesses.
+
+    With `only_where_missing` others that lie there are left: two signers would otherwise replace each other's for ever.
+    """
     block = encode({"vkeys": [vkey for vkey, _ in keys], "rotations": [note for _, note in keys[1:]], "witnesses": list(witnesses)})
     entry = await kv_get(connection, CHECKPOINTS_BUCKET, _KEYS, leader=True)
-    if entry is None or entry.value != block:
+    if entry is None or (entry.value != block and not only_where_missing):
         await kv_put(connection, CHECKPOINTS_BUCKET, _KEYS, block)
 
 

@@ -81,9 +81,11 @@ async def _sign_all(
     refused: dict[str, _Refused] = {}
     is_published = False
     while True:
+        publishing = publish_keys(connection, opened.database.vkeys(), signer.witness_vkeys, only_where_missing=is_published)
+        is_done = await _attempt("the keys cannot be published yet", publishing)
         if is_published:
             await _attempt("this round is late", _round(connection, signer, find_streams, refused))
-        elif await _attempt("the keys cannot be published yet", publish_keys(connection, opened.database.vkeys(), signer.witness_vkeys)):
+        elif is_done:
             is_published = True
             log.info("signing as %s", opened.key.verifier.vkey)
             on_ready()
