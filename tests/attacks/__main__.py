@@ -16,6 +16,8 @@ from pathlib import Path
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .attacks import ATTACKS
+from .drift import play_drift
+from .files import FILE_ATTACKS, play_files
 from .honest import play_honest
 from .rounds import play_all
 from .stage import Stage, open_stage
@@ -52,11 +54,19 @@ async def _run(options: argparse.Namespace) -> int:
                 print(HEADER, flush=True)
                 rows: list[Row] = []
                 async for outcomes in play_all(stage, chosen, rounds=options.rounds, seed=options.seed, at_once=options.at_once):
-                    rows.append(Row(name=outcomes[0].attack.name, outcomes=outcomes))
+                    rows.append(Row(name=outcomes[0].name, outcomes=outcomes))
+                    print(rows[-1].text, flush=True)
+                for number, file_attack in enumerate(one for one in FILE_ATTACKS if options.only in one.name):
+                    outcomes = await play_files(stage, folder / f"files-{number}", file_attack, rounds=options.rounds, seed=options.seed)
+                    rows.append(Row(name=file_attack.name, outcomes=outcomes))
                     print(rows[-1].text, flush=True)
                 alarms = await _honest_runs(stage, options)
+            if not options.only or "settings" in options.only:
+                for outcomes in await play_drift(server, rounds=options.rounds, seed=options.seed):
+                    rows.append(Row(name=outcomes[0].name, outcomes=outcomes))
+                    print(rows[-1].text, flush=True)
     for one in [one for row in rows for one in row.outcomes if not one.is_found or not one.is_exact]:
-        print(f"{one.attack.name}, round {one.number}: bad from {one.first}, named {one.named}; {one.words or 'not found'}")
+        print(f"{one.name}, round {one.number}: expected {one.expected}, named {one.named}; {one.words or 'not found'}")
     for alarm in alarms:
         print(f"false alarm: {alarm}")
     line, is_good = sums_of(rows, honest=options.honest, false_alarms=len(alarms))

@@ -27,7 +27,7 @@ class Struck:
     """After an attack: what an auditor is shown, the first sequence at which that is not the honest history, and what they kept."""
 
     store: Store
-    first: int
+    first: int | None
     kept: bytes | None
 
 
@@ -36,12 +36,13 @@ Strike = Callable[[Scene, random.Random], Awaitable[Struck]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """One row of the table."""
+    """One row of the table; `can_be_placed` unless nobody who is asked can know where it begins."""
 
     title: str
     how: str
     strike: Strike
     has_backup: bool = False
+    can_be_placed: bool = True
 
     @property
     def name(self) -> str:
@@ -70,6 +71,7 @@ async def roll_back_stream(scene: Scene, _: random.Random) -> Struck:
 async def roll_back_everything(scene: Scene, chance: random.Random) -> Struck:
     """The stream and all buckets are those of an old backup, together."""
     struck = await roll_back_stream(scene, chance)
+    assert struck.first is not None
     await scene.attacker.roll_records_back(struck.first - 1)
     return struck
 
@@ -114,7 +116,7 @@ def _both(title: str, forge: Forge) -> list[Attack]:
 def _with_the_key(title: str, forge: Forge, *, keeps: bool) -> list[Attack]:
     return [
         Attack(title=title, how="key", strike=partial(sign_again, forge=forge, keeps=keeps)),
-        Attack(title=title, how="other", strike=partial(show_another_server, forge=forge, keeps=keeps)),
+        Attack(title=title, how="other", strike=partial(show_another_server, forge=forge, keeps=keeps), can_be_placed=not keeps),
     ]
 
 

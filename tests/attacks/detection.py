@@ -1,4 +1,8 @@
-"""This module is what operators and auditors of the product do to find an attack, and what they are told."""
+"""This module is what operators and auditors of the product do to find an attack, and what they are told.
+
+They verify the stream, as `verify` and its pages do: chain, kept log, published checkpoint, signer, witness and manifest of heads in one
+verdict. They bring the checkpoint that they kept. And the signer goes on signing, or refuses to.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,50 @@ import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from apps.persistence.chain import verify_stream
-from apps.persistence.errors import NotFound, PersistenceError
-from apps.persistence.log.comparison import compare_with_stream
-from apps.persistence.log.coverage import read_coverage
+from apps.persistence.chain import Cause, Verdict, verify_stream
+from apps.persistence.errors import PersistenceError, StreamNotFound
+from apps.persistence.log.anchors import AnchorSource
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.judging import Standing, judge_checkpoint
 
 from .attacks import Struck
-from .stage import Scene
+from .stage import TURN_SECONDS, Scene
 
 
 class Layer(StrEnum):
-    """What found it."""
+    """What found it: in the verdict a fault of the events themselves, the log on the server, what the signer or the witness answered, a
+    manifest of heads; besides it a checkpoint that an auditor kept, the signer that refused to go on, and the watch over settings.
+    """
 
     CHAIN = "chain"
     LOG = "log"
-    AUDITOR = "auditor"
     SIGNER = "signer"
     WITNESS = "witness"
+    HEADS = "heads"
+    AUDITOR = "auditor"
+    REFUSAL = "refusal"
+    DRIFT = "drift watch"
+
+
+_SOURCES = {AnchorSource.PUBLISHED: Layer.LOG, AnchorSource.SIGNER: Layer.SIGNER, AnchorSource.WITNESS: Layer.WITNESS}
+_CAUSES = {Cause.OMITTED: Layer.HEADS, Cause.NOT_TRUSTED: Layer.SIGNER}
+_OF_THE_LOG = frozenset({Cause.HISTORY_REWRITTEN, Cause.TAIL_CUT})
+"""Found by whoever says otherwise, else by the kept log alone. Every other cause is a fault of the chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """What one layer says of an attack; `sequence` is the first bad one that it names."""
+    """What was said of an attack, by whom, the first bad sequence where one was named, and after how many seconds."""
 
-    layer: Layer
+    layers: tuple[Layer, ...]
     sequence: int | None
     words: str
-    seconds: float
+    seconds: float = 0.0
 
 
 async def look_everywhere(scene: Scene, struck: Struck) -> list[Alarm]:
-    """Every layer by itself, each alarm with the seconds until it came."""
-    looks = [look_at_log, look_as_auditor, look_at_chain]
+    """Everything that can be done about a stream, each alarm with the seconds until it came."""
+    looks = [look_as_operator, look_as_auditor]
     if struck.store is scene.store:
         looks.append(look_as_signer)
     began = time.perf_counter()
@@ -53,55 +67,48 @@ async def look_everywhere(scene: Scene, struck: Struck) -> list[Alarm]:
 
 async def look_while_it_runs(scene: Scene) -> list[str]:
     """What looks at any moment, while events are appended, logged and signed."""
-    struck = Struck(store=scene.store, first=0, kept=scene.kept)
-    alarms = [await look(scene, struck) for look in (look_as_auditor, look_at_chain)]
-    return [f"{alarm.layer}: {alarm.words}" for alarm in alarms if alarm is not None]
+    struck = Struck(store=scene.store, first=None, kept=scene.kept)
+    alarms = [await look(scene, struck) for look in (look_as_operator, look_as_auditor)]
+    return [alarm.words for alarm in alarms if alarm is not None]
 
 
-async def look_at_chain(_: Scene, struck: Struck) -> Alarm | None:
-    """Verify the whole stream by itself."""
-    verdict = await verify_stream(struck.store)
-    if verdict.intact or verdict.first_bad is None:
-        return None
-    return _alarm(Layer.CHAIN, verdict.first_bad.explanation, verdict.first_bad.sequence)
-
-
-async def look_at_log(_: Scene, struck: Struck) -> Alarm | None:
-    """Hold the stream against its kept tree and the newest published checkpoint."""
-    connection, stream = struck.store.connection, struck.store.layout.stream
-    coverage = await read_coverage(connection, stream)
-    if coverage.alarm:
-        return _alarm(Layer.LOG, coverage.alarm)
-    signed = coverage.checkpoint.checkpoint if coverage.checkpoint else None
+async def look_as_operator(scene: Scene, struck: Struck) -> Alarm | None:
+    """Verify the whole stream, knowing the log's key and the witness from elsewhere than the server."""
     try:
-        compared = await compare_with_stream(connection, stream, last=coverage.last, signed=signed)
-    except NotFound as error:
-        return _alarm(Layer.LOG, str(error))
-    if compared.agrees:
+        verdict = await verify_stream(struck.store, trust=scene.trust)
+    except StreamNotFound as error:
+        return Alarm(layers=(Layer.LOG,), sequence=1, words=str(error))
+    if verdict.intact:
         return None
-    changed = compared.first_changed
-    sequence = changed[0].sequence if changed else compared.read + 1 if compared.is_cut else None
-    return _alarm(Layer.LOG, f"The tree of {compared.read:,} of {compared.size:,} has another root.", sequence)
+    words = verdict.first_bad.explanation if verdict.first_bad else f"{verdict.finding_count:,} findings"
+    return Alarm(layers=_layers_of(verdict), sequence=verdict.first_bad_sequence, words=f"verdict: {words}")
 
 
 async def look_as_auditor(_: Scene, struck: Struck) -> Alarm | None:
-    """Upload the checkpoint that was kept."""
+    """Bring the checkpoint that was kept."""
     if struck.kept is None:
         return None
     judged = await judge_checkpoint(struck.store.connection, struck.store.layout.stream, struck.kept)
-    return None if judged.standing is Standing.EXTENDED else _alarm(Layer.AUDITOR, f"{judged.standing}: {judged.reason}")
+    if judged.standing is Standing.EXTENDED:
+        return None
+    return Alarm(layers=(Layer.AUDITOR,), sequence=None, words=f"checkpoint {judged.standing}: {judged.reason}")
 
 
 async def look_as_signer(scene: Scene, _: Struck) -> Alarm | None:
     """Go on logging and signing, as the worker and the signer do all the time."""
     try:
         await LogFeeder(scene.store.connection, scene.stream).feed()
-        scene.now += 3600
+        scene.now += TURN_SECONDS
         await scene.signer.look(scene.stream)
     except PersistenceError as error:
-        return _alarm(Layer.SIGNER, str(error))
+        return Alarm(layers=(Layer.REFUSAL,), sequence=None, words=f"not signed: {error}")
     return None
 
 
-def _alarm(layer: Layer, words: str, sequence: int | None = None) -> Alarm:
-    return Alarm(layer=layer, sequence=sequence, words=words, seconds=0.0)
+def _layers_of(verdict: Verdict) -> tuple[Layer, ...]:
+    held = verdict.log.held if verdict.log else ()
+    contradicting = {_SOURCES[AnchorSource(one.source)] for one in held if not one.holds}
+    found = contradicting | {_CAUSES.get(cause, Layer.CHAIN) for cause in verdict.by_cause if cause not in _OF_THE_LOG}
+    if not contradicting and any(cause in _OF_THE_LOG for cause in verdict.by_cause):
+        found.add(Layer.LOG)
+    return tuple(layer for layer in Layer if layer in found)

@@ -33,8 +33,8 @@ async def play_honest(stage: Stage, number: int, *, seed: int) -> list[str]:
                     writers.create_task(_write(scene, sorted(scene.heads, key=str)[share::WRITERS], random.Random(chance.random())))
             writing.set()
         await scene.sign()
-        struck = Struck(store=scene.store, first=0, kept=scene.kept)
-        alarms += [f"{alarm.layer}: {alarm.words}" for alarm in await look_everywhere(scene, struck)]
+        struck = Struck(store=scene.store, first=None, kept=scene.kept)
+        alarms += [alarm.words for alarm in await look_everywhere(scene, struck)]
     return alarms
 
 

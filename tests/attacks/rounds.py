@@ -8,50 +8,57 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from .attacks import Attack
+from .attacks import Attack, Struck
 from .detection import Layer, look_everywhere
-from .stage import Stage, open_scene
+from .stage import EVENTS, Scene, Stage, open_scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attack went: the first bad sequence, the one that was named, who raised an alarm, how soon, and what was said."""
+    """How one attack went: the first bad sequence, or the field, that had to be named (None: no harm was done), the one that was, who
+    raised an alarm, after how many seconds, and what was said.
+    """
 
-    attack: Attack
+    name: str
     number: int
-    first: int
-    named: int | None
+    expected: int | str | None
+    named: int | str | None
     layers: tuple[Layer, ...]
     seconds: float
     words: str
 
     @property
     def is_found(self) -> bool:
-        return bool(self.layers)
+        return bool(self.layers) == (self.expected is not None)
 
     @property
     def is_exact(self) -> bool:
-        return self.named == self.first
+        return self.named == self.expected
 
 
-async def play(stage: Stage, attack: Attack, number: int, *, seed: int, turn: asyncio.Lock) -> Outcome:
+async def play(stage: Stage, attack: Attack, number: int, *, seed: int, turn: asyncio.Lock, events: tuple[int, int] = EVENTS) -> Outcome:
     """One round. The history is written beside other rounds; `turn` keeps them apart while the time is taken."""
     chance = random.Random(f"{seed}/{attack.name}/{number}")
-    async with open_scene(stage, chance, has_backup=attack.has_backup) as scene:
+    async with open_scene(stage, chance, events=events, has_backup=attack.has_backup) as scene:
         struck = await attack.strike(scene, chance)
         async with turn:
-            began = time.perf_counter()
-            alarms = await look_everywhere(scene, struck)
-            seconds = time.perf_counter() - began
+            return await look(scene, struck, name=attack.name, number=number)
+
+
+async def look(scene: Scene, struck: Struck, *, name: str, number: int) -> Outcome:
+    """What the product says of a scene that was struck, and how long it took to say so."""
+    began = time.perf_counter()
+    alarms = await look_everywhere(scene, struck)
+    seconds = time.perf_counter() - began
     named = [alarm.sequence for alarm in alarms if alarm.sequence is not None]
     return Outcome(
-        attack=attack,
+        name=name,
         number=number,
-        first=struck.first,
+        expected=struck.first,
         named=min(named, default=None),
-        layers=tuple(alarm.layer for alarm in alarms),
+        layers=tuple(layer for alarm in alarms for layer in alarm.layers),
         seconds=min((alarm.seconds for alarm in alarms), default=seconds),
-        words="; ".join(f"{alarm.layer}: {alarm.words}" for alarm in alarms),
+        words="; ".join(alarm.words for alarm in alarms),
     )
 
 

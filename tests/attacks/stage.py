@@ -18,6 +18,7 @@ from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.published import read_published
 from apps.persistence.log.signer import open_signer_folder
 from apps.persistence.log.signing import Signer
+from apps.persistence.log.trust import Trust
 from apps.persistence.store import Layout, Store, append, ensure_event_stream
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -67,6 +68,11 @@ class Scene:
     def attacker(self) -> Attacker:
         return Attacker(store=self.stage.true.ruled.on(self.store.layout))
 
+    @property
+    def trust(self) -> Trust:
+        """What operators and auditors were told by another way than the server."""
+        return Trust(log_key=self.stage.true.opened.key.verifier, witness=self.stage.true.witness)
+
     def signer_in(self, world: World) -> Signer:
         return Signer(world.signing, world.opened.database, world.opened.key, witness=world.witness, clock=lambda: self.now)
 
@@ -112,19 +118,25 @@ async def open_stage(server: EmbeddedServer, false_server: EmbeddedServer, folde
 async def open_scene(
     stage: Stage, chance: random.Random, *, events: tuple[int, int] = EVENTS, has_backup: bool = False
 ) -> AsyncIterator[Scene]:
-    """A fresh stream for one round, written and signed in some steps, all of it covered; gone after the round."""
+    """A scene for one round, whose stream is gone after it."""
+    scene = await make_scene(stage, chance, events=events, has_backup=has_backup)
+    try:
+        yield scene
+    finally:
+        for world in (stage.true, stage.false):
+            await world.ruled.connection.request(f"$JS.API.STREAM.DELETE.{scene.stream}", b"")
+
+
+async def make_scene(stage: Stage, chance: random.Random, *, events: tuple[int, int] = EVENTS, has_backup: bool = False) -> Scene:
+    """A fresh stream, written and signed in some steps, all of it covered."""
     name = new_id().replace("-", "")[-12:]
     layout = Layout(stream=f"EVENTS-{name}", root=f"attacked.{name}")
     store = stage.true.store.on(layout)
     await ensure_event_stream(store.connection, layout)
     heads = {ref: Head(aggregate=ref) for ref in (AggregateRef("sales", "order", f"o{number}") for number in range(AGGREGATES))}
     scene = Scene(stage=stage, store=store, feeder=LogFeeder(store.connection, layout.stream), heads=heads)
-    try:
-        await _write_history(scene, chance, count=chance.randrange(*events), has_backup=has_backup)
-        yield scene
-    finally:
-        for world in (stage.true, stage.false):
-            await world.ruled.connection.request(f"$JS.API.STREAM.DELETE.{layout.stream}", b"")
+    await _write_history(scene, chance, count=chance.randrange(*events), has_backup=has_backup)
+    return scene
 
 
 async def show_in_false_world(scene: Scene, history: History) -> Store:

@@ -5,6 +5,7 @@ There are two in the attacks: the operator's, and one that the attacker has made
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,10 +13,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.persistence.log.answering import answer_questions
 from apps.persistence.log.kept import ensure_log
 from apps.persistence.log.keys import VerifierKey
 from apps.persistence.log.published import ensure_checkpoints, publish_keys
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
+from apps.persistence.log.signing import Signer
 from apps.persistence.log.witness_client import WitnessClient
 from apps.persistence.store import Connection, Store, open_store
 from apps.persistence.store.connection import open_connection
@@ -37,7 +40,7 @@ class World:
 
 @asynccontextmanager
 async def open_world(server: EmbeddedServer, folder: Path, *, witness: WitnessClient | None) -> AsyncIterator[World]:
-    """The product on a server, with the signer whose key lies in `folder`, or is made there."""
+    """The product on a server, and the signer whose key lies in `folder`, or is made there; it answers."""
     with open_signer_folder(folder) as opened:
         async with (
             open_store(server.settings("worker")) as store,
@@ -47,7 +50,13 @@ async def open_world(server: EmbeddedServer, folder: Path, *, witness: WitnessCl
             await ensure_log(store.connection)
             await ensure_checkpoints(store.connection)
             await publish_keys(signing, opened.database.vkeys(), [witness.key.vkey] if witness else [])
-            yield World(server=server, store=store, ruled=ruled, signing=signing, folder=folder, opened=opened, witness=witness)
+            signer = Signer(signing, opened.database, opened.key)
+            answers = asyncio.create_task(answer_questions(signing, opened.database, opened.key, signer.find_difference))
+            try:
+                yield World(server=server, store=store, ruled=ruled, signing=signing, folder=folder, opened=opened, witness=witness)
+            finally:
+                answers.cancel()
+                await asyncio.wait({answers})
 
 
 @contextmanager

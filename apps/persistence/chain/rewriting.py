@@ -57,6 +57,18 @@ async def find_rewritten(search: Search) -> Finding | str | None:
     return log_words.describe_rewritten(differs, await place_at(search.store, differs), proof=log_words.by_signer(claim))
 
 
+async def find_before_the_end(store: Store, trust: Trust, claim: Claim, *, end: int) -> Finding | None:
+    """Where a stream ends at `end`, before what a claim covers: what differs already before that, by the signer. Raises Unavailable."""
+    try:
+        found = (await ask_signer(store.connection, store.layout.stream, trust, compare=True)).difference
+    except (Unavailable, InvalidInput):
+        return None
+    if found is None or found.found is None or found.sequence > end:
+        return None
+    differs = Differs(found.sequence, found.expected.raw if found.expected else MISSING, found.found.raw)
+    return log_words.describe_rewritten(differs, await place_at(store, differs), proof=log_words.by_signer(claim))
+
+
 async def place_at(store: Store, differs: Differs) -> Place | None:
     """Which event lies where something differs, as far as that can be read."""
     try:

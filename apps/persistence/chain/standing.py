@@ -24,7 +24,7 @@ from .logged import Folded, LogReading
 from .marks import Mark
 from .removals import Removal
 from .rereading import Reread, extended, reread
-from .rewriting import Search, find_rewritten, place_at
+from .rewriting import Search, find_before_the_end, find_rewritten, place_at
 from .verdict import Finding, LogStanding
 
 
@@ -105,6 +105,7 @@ class LogLayer:
             judged = self._judge_again(judged, again)
         await self._blame(read, judged, again)
         beyond = [claim.judged(holds=False) for claim in self.claims if claim.size > read.end]
+        await self._look_before_the_end(read, judged, beyond)
         self.missing += [f"{claim.words} covers more than was read." for claim in known if claim not in within]
         return LogStanding(
             size=read.last,
@@ -126,6 +127,15 @@ class LogLayer:
         was = await logged_leaves(self.store.connection, stream, first=read.end + 1, last=read.end + 1)
         expected = was[0][SEQUENCE_BYTES:] if was and was[0] else None
         self.findings.append(log_words.describe_tail_cut(stream, to=to, last=read.end, who=who, expected=expected))
+
+    async def _look_before_the_end(self, read: Read, judged: Sequence[Claim], beyond: Sequence[Claim]) -> None:
+        """Whether a stream that ends too early was rewritten before its end as well, where no claim within it says so."""
+        signed = next((claim for claim in beyond if claim.is_signed), None)
+        if signed is None or not all(claim.holds for claim in judged):
+            return
+        found = await find_before_the_end(self.store, self.trust, signed, end=read.end)
+        if found is not None and found.sequence not in read.blamed:
+            self.findings.append(found)
 
     async def _edge(self, read: Read) -> Frontier | None:
         """The tree before what was read, by the kept tiles; None where they do not have it."""
