@@ -12,7 +12,7 @@ from apps.persistence.drift import read_drift
 from apps.persistence.store import Store
 
 from .checkpoints import Checkpoints, read_checkpoints
-from .heads_views import read_heads
+from .heads import read_heads
 from .proof import StreamProof, drift_of_stream, read_proof, read_proofs
 from .schedules import read_schedules
 from .trail import read_newest

@@ -11,7 +11,7 @@ from apps.accounts.templatetags.rights import role
 from apps.connection import ask
 from apps.persistence.drift import read_drift
 
-from .heads_views import read_heads
+from .heads import read_heads
 from .page import StreamPage, read_page
 from .proof import drift_of_stream, read_proofs
 from .report import Report, read_report

@@ -21,6 +21,7 @@ from apps.persistence.work.crew import find_crew
 from apps.persistence.work.heartbeat import WorkerInfo, list_workers
 from apps.persistence.work.run import Run
 from apps.persistence.work.run_index import list_runs
+from apps.persistence.work.schedules import list_schedules
 from apps.registry import chained_layouts, registry, trust_of
 
 from .health import Checked, read_health
@@ -90,6 +91,7 @@ class Overview:
     rate_in: float | None
     looked_at: datetime
     drift: DriftReport
+    failing_schedules: int
     held: tuple[RouterRecord, ...] = ()
 
     @property
@@ -154,6 +156,7 @@ async def read_overview(store: Store) -> Overview:
             health = group.create_task(read_health(connection))
             routers = group.create_task(list_routers(connection))
             drift = group.create_task(read_drift(store))
+            schedules = group.create_task(list_schedules(connection))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers act on one error, and the first ended the others
     found = chains.result()
@@ -170,6 +173,7 @@ async def read_overview(store: Store) -> Overview:
         rate_in=found.rate_in,
         looked_at=moment,
         drift=drift.result(),
+        failing_schedules=sum(schedule.is_failing for schedule in schedules.result()),
         held=tuple(record for name, record in routers.result().items() if record.failure and name in known.routers),
     )
 
@@ -253,6 +257,9 @@ def _are_chains_intact(overview: Overview) -> Question:
         answer, state = f"{alarms} stream{'' if alarms == 1 else 's'} not signed as {'it' if alarms == 1 else 'they'} should be", "bad"
     elif drifted:
         answer, state = f"{drifted} setting{'' if drifted == 1 else 's'} changed by nobody known", "bad"
+    elif overview.failing_schedules:
+        failing = overview.failing_schedules
+        answer, state = f"{failing} schedule{'' if failing == 1 else 's'} cannot run", "warn"
     elif never or not overview.chains:
         answer, state = "Not verified yet" if never == len(overview.chains) else f"{never} not verified yet", "off"
     else:

@@ -12,7 +12,7 @@ from django.http import StreamingHttpResponse
 from apps.persistence.encoding import cid_of, decode
 from apps.persistence.events import now
 from apps.persistence.heads import HEADS_BUCKET, find_manifest
-from apps.persistence.store import Outgoing, Store, store_message
+from apps.persistence.store import Outgoing, Store, ensure_stream, get_stream, read_batch, store_message
 from apps.persistence.work.schedules import Schedule, find_schedule, remove_schedule, set_schedule
 
 from .conftest import Home, Visitor
@@ -43,6 +43,17 @@ async def put_failing(store: Store) -> None:
 
 async def remove_failing(store: Store) -> None:
     await remove_schedule(store.connection, "failing")
+
+
+async def make_anew_without_one(store: Store) -> None:
+    """The stream as somebody with full access makes it anew: all of it, but for the events of one aggregate."""
+    info = await get_stream(store.connection, STREAM)
+    messages = (await read_batch(store.connection, STREAM)).messages
+    await store.connection.api(f"STREAM.DELETE.{STREAM}", stream=STREAM)
+    await ensure_stream(store.connection, info.config)
+    for message in messages:
+        if ".sales.order.intact." not in message.subject:
+            await store_message(store.connection, Outgoing(message.subject, message.data, {}))
 
 
 async def forge_manifest(store: Store) -> None:
@@ -87,6 +98,7 @@ def test_schedule_that_cannot_run_says_why(home: Home, viewer: Visitor) -> None:
     home.run(put_failing)
 
     wait_for(viewer, "/audit/", "Cannot run GONE holds no chains that this console knows of")
+    assert "1 schedule cannot run" in read(viewer, "/")
     home.run(remove_failing)
 
 
@@ -108,6 +120,15 @@ def test_manifest_is_shown_and_taken_away_as_it_was_recorded(home: Home, auditor
 def test_stream_without_a_manifest_says_so_and_has_none_to_take_away(auditor: Visitor) -> None:
     assert "None is recorded yet." in read(auditor, "/audit/CIM-CONSOLE/")
     assert auditor.get("/audit/CIM-CONSOLE/heads").status_code == 404
+
+
+@pytest.mark.usefixtures("recorded")
+def test_recording_that_misses_an_aggregate_is_an_alarm_on_the_page_of_the_stream(home: Home, auditor: Visitor, viewer: Visitor) -> None:
+    home.run(make_anew_without_one)
+
+    wait_for(auditor, start_run(auditor, f"/runs/new/record-heads/review/?scope=stream&stream={STREAM}"), "Receipt finished")
+
+    assert "1 aggregate is not as the manifest names it. The run that found it" in read(viewer, f"/audit/{STREAM}/")
 
 
 @pytest.mark.usefixtures("recorded")

@@ -18,6 +18,8 @@ from ..store import Message, Store, open_reader
 from .manifest import HeadRow
 
 MAX_WAITING = 10_000
+CACHE_KIB = 65_536
+"""So much of the temporary file lies in memory."""
 _COLUMNS = "context TEXT, type TEXT, id TEXT, version INT, cid BLOB, sequence INT"
 _PUT = (
     "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -36,6 +38,7 @@ class HeadTable:
         self._database = sqlite3.connect("", isolation_level=None)  # the empty name is a private file that SQLite itself removes
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._database.execute(f"CREATE TABLE head ({_COLUMNS}, PRIMARY KEY (context, type, id)) WITHOUT ROWID")
 
     def __enter__(self) -> Self:
@@ -74,7 +77,7 @@ class HeadTable:
     def _write(self, rows: list[tuple[str, str, str, int, bytes, int]]) -> None:
         if rows:
             self._database.execute("BEGIN")
-            self._database.executemany(_PUT, rows)
+            self._database.executemany(_PUT, sorted(rows))
             self._database.execute("COMMIT")
 
 
