@@ -21,7 +21,7 @@ from ..store import Connection
 
 TRIES = 60
 PULL_MESSAGES = 500
-BEHIND_SECONDS = 5.0
+BEHIND_SECONDS = 3.0
 """So long a node that has nothing more may still be about to get what others have."""
 ANSWER_SECONDS = 5.0
 _IDLE_NANOSECONDS = 60_000_000_000
