@@ -15,11 +15,12 @@ from .findings import Found
 from .held import HeldAgainst
 from .proof import StreamProof, read_marks, read_proof
 
-FINDINGS = 8
-CHECKPOINTS = 4
+FINDINGS = 6
+CHECKPOINTS = 3
 MARKS = 3
-SENTENCES = 6
-KEYS = 3
+SENTENCES = 5
+KEYS = 2
+ANCHORS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Report:
     proof: StreamProof
     at: datetime
     marks: tuple[Mark, ...]
+    mark_count: int
     checkpoints: tuple[KeptCheckpoint, ...]
     checkpoint_count: int
     holding: int
@@ -42,7 +44,13 @@ class Report:
 
     @property
     def anchors(self) -> list[HeldAgainst]:
-        return self.proof.anchors
+        return self.proof.anchors[:ANCHORS]
+
+    @property
+    def missing(self) -> list[str]:
+        """Why somebody was not asked, as far as the verdict does not say so itself."""
+        said = " ".join(self.proof.does_not_prove)
+        return [text for text in self.proof.anchors_missing if text not in said][:SENTENCES]
 
     @property
     def proves(self) -> list[str]:
@@ -64,19 +72,20 @@ class Report:
             return "unknown"
         coverage = self.proof.coverage
         is_bad = self.proof.state == "broken" or coverage.is_cut or coverage.is_foreign or coverage.refusal or coverage.problem
-        contradicted = self.contradicting or any(not anchor.holds for anchor in self.anchors)
+        contradicted = self.contradicting or any(not anchor.holds for anchor in self.proof.anchors)
         return "broken" if is_bad or contradicted else "intact"
 
 
 async def read_report(store: Store, name: str) -> Report:
     """Raises InvalidInput where the stream holds no chains."""
-    proof = await read_proof(store, name)
+    proof, marks = await read_proof(store, name), await read_marks(store, name)
     checkpoints = await read_checkpoints(store, proof.coverage)
     keys = proof.coverage.keys
     return Report(
         proof=proof,
         at=now(),
-        marks=tuple(await read_marks(store, name))[:MARKS],
+        marks=tuple(marks[:MARKS]),
+        mark_count=len(marks),
         checkpoints=checkpoints.all[:CHECKPOINTS],
         checkpoint_count=len(checkpoints.all),
         holding=checkpoints.holding,
