@@ -9,19 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from apps.persistence.encoding import encode
+from apps.persistence.encoding import cid_of, encode
 from apps.persistence.errors import InvalidInput, Unavailable
 from apps.persistence.events import now
 from apps.persistence.log.anchors import AnchorSource, ask_signer, read_anchors
 from apps.persistence.log.answers import Question, asked_subject, open_answer, parse_question, sign_answer
 from apps.persistence.log.checkpoints import Checkpoint, open_checkpoint, sign_checkpoint, sign_text
+from apps.persistence.log.kept import logged_leaves
 from apps.persistence.log.keys import KeyKind, SigningKey, VerifierKey
+from apps.persistence.log.leaves import leaf_bytes
 from apps.persistence.log.notes import parse_note
 from apps.persistence.log.published import publish_keys
 from apps.persistence.log.signer import SignerFolder, change_key, open_signer_folder
 from apps.persistence.log.signing import Signer
+from apps.persistence.log.tiles import entry_bundle
 from apps.persistence.log.trust import NO_TRUST, Trust, trusted_keys
 from apps.persistence.log.witness_client import WitnessClient
+from apps.persistence.store import kv_put
 from apps.persistence.store.connection import open_connection
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -152,6 +156,30 @@ async def test_event_that_is_gone_and_was_logged_is_no_difference(stage: Signing
         answer = await ask_signer(stage.raw.store.connection, stage.stream, trust, compare=True)
 
     assert answer.difference is None
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_event_that_is_gone_and_was_logged_otherwise_is_the_difference(
+    stage: SigningStage, folder: SignerFolder, is_lost: bool
+) -> None:
+    await stage.write()
+    await stage.sign(stage.signer_of(folder))
+    await stage.raw.delete(5)
+    connection, key = stage.raw.store.connection, f"{stage.stream}.tile/entries/000"
+    leaves = await logged_leaves(connection, stage.stream, first=1, last=24)
+    other = cid_of(b"other")
+    changed = (
+        [leaf or b"" for leaf in leaves[:4]]
+        if is_lost
+        else [leaf_bytes(5, other) if n == 4 else leaf or b"" for n, leaf in enumerate(leaves)]
+    )
+    await kv_put(connection, "cim-log-tiles", key, entry_bundle(changed))
+
+    async with answering(stage, folder) as trust:
+        answer = await ask_signer(connection, stage.stream, trust, compare=True)
+
+    assert answer.difference is not None
+    assert (answer.difference.sequence, answer.difference.found) == (5, None if is_lost else other)
 
 
 async def test_tail_that_was_cut_is_the_difference(stage: SigningStage, folder: SignerFolder) -> None:

@@ -11,7 +11,7 @@ from ..encoding import Cid
 from ..errors import HistoryRewritten, InvalidInput, StreamNotFound, Unavailable
 from ..store import Connection, get_stream
 from .answers import Difference
-from .kept import logged_leaves
+from .kept import logged_leaf, logged_leaves
 from .leaves import parse_leaf
 from .reading import read_leaves
 from .signed_leaves import SignedLeaves
@@ -62,9 +62,11 @@ async def _first(connection: Connection, stream: str, signed: list[bytes], found
     first = parse_leaf(signed[0]).sequence
     logged = await logged_leaves(connection, stream, first=first, last=first + len(found) - 1)
     for expected, is_now, was in zip(signed, found, logged, strict=True):
-        held = is_now if parse_leaf(is_now).cid is not None or was is None else was
+        leaf, is_held = parse_leaf(expected), parse_leaf(is_now).cid is not None
+        if expected == (is_now if is_held else was):
+            continue
+        held = is_now if is_held else await logged_leaf(connection, stream, leaf.sequence) or is_now
         if held != expected:
-            leaf = parse_leaf(expected)
             return Difference(sequence=leaf.sequence, expected=leaf.cid, found=_cid_at(leaf.sequence, held))
     return None
 

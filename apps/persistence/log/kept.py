@@ -112,6 +112,14 @@ async def logged_leaves(connection: Connection, stream: str, *, first: int, last
     return leaves[start : start + last - first + 1]
 
 
+async def logged_leaf(connection: Connection, stream: str, sequence: int) -> bytes | None:
+    """What was logged of one sequence by the leader, as a replica may be behind; None where that is not kept, or is damaged."""
+    number, place = divmod(sequence - 1, TILE_WIDTH)
+    entry = await kv_get(connection, TILES_BUCKET, _key(stream, TileId(ENTRIES, number)), leader=True)
+    leaves = _leaves_in(entry.value) if entry else []
+    return leaves[place] if place < len(leaves) else None
+
+
 def _leaves_in(bundle: bytes) -> list[bytes]:
     try:
         return bundled_leaves(bundle)[:TILE_WIDTH]
