@@ -207,6 +207,16 @@ async def test_event_that_was_deleted_from_stream_and_log_is_one_finding(
     assert facts(verdict) == [(Cause.MISSING, OTHER, 4, 14)]
 
 
+async def test_signer_names_what_was_rewritten_before_a_cut(stage: SigningStage, folder: SignerFolder, messages: list[Outgoing]) -> None:
+    async with answering(stage, folder) as trust:
+        await put_instead(stage, relinked(messages, 9)[:20])
+        await log_anew(stage)
+
+        verdict = await verify(stage, trust)
+
+    assert facts(verdict) == [(Cause.TAIL_CUT, None, None, 21), (Cause.HISTORY_REWRITTEN, ORDER, 4, 10)]
+
+
 async def test_without_a_signer_the_checkpoints_leave_a_range(stage: SigningStage, folder: SignerFolder) -> None:
     messages = [outgoing(stage.raw.layout, event) for event in three_chains()]
     await stage.raw.put(*messages[:9])

@@ -69,19 +69,20 @@ def describe_range(claim: Claim, *, after: int, found: bytes, why: str) -> Findi
     )
 
 
-def describe_contradiction(claim: Claim, other: Claim | None, *, found: bytes) -> Finding:
-    """What was signed by one contradicts what holds by another; as long as nobody says which is true, nothing can be relied on."""
+def describe_contradiction(claim: Claim, other: Claim | None, *, after: int, found: bytes) -> Finding:
+    """What was signed by one contradicts what holds by another; up to sequence `after` they agree for certain."""
     held = f"{other.words} covers {other.size:,} and holds" if other else "the signer finds no difference from its own copy"
     return Finding(
         cause=Cause.HISTORY_REWRITTEN,
         aggregate=None,
         version=None,
-        sequence=1,
+        sequence=after + 1,
         expected=claim.root.hex(),
         found=found.hex(),
         explanation=(
             f"Two histories were signed: {claim.words} has another root for the first {claim.size:,} sequences, yet {held}. "
-            "Somebody else has the key, or shows different people different histories. Nobody says where they part: rely on nothing here."
+            f"Somebody else has the key, or shows different people different histories, from somewhere in sequence {after + 1:,} to "
+            f"{claim.size:,} on."
         ),
     )
 

@@ -48,7 +48,7 @@ async def find_rewritten(search: Search) -> Finding | str | None:
         return await _without_signer(search, str(error))
     found = answer.difference
     if found is None:
-        return _undecided(search) or log_words.describe_contradiction(claim, _greater(search), found=again.root(claim.size))
+        return _undecided(search) or _contradiction(search, _greater(search))
     if found.found is None and any(removal.covers(found.sequence) for removal in search.removals):
         return _lost(search, found.sequence)
     if found.sequence in search.blamed or (found.found is None and found.sequence >= search.first):
@@ -57,16 +57,19 @@ async def find_rewritten(search: Search) -> Finding | str | None:
     return log_words.describe_rewritten(differs, await place_at(search.store, differs), proof=log_words.by_signer(claim))
 
 
-async def find_before_the_end(store: Store, trust: Trust, claim: Claim, *, end: int) -> Finding | None:
-    """Where a stream ends at `end`, before what a claim covers: what differs already before that, by the signer. Raises Unavailable."""
+async def find_before_cut(store: Store, trust: Trust, *, end: int, blamed: Collection[int]) -> Finding | str | None:
+    """What was rewritten in a stream whose tail is gone with the roots that were signed last; a sentence where nobody can say."""
     try:
-        found = (await ask_signer(store.connection, store.layout.stream, trust, compare=True)).difference
-    except (Unavailable, InvalidInput):
-        return None
-    if found is None or found.found is None or found.sequence > end:
+        answer = await ask_signer(store.connection, store.layout.stream, trust, compare=True)
+    except (Unavailable, InvalidInput) as error:
+        return f"Whether what is left was rewritten as well is not known from the last checkpoint that it holds on: {error}"
+    found = answer.difference
+    if found is None or found.found is None or found.sequence > end or found.sequence in blamed:
         return None
     differs = Differs(found.sequence, found.expected.raw if found.expected else MISSING, found.found.raw)
-    return log_words.describe_rewritten(differs, await place_at(store, differs), proof=log_words.by_signer(claim))
+    return log_words.describe_rewritten(
+        differs, await place_at(store, differs), proof="The signer names it, from its own copy of what it signed."
+    )
 
 
 async def place_at(store: Store, differs: Differs) -> Place | None:
@@ -97,7 +100,7 @@ async def _without_signer(search: Search, why: str) -> Finding | str:
         return undecided
     greater = _greater(search)
     if greater is not None:
-        return log_words.describe_contradiction(claim, greater, found=again.root(claim.size))
+        return _contradiction(search, greater)
     older = await _older(search)
     earlier = await reread(search.store.connection, search.store.layout.stream, [one.size for one in older])
     after, first = 0, claim
@@ -129,6 +132,13 @@ async def _older(search: Search) -> list[Claim]:
             claim = Claim(source=AnchorSource.PUBLISHED, who=keys.name, size=one.size, root=one.root, at=published.at)
             found.setdefault(one.size, claim)
     return [found[size] for size in sorted(found)]
+
+
+def _contradiction(search: Search, other: Claim | None) -> Finding:
+    """Two that are signed; what somebody outside the store holds of less, and that holds, is common to both."""
+    outside = (AnchorSource.BROUGHT, AnchorSource.WITNESS)
+    after = max((one.size for one in search.others if one.holds and one.source in outside and one.size < search.claim.size), default=0)
+    return log_words.describe_contradiction(search.claim, other, after=after, found=search.again.root(search.claim.size))
 
 
 def _greater(search: Search) -> Claim | None:

@@ -24,7 +24,7 @@ from .logged import Folded, LogReading
 from .marks import Mark
 from .removals import Removal
 from .rereading import Reread, extended, reread
-from .rewriting import Search, find_before_the_end, find_rewritten, place_at
+from .rewriting import Search, find_before_cut, find_rewritten, place_at
 from .verdict import Finding, LogStanding
 
 
@@ -105,7 +105,6 @@ class LogLayer:
             judged = self._judge_again(judged, again)
         await self._blame(read, judged, again)
         beyond = [claim.judged(holds=False) for claim in self.claims if claim.size > read.end]
-        await self._look_before_the_end(read, judged, beyond)
         self.missing += [f"{claim.words} covers more than was read." for claim in known if claim not in within]
         return LogStanding(
             size=read.last,
@@ -127,15 +126,6 @@ class LogLayer:
         was = await logged_leaves(self.store.connection, stream, first=read.end + 1, last=read.end + 1)
         expected = was[0][SEQUENCE_BYTES:] if was and was[0] else None
         self.findings.append(log_words.describe_tail_cut(stream, to=to, last=read.end, who=who, expected=expected))
-
-    async def _look_before_the_end(self, read: Read, judged: Sequence[Claim], beyond: Sequence[Claim]) -> None:
-        """Whether a stream that ends too early was rewritten before its end as well, where no claim within it says so."""
-        signed = next((claim for claim in beyond if claim.is_signed), None)
-        if signed is None or not all(claim.holds for claim in judged):
-            return
-        found = await find_before_the_end(self.store, self.trust, signed, end=read.end)
-        if found is not None and found.sequence not in read.blamed:
-            self.findings.append(found)
 
     async def _edge(self, read: Read) -> Frontier | None:
         """The tree before what was read, by the kept tiles; None where they do not have it."""
@@ -177,6 +167,13 @@ class LogLayer:
             self.damage.append(log_words.describe_damage(0))
         return [claim for claim in found if claim.holds or claim.is_signed or claim.size > signed]
 
+    def _note(self, found: Finding | str | None) -> None:
+        """A finding, or why there is none."""
+        if isinstance(found, str):
+            self.missing.append(found)
+        elif found is not None:
+            self.findings.append(found)
+
     async def _blame(self, read: Read, judged: Sequence[Claim], again: Reread | None) -> None:
         """What is wrong: where a root does not hold, what was rewritten; else what the kept log says otherwise."""
         failing = next((claim for claim in judged if not claim.holds), None)
@@ -191,11 +188,7 @@ class LogLayer:
                 first=read.first,
                 removals=read.removals,
             )
-            found = await find_rewritten(search)
-            if isinstance(found, str):
-                self.missing.append(found)
-            elif found is not None:
-                self.findings.append(found)
+            self._note(await find_rewritten(search))
             return
         differing = {one.sequence: one for one in [*(again.first if again else ()), *read.folded.first]}
         covered = max((claim.size for claim in judged if claim.is_signed), default=0)
@@ -203,6 +196,8 @@ class LogLayer:
         if wrong:
             self.damage.append(log_words.describe_damage(wrong))
         open_to_doubt = [one for sequence, one in sorted(differing.items()) if sequence > covered and sequence not in read.blamed]
+        if not open_to_doubt and any(claim.is_signed and claim.size > read.end for claim in self.claims):
+            self._note(await find_before_cut(self.store, self.trust, end=read.end, blamed=read.blamed))
         if open_to_doubt:
             first = open_to_doubt[0]
             place = await place_at(self.store, first)

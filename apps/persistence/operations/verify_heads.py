@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..chain import Beside, Cause, Finding
+from ..chain.removals import expired_of
 from ..errors import NotFound, PersistenceError, Unavailable
 from ..heads import Comparison, Omission, compare_with_manifest, newest_manifest
-from ..store import Store
+from ..store import Store, get_stream
 
 _NONE = "That no aggregate was left out long ago: no list of all heads is recorded for {stream} (record-heads does that)."
 
@@ -20,12 +21,14 @@ async def look_at_heads(store: Store, causes: Collection[Cause]) -> Beside:
         if manifest is None:
             return Beside(does_not_prove=(_NONE.format(stream=stream),))
         found = await compare_with_manifest(store, manifest)
+        expired = expired_of(await get_stream(store.connection, stream))
     except Unavailable:
         raise
     except (NotFound, PersistenceError) as error:
         return Beside(does_not_prove=(f"That no aggregate was left out: the list of heads cannot be read. {error}",))
-    findings = tuple(finding for one in found.omitted if (finding := _finding(found, one, causes)) is not None)
-    if findings or found.omitted_count:
+    omitted = [one for one in found.omitted if expired is None or not expired.covers(one.sequence)]
+    findings = tuple(finding for one in omitted if (finding := _finding(found, one, causes)) is not None)
+    if found.omitted_count:
         return Beside(findings=findings)
     return Beside(
         proves=(
