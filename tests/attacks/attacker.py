@@ -15,6 +15,8 @@ from typing import Any
 from apps.persistence.chain import verify_stream
 from apps.persistence.chain.marks import MARKS_BUCKET, write_mark
 from apps.persistence.errors import StreamNotFound
+from apps.persistence.events import new_id
+from apps.persistence.heads import record_heads
 from apps.persistence.log.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import TILES_BUCKET, LogState
@@ -82,8 +84,8 @@ class Attacker:
     async def roll_records_back(self, size: int) -> None:
         """Make every record in the store agree with the forged stream: `size` sequences of it are as they were signed.
 
-        Tiles and their state are made anew; of the checkpoints those stay that still hold; refusals, findings and marks go, and the
-        stream gets a mark that says that all of it was verified.
+        Tiles and their state are made anew; of the checkpoints those stay that still hold; refusals and marks go, the
+        heads are recorded anew, and a mark says that all of it was verified.
         """
         await self.make_tiles_anew()
         true = [one for one in await published_before(self.connection, self.stream) if checkpoint_of(one).size <= size]
@@ -91,6 +93,7 @@ class Attacker:
         await self._forget(CHECKPOINTS_BUCKET, f"{self.stream}.refusal")
         for one in reversed(true):
             await kv_put(self.connection, CHECKPOINTS_BUCKET, self.stream, one.note)
+        await record_heads(self.store, run=new_id(), by="operator", anew=True)
         await self._forget(MARKS_BUCKET, self.stream)
         await write_mark(self.store, await verify_stream(self.store), by="auditor")
 

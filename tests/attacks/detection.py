@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from apps.persistence.chain import Cause, Verdict, verify_stream
 from apps.persistence.errors import PersistenceError, StreamNotFound
 from apps.persistence.log.anchors import AnchorSource
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.judging import Standing, judge_checkpoint
+from apps.persistence.operations.verify_heads import look_at_heads
 
 from .attacks import Struck
 from .stage import TURN_SECONDS, Scene
@@ -75,7 +77,7 @@ async def look_while_it_runs(scene: Scene) -> list[str]:
 async def look_as_operator(scene: Scene, struck: Struck) -> Alarm | None:
     """Verify the whole stream, knowing the log's key and the witness from elsewhere than the server."""
     try:
-        verdict = await verify_stream(struck.store, trust=scene.trust)
+        verdict = await verify_stream(struck.store, trust=scene.trust, beside=partial(look_at_heads, struck.store))
     except StreamNotFound as error:
         return Alarm(layers=(Layer.LOG,), sequence=1, words=str(error))
     if verdict.intact:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from apps.persistence.events import AggregateRef, Head, NewEvent, new_id
+from apps.persistence.heads import record_heads
 from apps.persistence.log.checkpoints import Checkpoint
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.published import read_published
@@ -31,7 +32,7 @@ MOST_AT_ONCE = 8
 EVENTS = (200, 400)
 STEPS = (0.4, 0.3, 0.3)
 """The shares of a history after each of which the log is signed; the auditor keeps the first checkpoint."""
-BACKUP_AFTER = 2
+HEADS_AFTER = BACKUP_AFTER = 2
 TURN_SECONDS = 11.0
 
 
@@ -161,6 +162,8 @@ async def _write_history(scene: Scene, chance: random.Random, *, count: int, has
         if step == 1:
             await scene.keep_checkpoint()
             scene.kept_size = signed.size
+        if step == HEADS_AFTER:
+            await record_heads(scene.store, run=new_id(), by="operator")
         if step == BACKUP_AFTER and has_backup:
             scene.backup = await scene.attacker.take_backup()
 

@@ -20,7 +20,7 @@ from apps.persistence.log.published import ensure_checkpoints, publish_keys
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
 from apps.persistence.log.signing import Signer
 from apps.persistence.log.witness_client import WitnessClient
-from apps.persistence.store import Connection, Store, open_store
+from apps.persistence.store import Connection, Store, ensure_home, open_store
 from apps.persistence.store.connection import open_connection
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -47,6 +47,7 @@ async def open_world(server: EmbeddedServer, folder: Path, *, witness: WitnessCl
             open_store(server.settings("admin")) as ruled,
             open_connection(server.settings("signer")) as signing,
         ):
+            await ensure_home(store.connection)
             await ensure_log(store.connection)
             await ensure_checkpoints(store.connection)
             await publish_keys(signing, opened.database.vkeys(), [witness.key.vkey] if witness else [])
