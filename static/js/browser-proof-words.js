@@ -50,17 +50,18 @@ export function verdictOf(result, server, { last }) {
 }
 
 /** The findings, the figures, and what they prove. */
-export function proofOf(result, request) {
-  return [...(result.findings.length ? [findingsOf(result)] : []), factsOf(result), statements(result, request)];
+export function proofOf(result) {
+  return [...(result.findings.length ? [findingsOf(result)] : []), factsOf(result), statements(result)];
 }
 
-function findingsOf({ findings, found, checkpoint }) {
+function findingsOf({ findings, found }) {
+  const line = (name, text) => element("div", { class: "identity" }, element("span", { class: "aside" }, `${name} `), text);
   const rows = findings.map(({ sequence, cause, expected, found: got, words }) =>
-    element("tr", { "data-state": "bad" }, element("th", { scope: "row" }, sequence === null ? "The log" : number(sequence)), element("td", {}, element("strong", {}, CAUSES[cause]), ` ${words}`), element("td", { class: "identity" }, expected), element("td", { class: "identity" }, got)),
+    element("tr", {}, element("th", { scope: "row" }, sequence === null ? "The log" : number(sequence)), element("td", {}, element("strong", {}, CAUSES[cause]), ` ${words}`, line("Expected", expected), line("Found", got))),
   );
-  const head = element("thead", {}, element("tr", {}, ...["Sequence", "What", "Expected", "Found"].map((name) => element("th", { scope: "col" }, name))));
+  const head = element("thead", {}, element("tr", {}, ...["Sequence", "What was found"].map((name) => element("th", { scope: "col" }, name))));
   const caption = element("caption", { class: "for-readers" }, `${plural(found, "finding")}${found > findings.length ? `, the first ${findings.length} of them here` : ""}`);
-  return element("table", { class: "facts", "data-part": "findings", "data-signed": String(Boolean(checkpoint)) }, caption, head, element("tbody", {}, ...rows));
+  return element("table", { class: "facts", "data-part": "findings" }, caption, head, element("tbody", {}, ...rows));
 }
 
 function factsOf(result) {
@@ -80,7 +81,7 @@ function factsOf(result) {
   return element("table", { class: "facts", "data-part": "facts" }, element("tbody", {}, ...rows.map(([name, words]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, words)))));
 }
 
-function statements(result, { vkeys }) {
+function statements(result) {
   const { checkpoint, remembered } = result;
   const proves = [];
   const not = ["That what an event says was true when it was written.", "Anything about events that are not in this stream, or came after it was read."];
@@ -91,10 +92,10 @@ function statements(result, { vkeys }) {
   } else if (result.state === "unsigned") proves.push("The bytes are whole and the links hold. Somebody who rewrote them all, links included, would leave the same picture.");
   else proves.push("That what this server gives out is not one unbroken, signed history. It does not say who changed it, nor when.");
   if (remembered?.holds) proves.push("It is the history that this browser saw before, with what came since.");
-  if (checkpoint?.seen.length) proves.push("A witness saw this checkpoint, and none that contradicts it.");
-  else not.push("That nobody else is shown another history, signed by the same key: no witness has cosigned this checkpoint.");
+  const seen = checkpoint?.seen ?? [];
+  if (seen.some(({ isGiven }) => isGiven)) proves.push("A witness whose key you gave saw this checkpoint, and none that contradicts it.");
+  else not.push(`That nobody else is shown another history, signed by the same key: ${seen.length ? "this server named the key of the witness; give its vkey as well" : "no witness has cosigned this checkpoint"}.`);
   if (!result.trust?.isGiven) not.push("That the key is the log's: this server named it. Give the vkey that the signer printed.");
-  else if (vkeys.length === 1 && checkpoint?.seen.length) not.push("That the witness is one: this server named its key. Give its vkey as well.");
   not.push("That this page and its programs are honest: they came from the same server. For that, verify an evidence file with a verifier of your own.");
   const list = (title, items) => element("section", {}, element("h3", {}, title), element("ul", { class: "notes" }, ...items.map((text) => element("li", {}, text))));
   return element("div", { class: "columns", "data-columns": "even" }, list("What this proves", proves), list("What it does not", not));

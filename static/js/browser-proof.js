@@ -70,7 +70,7 @@ function receive({ progress, result, failure }, request) {
 function conclude(result, request) {
   const server = { ...document.getElementById("server-verdict").dataset };
   const verdict = verdictOf(result, server, request);
-  say(verdict, proofOf(result, request));
+  say(verdict, proofOf(result));
   if (verdict.isAlarm) alarm(verdict);
   if (result.state !== "intact") return;
   const { origin, size, root } = result.checkpoint;

@@ -29,6 +29,7 @@ from apps.raw_log.places import parse_place
 from tests.persistence.raw_stream import ORDER, create_raw_stream, make_chain
 
 from .conftest import Home, Visitor
+from .working_console import read
 
 LOG = "/log/CIM-EVENTS"
 BLOCKS = "/audit/CIM-EVENTS/blocks"
@@ -233,6 +234,10 @@ def test_what_is_no_sequence_is_refused(signed: Home, viewer: Visitor, first: st
 
 def test_stream_that_is_not_there_is_said_so(signed: Home, viewer: Visitor) -> None:
     assert viewer.get("/audit/CIM-NONE/blocks").status_code == 404
+
+
+def test_page_says_what_verifying_here_needs_where_there_are_no_scripts(signed: Home, viewer: Visitor) -> None:
+    assert "It needs JavaScript, as the browser does the work." in read(viewer, "/audit/CIM-EVENTS/")
 
 
 # -- who may -------------------------------------------------------------------------------------------------------------------------
