@@ -20,6 +20,8 @@ from ..transfer.older_checkpoint import find_older
 from ..work import parameters
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
 from .evidence_trail import read_concerning
+from .evidence_view import Makers, makers_of
+from .views import every_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,9 @@ class TakeEvidence:
     aggregate: str = field(default="", metadata={"help": "Only this aggregate, as context.type.id; empty for all."})
     subject: str = field(default="", metadata={"help": "Only subjects that match this pattern, such as cim.events.sales.>; empty for all."})
     event_type: str = field(default="", metadata={"help": "Only events of this type, such as order_placed; empty for all."})
+    view: str = field(
+        default="", metadata={"help": "Only events that made the models of this materialized view; empty for all.", "choices": every_view}
+    )
     first: parameters.Place = field(default=parameters.Place("1"), metadata={"help": "From here on: a sequence, a time or an age."})
     last: parameters.Place | None = field(
         default=None, metadata={"help": "Up to here; empty for the last event that the checkpoint covers."}
@@ -60,12 +65,15 @@ class TakeEvidence:
             raise InvalidInput(
                 f"No event in {self.stream} matches {selection.pattern[:80]} up to sequence {selection.last:,}; there is nothing to prove."
             )
-        if events > MAX_EVENTS and not selection.patterns:
+        if self.view:
+            await makers_of(store, registry, self.stream, self.view)
+        is_filtered = bool(selection.patterns or self.event_type or self.view)
+        if events > MAX_EVENTS and not is_filtered:
             raise InvalidInput(
                 f"Evidence is made of at most {MAX_EVENTS:,} events, and these are {events:,}; choose a range or an aggregate."
             )
         await find_older(store.connection, covered.keys, self.stream, self.since, newest=covered.signed.checkpoint)
-        at_most = ", at most" if selection.patterns or self.event_type else ""
+        at_most = ", at most" if is_filtered else ""
         return Plan(
             summary=f"Take evidence of {self._words(selection)}",
             saw={"log": covered.origin},
@@ -83,7 +91,8 @@ class TakeEvidence:
         """Read, prove, write. An interrupted run begins again."""
         covered = await covering(store.connection, self.stream, registry.trust)
         selection = await self._select(store, covered.size)
-        messages = await self._read(store, selection, progress)
+        makers = await makers_of(store, registry, self.stream, self.view) if self.view else None
+        messages = await self._read(store, selection, makers, progress)
         evidence = await self._make(store, registry, progress, selection, messages)
         verdict = await asyncio.to_thread(_verdict, evidence.data, [key.vkey for key in covered.keys.vkeys])
         words, by = self._words(selection), progress.requested_by
@@ -116,13 +125,13 @@ class TakeEvidence:
         words, trust = self._words(selection), registry.trust
         return await make_evidence(store.connection, chosen, by=by, reason=reason, about=words, without=without, trust=trust)
 
-    async def _read(self, store: Store, selection: Selection, progress: Progress) -> list[Message]:
+    async def _read(self, store: Store, selection: Selection, makers: Makers | None, progress: Progress) -> list[Message]:
         found: list[Message] = []
         async with open_reader(
             store.connection, self.stream, from_sequence=selection.first, to_sequence=selection.last, patterns=selection.patterns
         ) as reader:
             async for messages in reader:
-                found += [message for message in messages if self._admits(message)]
+                found += [one for one in messages if self._admits(one) and (makers is None or makers.admit(store, one))]
                 await progress.report(len(found), len(found), sequence=messages[-1].sequence)
                 if len(found) > MAX_EVENTS:
                     raise InvalidInput(
@@ -165,7 +174,8 @@ class TakeEvidence:
         return await select(store, self.stream, first=first, last=last, subject=self.subject, aggregate=self.aggregate)
 
     def _words(self, selection: Selection) -> str:
-        return f"{selection.words}{f', {self.event_type}' if self.event_type else ''}"
+        view = f"what made {self.view}" if self.view else ""
+        return ", ".join(filter(None, [selection.words, self.event_type, view]))
 
     def _name(self, selection: Selection) -> str:
         what = self.aggregate or f"{self.stream}-{selection.first}-{selection.last}"
