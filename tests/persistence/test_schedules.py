@@ -237,7 +237,7 @@ async def test_defaults_are_set_once_and_stay_removed(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"what": "purge"}, "what is 'purge'; it must be one of verify, record-heads, check-log"),
+        ({"what": "purge"}, "what is 'purge'; it must be one of verify, record-heads, check-log, compare-replicas"),
         ({"what": "check-log", "parameters": "mend=on"}, "check-log cannot be scheduled with mend: it writes"),
         ({"what": "record-heads", "parameters": "anew=on"}, "cannot be scheduled with anew"),
         ({"parameters": "scope"}, "parameters has the line 'scope'; write name=value"),

@@ -16,10 +16,11 @@ from ..work.operation import Change, Operation, Operations, Outcome, Plan, Progr
 from ..work.parameters import ParameterValue, parameters_of, stored_values
 from ..work.schedules import Default, Schedule, find_schedule, list_schedules, remove_schedule, seconds_of, set_schedule, words_of
 from .check_log import CheckLog
+from .compare_replicas import CompareReplicas
 from .record_heads import RecordHeads
 from .verify import Verify
 
-SCHEDULABLE: Operations = {"verify": Verify, "record-heads": RecordHeads, "check-log": CheckLog}
+SCHEDULABLE: Operations = {"verify": Verify, "record-heads": RecordHeads, "check-log": CheckLog, "compare-replicas": CompareReplicas}
 DEFAULT_SCHEDULES = (
     Default(name="verify", operation="verify", parameters={"scope": "everything"}, every_seconds=600, first_seconds=600),
     Default(name="record-heads", operation="record-heads", parameters={"scope": "everything"}, every_seconds=86_400, first_seconds=900),
