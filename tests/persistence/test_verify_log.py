@@ -9,21 +9,24 @@ from typing import Any
 
 import pytest
 
-from apps.persistence.chain import read_mark
+from apps.persistence.chain import read_mark, verify_stream
+from apps.persistence.console import load_registry
 from apps.persistence.events import Event
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import ensure_log
 from apps.persistence.log.published import ensure_checkpoints, publish_keys
 from apps.persistence.log.signer import open_signer_folder
 from apps.persistence.log.signing import Signer
+from apps.persistence.log.trust import NO_TRUST
 from apps.persistence.operations import OPERATIONS, verify
 from apps.persistence.store import Store, ensure_home, open_store, read_batch
 from apps.persistence.store.connection import open_connection
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.run import RunState
 
+from .changing_streams import ALLOWED, carry_out
 from .engine_stage import Stage, append_events
-from .raw_stream import edited
+from .raw_stream import create_raw_stream, edited, three_chains
 
 STREAM = "CIM-EVENTS"
 
@@ -37,10 +40,10 @@ class Signed:
     signer: Signer
     now: float = 1000.0
 
-    async def sign(self) -> None:
-        await LogFeeder(self.stage.store.connection, STREAM).feed()
+    async def sign(self, stream: str = STREAM) -> None:
+        await LogFeeder(self.stage.store.connection, stream).feed()
         self.now += 11
-        assert await self.signer.look(STREAM) is not None
+        assert await self.signer.look(stream) is not None
 
     async def rewrite(self, sequence: int) -> None:
         """Make the stream anew with one event edited under its old id."""
@@ -75,7 +78,7 @@ async def signed(own_nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterat
         await ensure_checkpoints(store.connection)
         with open_signer_folder(tmp_path / "signer") as folder:
             made = Signed(
-                stage=Stage(store=store, operations=OPERATIONS),
+                stage=Stage(store=store, operations=OPERATIONS, registry=load_registry([], stream_changes=ALLOWED)),
                 admin=admin,
                 signer=Signer(signing, folder.database, folder.key, clock=lambda: made.now),
             )
@@ -99,6 +102,20 @@ async def test_ranges_have_together_the_root_that_was_signed(signed: Signed, mon
     assert mark.root is not None
     assert mark.root.hex() == split["root"]
     assert split["root"] == (await signed.verify(monkeypatch))["root"]
+
+
+async def test_events_that_a_recorded_run_purged_count_as_they_were_signed(signed: Signed) -> None:
+    raw = await create_raw_stream(signed.stage.store)
+    signed.stage.registry.layouts = (*signed.stage.registry.layouts, raw.layout)
+    await raw.write(*three_chains())
+    await signed.sign(raw.layout.stream)
+
+    run = await carry_out(signed.stage, "purge", stream=raw.layout.stream, before="7")
+    verdict = await verify_stream(raw.store, trust=NO_TRUST)
+
+    assert run.state is RunState.FINISHED, run.outcome
+    assert verdict.log is not None
+    assert (verdict.intact, verdict.checked, verdict.log.covered, [part.count for part in verdict.removed]) == (True, 18, 24, [6])
 
 
 async def test_what_is_new_goes_on_from_the_root_of_the_mark(signed: Signed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ async def _choose(store: Store, place: Place, stored: dict[tuple[str, int], Mess
     key, version, _ = place
     newest = stored.get((key, version + 1)) or stored.get((key, version))
     if newest is None:
-        message = stored.get((key, version - 1))
+        message = stored.get((key, version - 1)) or await _by_leader(store, key, version - 1, sequence)
         return Before(place=place, message=message, is_late=False) if message else None
     is_late = (key, version) not in stored
     top = version + 1
@@ -62,6 +62,14 @@ async def _choose(store: Store, place: Place, stored: dict[tuple[str, int], Mess
         top = max(found for _, found in page)
         newest = page[(key, top)]
     return Before(place=place, message=newest, is_late=is_late)
+
+
+async def _by_leader(store: Store, key: str, version: int, before: int) -> Message | None:
+    """A version that a replica did not have, as it may be behind."""
+    if version < 1:
+        return None
+    message = await get_last(store.connection, store.layout.stream, f"{store.layout.root}.{key}.*.v{version}", leader=True)
+    return message if message is not None and message.sequence < before else None
 
 
 async def _stored(store: Store, versions: Sequence[tuple[str, int]], before: int) -> dict[tuple[str, int], Message]:

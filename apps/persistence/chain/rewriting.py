@@ -147,7 +147,13 @@ def _greater(search: Search) -> Claim | None:
 
 
 def _undecided(search: Search) -> str:
-    """Why nothing can be said where neither stream nor log knows all that was signed; empty where they do."""
+    """Why nothing can be said where neither stream nor log knows all that was signed; empty where they do.
+
+    A mark, which nobody signed, says nothing of what was removed since: perhaps it was verified before it was logged.
+    """
+    gone = [removal.ranges[0].first for removal in search.removals if removal.ranges and removal.ranges[0].first <= search.claim.size]
+    if gone and not search.claim.is_signed:
+        return _lost(search, min(gone))
     lost = [sequence for sequence in search.again.unknown if sequence <= search.claim.size]
     if not lost:
         return ""

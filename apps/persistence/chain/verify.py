@@ -97,7 +97,7 @@ async def verify_stream(
             run = _Run(walk=walk, first=first, last=max(last, first - 1), on_progress=on_progress, should_stop=should_stop)
             run.reaches_end = last == info.last_sequence
             run.beside = beside
-            verdict = await _verify_whole(store, run, layer, mark=mark, info=info, removals=removals)
+            verdict = await _verify_whole(store, run, layer, mark=mark, info=info)
         if verdict.intact or attempt == _TRIES - 1 or not await _was_changed(store, info, removals):
             return verdict
     raise AssertionError("the last attempt returns")
@@ -124,9 +124,7 @@ async def verify_range(
         return run.verdict(f"{stream}, sequence {run.first:,} to {run.last:,}", stream, is_whole=True, folded=folded)
 
 
-async def _verify_whole(
-    store: Store, run: _Run, layer: LogLayer | None, *, mark: Mark | None, info: StreamInfo, removals: Sequence[Removal]
-) -> Verdict:
+async def _verify_whole(store: Store, run: _Run, layer: LogLayer | None, *, mark: Mark | None, info: StreamInfo) -> Verdict:
     """One reading of a stream, and what its log says to it."""
     walk, stream = run.walk, store.layout.stream
     reading = layer.reading(run.first) if layer else None
@@ -137,7 +135,7 @@ async def _verify_whole(
         folded = await reading.finish(run.last)
         blamed = {finding.sequence for finding in walk.findings.kept if finding.sequence is not None and finding.cause in _OWN_FAULTS}
         blamed |= {walk.first_empty} if walk.first_empty else set()
-        read = Read(folded=folded, first=run.first, last=run.last, end=info.last_sequence, blamed=blamed, removals=removals)
+        read = Read(folded=folded, first=run.first, last=run.last, end=info.last_sequence, blamed=blamed, removals=walk.removals)
         standing = await layer.judge(read)
         for finding in layer.findings:
             walk.findings.add(finding)

@@ -48,12 +48,12 @@ class Walk:
         self._knows_start = knows_start
         self._watches_gaps = gaps_from is not None
         self._gaps_from = gaps_from
-        self._removals = tuple(removals)
+        self.removals = tuple(removals)
 
     def expire(self, removal: Removal) -> None:
         """Know, before the first message, that the stream's own limits removed its beginning."""
-        self._removals = (*self._removals, removal)
-        self.recorded = Recorded(self._removals, gaps_from=self._gaps_from)
+        self.removals = (*self.removals, removal)
+        self.recorded = Recorded(self.removals, gaps_from=self._gaps_from)
 
     def look(self, messages: Sequence[Message]) -> list[Seen | Unreadable]:
         """Each message by itself; what `walk` takes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from ..chain import Cause
 from ..errors import InvalidInput
 from ..log.comparison import LogComparison, compare_with_stream, mend_tiles
 from ..log.coverage import read_coverage
@@ -114,7 +115,7 @@ def _explanation(found: LogComparison) -> str:
 def _finding(found: LogComparison) -> RunFinding:
     was, now = found.first_changed or (None, None)
     return RunFinding(
-        cause="history_rewritten",
+        cause=(Cause.TAIL_CUT if found.is_cut and now is None else Cause.HISTORY_REWRITTEN).value,
         stream=found.stream,
         sequence=now.sequence if now else found.read + 1 if found.is_cut else None,
         expected=str(was.cid or "nothing") if was else found.signed.root.hex() if found.signed else found.kept_root.hex(),

@@ -72,6 +72,7 @@ class Verify:
             counts=tuple((extent.stream, extent.size) for extent in new),
             notes=(
                 "Reads only; what is found is written down as the stream's mark and in the run's receipt.",
+                "Each stream is held against its log, signer, witness, checkpoint and list of heads, as far as they are there.",
                 *_stands(new, full=self.full),
                 *left,
             ),
