@@ -24,7 +24,8 @@ from .stage import TURN_SECONDS, Scene
 
 class Layer(StrEnum):
     """What found it: in the verdict a fault of the events themselves, the log on the server, what the signer or the witness answered, a
-    manifest of heads; besides it a checkpoint that an auditor kept, the signer that refused to go on, and the watch over settings.
+    manifest of heads; besides it a checkpoint that an auditor kept, the signer that refused to go on, the watch over settings, and the
+    server that does not start.
     """
 
     CHAIN = "chain"
@@ -35,6 +36,7 @@ class Layer(StrEnum):
     AUDITOR = "auditor"
     REFUSAL = "refusal"
     DRIFT = "drift watch"
+    SERVER = "server"
 
 
 _SOURCES = {AnchorSource.PUBLISHED: Layer.LOG, AnchorSource.SIGNER: Layer.SIGNER, AnchorSource.WITNESS: Layer.WITNESS}

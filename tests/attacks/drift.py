@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from apps.persistence.drift import DriftAlarm, read_drift, watch_drift
+from apps.persistence.drift.record import drop_record
 from apps.persistence.events import new_id
 from apps.persistence.store import CONSOLE, Layout, Store, ensure_event_stream, ensure_home, open_store
 from apps.persistence.store.embedded import EmbeddedServer
@@ -22,9 +23,9 @@ from apps.persistence.store.embedded import EmbeddedServer
 from .detection import Layer
 from .rounds import Outcome
 
-AT_ONCE = 5
+AT_ONCE = 2
 EVENTS = 20
-MOST_SECONDS = 30
+MOST_SECONDS = 90
 LOOK_SECONDS = 0.1
 
 
@@ -108,6 +109,7 @@ async def open_watched(server: EmbeddedServer, *, count: int) -> AsyncIterator[l
             await asyncio.wait({watching})
             for stream in streams:
                 await store.connection.request(f"$JS.API.STREAM.DELETE.{stream}", b"")
+                await drop_record(store.connection, f"stream/{stream}")
 
 
 async def _play(store: Store, attack: DriftAttack, number: int, *, seed: int) -> Outcome:

@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from apps.persistence.errors import StreamNotFound
+from apps.persistence.errors import StreamNotFound, Unavailable
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.store import Store
-from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store.embedded import START_SECONDS, EmbeddedServer
 from tests.persistence.damaging import Kind, Part, damage_stream
 
 from .attacks import Struck
+from .detection import Layer
 from .history import History, first_difference, read_history
 from .rounds import Outcome, look
 from .stage import Scene, Stage, make_scene
 from .world import World, open_world
 
-AT_ONCE = 10
+AT_ONCE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +55,31 @@ class _Struck:
 async def play_files(stage: Stage, folder: Path, attack: FileAttack, *, rounds: int, seed: int) -> list[Outcome]:
     """So many rounds; where the server lost and changed nothing, nothing has to be found, and an alarm is a false one."""
     outcomes: list[Outcome] = []
+    for first in range(0, rounds, AT_ONCE):
+        outcomes += await _play_some(stage, folder / f"{first}", attack, range(first, min(rounds, first + AT_ONCE)), seed=seed)
+    return outcomes
+
+
+async def _play_some(stage: Stage, folder: Path, attack: FileAttack, numbers: Sequence[int], *, seed: int) -> list[Outcome]:
+    """Some rounds on one server. Damage can keep it from starting at all: then each is played alone, and one that does that is found."""
     with EmbeddedServer(folder / "nats") as server:
         shutil.copytree(stage.true.folder, folder / "signer", ignore=shutil.ignore_patterns("signed*", "*.leaves"))
-        for first in range(0, rounds, AT_ONCE):
-            struck = await _damage(stage, server, folder, attack, range(first, min(rounds, first + AT_ONCE)), seed=seed)
+        struck = await _damage(stage, server, folder, attack, numbers, seed=seed)
+        try:
+            server.start()
+        except Unavailable as error:
+            if len(numbers) == 1:
+                return [_not_started(attack, numbers[0], str(error))]
+        else:
             async with open_world(server, folder / "signer", witness=stage.true.witness) as world:
-                outcomes += [await _look(stage, world, one, attack) for one in struck]
-    return outcomes
+                return [await _look(stage, world, one, attack) for one in struck]
+    return [(await _play_some(stage, folder / f"{number}", attack, [number], seed=seed))[0] for number in numbers]
 
 
 async def _damage(
     stage: Stage, server: EmbeddedServer, folder: Path, attack: FileAttack, numbers: Sequence[int], *, seed: int
 ) -> list[_Struck]:
-    """Write some streams, stop the server, damage a file of each, and start it again."""
+    """Write some streams, stop the server, and damage a file of each."""
     chances = {number: random.Random(f"{seed}/{attack.name}/{number}") for number in numbers}
     async with open_world(server, folder / "signer", witness=stage.true.witness) as world:
         scenes = {number: await make_scene(replace(stage, true=world), chance) for number, chance in chances.items()}
@@ -76,8 +89,19 @@ async def _damage(
         number: damage_stream(server.data_dir, scenes[number].stream, chance, kind=attack.kind, part=attack.part)
         for number, chance in chances.items()
     }
-    server.start()
     return [_Struck(number=number, scene=scenes[number], honest=honest[number], damage=str(damages[number])) for number in numbers]
+
+
+def _not_started(attack: FileAttack, number: int, words: str) -> Outcome:
+    return Outcome(
+        name=attack.name,
+        number=number,
+        expected="start",
+        named="start",
+        layers=(Layer.SERVER,),
+        seconds=START_SECONDS,
+        words=words,
+    )
 
 
 async def _look(stage: Stage, world: World, struck: _Struck, attack: FileAttack) -> Outcome:

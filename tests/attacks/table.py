@@ -41,7 +41,8 @@ HEADER = f"{'attack':58} {'rounds':>6} {'found':>6} {'exact':>6} {'seconds':>8} 
 
 def sums_of(rows: Sequence[Row], *, honest: int, false_alarms: int) -> tuple[str, bool]:
     """The last line, and whether all that must be is: all found, nine in ten and more exact, no false alarm."""
-    rounds, found, exact = (sum(counts) for counts in zip(*((len(row.outcomes), row.found, row.exact) for row in rows), strict=True))
+    rounds = sum(len(row.outcomes) for row in rows)
+    found, exact = sum(row.found for row in rows), sum(row.exact for row in rows)
     is_good = found == rounds and exact >= EXACT_SHARE * rounds and not false_alarms
-    told = f"{found:,} of {rounds:,} attacks found, the first bad sequence exact in {100 * exact / rounds:.1f} %"
+    told = f"{found:,} of {rounds:,} attacks found, the first bad sequence exact in {100 * exact / max(1, rounds):.1f} %"
     return f"{told}, {false_alarms} false alarms in {honest:,} honest runs", is_good
