@@ -17,6 +17,7 @@ from apps.persistence.drift.record import ensure_drift
 from apps.persistence.errors import InvalidInput, ServerRefused, Unavailable
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import TILES_BUCKET
+from apps.persistence.log.reading import read_leaves
 from apps.persistence.operations import CompareReplicas
 from apps.persistence.registry import Domain, Registry
 from apps.persistence.replicas import ReplicaComparison, compare_replicas
@@ -35,6 +36,7 @@ ROUNDS = int(os.environ.get("CIM_DAMAGE_ROUNDS", "1"))
 SECONDS = 60
 EVENTS_THERE = 1200
 EVENTS_OF_LITTLE = 40
+ASKED_OFTEN = 12
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +170,29 @@ async def test_without_a_log_the_node_that_is_not_as_the_other_two_is_named(stor
 
     assert found.logged == 0
     assert [node.sentence for node in found.wrong] == [f"node {victim.name} lacks sequences 1 to {EVENTS_OF_LITTLE}"], damage
+
+
+async def test_event_that_one_node_lost_is_logged_from_the_others(store: Store, cluster: Cluster) -> None:
+    """Every node answers for its own copy: what it passes over counts as missing only where the leader has nothing there either."""
+    await fill(store, EVENTS_THERE, is_logged=False)
+    whole = await all_leaves(store)
+    victim = await victim_in(store, cluster)
+    damage = await damaged(store, victim, Random(3), Kind.FLIP, Part.BLOCK)
+
+    (bad,) = (await compare(store)).wrong
+
+    assert bad.name == victim.name, damage
+    assert [await all_leaves(store) for _ in range(ASKED_OFTEN)] == [whole] * ASKED_OFTEN
+
+
+async def all_leaves(store: Store) -> list[bytes]:
+    """Asked until one that has the end answers."""
+    leaves: list[bytes] = []
+    async with asyncio.timeout(SECONDS):
+        while len(leaves) < EVENTS_THERE:
+            async for found in read_leaves(store.connection, store.layout.stream, after=len(leaves), last=EVENTS_THERE):
+                leaves += found
+    return leaves
 
 
 async def test_nothing_is_said_of_a_node_that_is_down(store: Store, cluster: Cluster) -> None:

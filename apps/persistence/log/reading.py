@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from ..encoding import cid_of
-from ..store import Connection, get_next, read_batch
+from ..store import Connection, get_next, get_stream, read_batch
 from .leaves import leaf_bytes
 
 LEAVES_AT_ONCE = 4096
@@ -29,14 +29,16 @@ async def read_leaves(connection: Connection, stream: str, *, after: int, last: 
 async def next_leaves(connection: Connection, stream: str, *, after: int, last: int) -> list[bytes]:
     """The first leaves after `after`, up to `last`, which is the stream's last sequence or before it; none while a replica is behind.
 
-    A replica has what it has in order, so a sequence that it passes over holds nothing. Only what comes after its last message is
-    asked of the leader. Raises StreamNotFound, Unavailable.
+    A replica may lack what its disk lost, so with several of them the leader is asked about whatever one passes over, and about what
+    comes after its last message; where the leader has a message there, that is where the leaves end. Raises StreamNotFound, Unavailable.
     """
     limit = min(_MESSAGES_AT_ONCE, last - after)
     batch = await read_batch(connection, stream, from_sequence=after + 1, limit=limit, max_bytes=_BYTES_AT_ONCE)
     leaves: list[bytes] = []
     place = after + 1
     for message in batch.messages:
+        if message.sequence > place and not await _is_passed_over_rightly(connection, stream, place, message.sequence):
+            return leaves or [await _leaf_of_leader(connection, stream, place)]
         end = min(message.sequence, last + 1, after + 1 + LEAVES_AT_ONCE)
         leaves += [leaf_bytes(missing, None) for missing in range(place, end)]
         place = end
@@ -45,6 +47,20 @@ async def next_leaves(connection: Connection, stream: str, *, after: int, last: 
         leaves.append(leaf_bytes(message.sequence, cid_of(message.data)))
         place += 1
     return leaves or await _rest_is_missing(connection, stream, after=after, last=last)
+
+
+async def _is_passed_over_rightly(connection: Connection, stream: str, place: int, found: int) -> bool:
+    """Whether nothing lies from `place` on before `found`, by the leader's word where there is more than one replica."""
+    if (await get_stream(connection, stream)).replicas == 1:
+        return True
+    first = await get_next(connection, stream, from_sequence=place, leader=True)
+    return first is None or first.sequence >= found
+
+
+async def _leaf_of_leader(connection: Connection, stream: str, place: int) -> bytes:
+    """The leaf of one sequence as the leader has it."""
+    first = await get_next(connection, stream, from_sequence=place, leader=True)
+    return leaf_bytes(place, cid_of(first.data) if first is not None and first.sequence == place else None)
 
 
 async def _rest_is_missing(connection: Connection, stream: str, *, after: int, last: int) -> list[bytes]:
