@@ -3,6 +3,8 @@ import { Refused, keysSince, parseVkey } from "./notes.js";
 import { ENTRIES, tilePath } from "./tiles.js";
 
 const AT_ONCE = 6;
+const AHEAD = 3;
+const PART = 2000;
 const utf8 = new TextDecoder();
 const NOTHING = new Uint8Array(0);
 
@@ -91,21 +93,24 @@ export class Source {
     return numberIn(answer, "CIM-Stream-Last-Sequence");
   }
 
-  /** The stored messages from `first` to `last`, some at a time, each request begun while the one before is read. */
+  /** The stored messages from `first` to `last`, some at a time, the next requests begun while one is read. */
   async *messages(first, last) {
-    let next = this.part(first, last);
-    while (next) {
-      const answer = await next;
-      const to = numberIn(answer, "CIM-Last-Sequence");
-      next = to < last && to >= first ? this.part(to + 1, last) : null;
-      next?.catch(() => null); // it is awaited in its turn, and its failure told then
-      yield* framed(answer.body.getReader());
-      if (to < first) return;
+    const begun = [];
+    for (let next = first; next <= last || begun.length > 0; ) {
+      for (; next <= last && begun.length < AHEAD; next += PART) begun.push(this.part(next, Math.min(last, next + PART - 1)));
+      yield* begun.shift()();
     }
   }
 
+  /** Begin to ask for a part; what is returned reads it. */
   part(first, last) {
-    return first > last ? null : ask(`${this.blocks}?first=${first}&last=${last}`);
+    const asked = ask(`${this.blocks}?first=${first}&last=${last}`);
+    asked.catch(() => null); // it is awaited in its turn, and its failure told then
+    return async function* () {
+      const answer = await asked;
+      if (numberIn(answer, "CIM-Last-Sequence") < last) throw new Refused(`The server gave less than the sequences ${first} to ${last}.`);
+      yield* framed(answer.body.getReader());
+    };
   }
 }
 

@@ -36,9 +36,8 @@ class Run {
 
   /** The checkpoint whose signature holds, and how far there is something to read. */
   async open() {
-    const note = await this.source.checkpoint();
-    if (note !== null) await this.openNote(note);
-    this.end = await this.source.end();
+    const note = await this.source.checkpoint(); // before the end of the stream, which may grow meanwhile
+    [this.end] = await Promise.all([this.source.end(), note === null ? null : this.openNote(note)]);
     this.size = this.checkpoint?.size ?? 0;
     this.last = Math.min(this.wanted.last ?? this.end, this.end);
     if (this.wanted.last === null && this.end < this.size) {
