@@ -14,6 +14,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "docs/api.md",
     "docs/architecture.md",
+    "docs/auditing.md",
     "docs/glossary.md",
     "docs/how-to.md",
     "docs/operating.md",
