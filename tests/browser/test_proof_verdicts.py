@@ -157,10 +157,15 @@ def test_history_that_was_rolled_back_is_told(reader: Reader, events: list[Event
     assert first_of(reader.verify(older, remembered=remembering(history(events), 600))) == ("broken", None, "tail_cut")
 
 
-def test_stream_that_ends_before_what_was_signed_is_told(reader: Reader, events: list[Event]) -> None:
+@pytest.mark.parametrize(("first", "last", "state"), [(1, None, "broken"), (1, 600, "broken"), (500, 590, "broken"), (1, 589, "intact")])
+def test_stream_that_ends_before_what_was_signed_is_told(
+    reader: Reader, events: list[Event], first: int, last: int | None, state: str
+) -> None:
     shown = replace(history(events).signed().without(*range(590, 601)), end=589)
 
-    assert first_of(reader.verify(shown)) == ("broken", 590, "tail_cut")
+    found = reader.verify(shown, first=first, last=last)
+
+    assert (found["state"], [(one["sequence"], one["cause"]) for one in found["findings"]]) == (state, [(590, "tail_cut")] * found["found"])
 
 
 def test_event_that_links_to_another_is_told_where_nothing_was_signed(reader: Reader, events: list[Event]) -> None:

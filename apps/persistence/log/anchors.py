@@ -6,7 +6,9 @@ that there were not.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -57,19 +59,31 @@ class Anchors:
         return next((one for one in self.found if one.source is source), None)
 
 
+_Read = Callable[[Connection, str, Trust], Awaitable[Anchor]]
+
+
 async def read_anchors(connection: Connection, stream: str, trust: Trust) -> Anchors:
-    """Ask all that there are about one stream. Why one is not there is said in `missing`, what is wrong with one in `refused`."""
+    """Ask all that there are about one stream, at the same time, so that those who are silent do not add up.
+
+    Why one is not there is said in `missing`, what is wrong with one in `refused`.
+    """
     found: list[Anchor] = []
     missing: list[str] = []
     refused: list[str] = []
-    for read in (_published, _signer, _witness):
-        try:
-            found.append(await read(connection, stream, trust))
-        except Unavailable as error:
-            missing.append(str(error))
-        except InvalidInput as error:
-            refused.append(str(error))
+    for said in await asyncio.gather(*(_said_by(read, connection, stream, trust) for read in (_published, _signer, _witness))):
+        if isinstance(said, Anchor):
+            found.append(said)
+        else:
+            (missing if isinstance(said, Unavailable) else refused).append(str(said))
     return Anchors(found=tuple(found), missing=tuple(missing), refused=tuple(dict.fromkeys(refused)))
+
+
+async def _said_by(read: _Read, connection: Connection, stream: str, trust: Trust) -> Anchor | Unavailable | InvalidInput:
+    """What one of them says, or why nothing."""
+    try:
+        return await read(connection, stream, trust)
+    except (Unavailable, InvalidInput) as error:
+        return error
 
 
 async def ask_signer(

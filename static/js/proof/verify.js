@@ -40,7 +40,7 @@ class Run {
     [this.end] = await Promise.all([this.source.end(), note === null ? null : this.openNote(note)]);
     this.size = this.checkpoint?.size ?? 0;
     this.last = Math.min(this.wanted.last ?? this.end, this.end);
-    if (this.wanted.last === null && this.end < this.size) {
+    if (this.end < Math.min(this.wanted.last ?? this.size, this.size)) {
       this.find({ sequence: this.end + 1, cause: "tail_cut", expected: `${this.size} events, as they were signed`, found: `the stream ends at ${this.end}`, words: `The stream ends before what was signed of it: the events from ${this.end + 1} on are gone.` });
     }
   }
