@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from apps.persistence.drift import DriftReport, read_drift
-from apps.persistence.drift.trail import drift_ref
+from apps.persistence.drift import DriftReport, look, read_drift, watching
+from apps.persistence.drift.trail import drift_ref, note
 from apps.persistence.errors import InvalidInput, PersistenceError
-from apps.persistence.events import now
+from apps.persistence.events import NewEvent, now
 from apps.persistence.operations import OPERATIONS, AcceptDrift
 from apps.persistence.registry import Registry
 from apps.persistence.store import CONSOLE, Store, ensure_home, get_stream, load, open_store
@@ -102,6 +102,29 @@ async def test_alarm_is_noted_once_and_ends_when_the_field_goes_back(store: Stor
     assert first.alarms == second.alarms
     assert third.alarms == []
     assert await trail_of(store) == ["drifted max_msgs", "returned max_msgs"]
+
+
+async def test_all_alarms_stand_before_the_trail_is_told_of_any(
+    store: Store, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+
+    async def spy(told: Store, what: str, events: Sequence[NewEvent]) -> None:
+        seen.append({alarm.name for alarm in (await read_drift(told)).alarms})
+        await note(told, what, events)
+
+    async with open_watched(server) as other:
+        drifting = {store.layout.stream, other.layout.stream}
+        await look(store, sorted(drifting))
+        for one in (store, other):
+            await change(one, max_msgs_per_subject=1)
+        monkeypatch.setattr(watching, "note", spy)
+        await look(store, sorted(drifting))
+        trails = [await trail_of(store), await trail_of(other)]
+
+    assert len(seen) >= 2
+    assert all(drifting <= alarms for alarms in seen)
+    assert trails == [["drifted max_msgs_per_subject"]] * 2
 
 
 async def test_events_that_went_stay_an_alarm_after_the_limit_was_taken_back(store: Store) -> None:

@@ -5,6 +5,7 @@ The list of runs only says where to look; what counts is the run's own events. N
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,6 +44,7 @@ class Explaining:
         self._since = since
         self._at = at
         self._runs: list[Run] | None = None
+        self._reading = asyncio.Lock()
 
     async def explain(self, stream: str, info: StreamInfo | None, accepted: Facts, facts: Facts, field: str) -> Answer:
         """Why `field` of a stream is as it is now."""
@@ -69,12 +71,13 @@ class Explaining:
 
     async def _near(self) -> list[Run]:
         """The runs of operations that change streams and had not ended before the last look, newest first, from their own events."""
-        if self._runs is None:
-            page = await list_runs(self._store.connection, limit=_LOOKED_AT_RUNS)
-            listed = [run for run in page.runs if run.operation in _EXPLAINING]
-            loaded = [await load_run(self._store, run.id) for run in listed]
-            self._runs = [run for run in loaded if run and not run.is_dry_run and run.started_at and self._is_near(run)]
-        return self._runs
+        async with self._reading:
+            if self._runs is None:
+                page = await list_runs(self._store.connection, limit=_LOOKED_AT_RUNS)
+                listed = [run for run in page.runs if run.operation in _EXPLAINING]
+                loaded = await asyncio.gather(*(load_run(self._store, run.id) for run in listed))
+                self._runs = [run for run in loaded if run and not run.is_dry_run and run.started_at and self._is_near(run)]
+            return self._runs
 
     def _is_near(self, run: Run) -> bool:
         return self._since is None or run.ended_at is None or run.ended_at >= self._since - _CLOCKS

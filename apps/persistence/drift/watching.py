@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..chain.removals import REMOVALS_BUCKET
 from ..errors import PersistenceError, RevisionConflict
@@ -30,9 +30,21 @@ DRIFT_LEASE = "drift"
 LOOK_SECONDS = 5.0
 RUNNING = timedelta(seconds=12)
 """So long a change waits for the run that may be its cause; then it is an alarm until the run says so."""
+AT_ONCE = 16
 OWN_STREAMS = (AGGREGATES_STREAM, COMMANDS_STREAM, *(f"KV_{name}" for name in (TILES_BUCKET, CHECKPOINTS_BUCKET, REMOVALS_BUCKET)))
 
 log = logging.getLogger(__name__)
+
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What the trail is to say of a watched thing, whose record is kept already."""
+
+    record: DriftRecord
+    events: list[NewEvent]
 
 
 class Held(Protocol):
@@ -59,46 +71,67 @@ async def watch_drift(
 
 
 async def look(store: Store, chained: list[str]) -> None:
-    """Compare everything with what was accepted, once. Raises Unavailable."""
+    """Compare everything with what was accepted, once, and several at the same time; all alarms stand before the trail is told of any.
+
+    Raises Unavailable.
+    """
     connection, at = store.connection, now()
     records, looked_at = await read_records(connection)
     explaining = Explaining(store, since=looked_at, at=at)
     streams = {info.name: info for info in await list_streams(connection)}
     watched = dict.fromkeys([*chained, *OWN_STREAMS, *(record.name for record in records.values() if record.is_stream)])
-    for name in watched:
-        info = streams.get(name)
-        is_chained = name not in OWN_STREAMS
-        facts = stream_facts(info, is_chained=is_chained) if info else GONE
-        record = records.get(f"stream/{name}")
-        if info is not None or record is not None:
-            await _compare_stream(store, explaining, record, info, name, facts, at)
-    for name, facts in (await read_servers(connection)).items():
-        await _compare_server(store, records.get(f"server/{name}"), name, facts, at)
+    comparing = [
+        _compare_stream(store, explaining, records.get(f"stream/{name}"), streams.get(name), name, at)
+        for name in watched
+        if name in streams or f"stream/{name}" in records
+    ]
+    news = await _some_at_once(comparing)
+    servers = await read_servers(connection)
+    news += await _some_at_once([_compare_server(store, records.get(f"server/{name}"), name, servers[name], at) for name in servers])
+    await _some_at_once([_tell(store, one) for one in news if one is not None])
     await write_look(connection)
 
 
+async def _some_at_once(work: Sequence[Coroutine[None, None, _Result]]) -> list[_Result]:
+    """What each gives, so many at once. Raises what the first one raised, once all have ended."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(part: Coroutine[None, None, _Result]) -> _Result:
+        async with free:
+            return await part
+
+    found = await asyncio.gather(*(one(part) for part in work), return_exceptions=True)
+    results: list[_Result] = []
+    for result in found:
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
+    return results
+
+
 async def _compare_stream(
-    store: Store, explaining: Explaining, record: DriftRecord | None, info: StreamInfo | None, name: str, facts: Facts, at: datetime
-) -> None:
+    store: Store, explaining: Explaining, record: DriftRecord | None, info: StreamInfo | None, name: str, at: datetime
+) -> _News | None:
+    facts = stream_facts(info, is_chained=name not in OWN_STREAMS) if info else GONE
     before = record or DriftRecord(what=f"stream/{name}", accepted=first_accepted(facts), accepted_at=at)
     answers = {field: await explaining.explain(name, info, before.accepted, facts, field) for field in differing(before.accepted, facts)}
     explained = [answer.found for answer in answers.values() if answer.found]
     if any(one.field == EXISTS for one in explained):
         await drop_record(store.connection, before.what)
-        return
-    await _keep(store, before, compare(before, facts, answers, at), explained, is_new=record is None)
+        return None
+    return await _keep(store, before, compare(before, facts, answers, at), explained, is_new=record is None)
 
 
-async def _compare_server(store: Store, record: DriftRecord | None, name: str, facts: Facts, at: datetime) -> None:
+async def _compare_server(store: Store, record: DriftRecord | None, name: str, facts: Facts, at: datetime) -> _News | None:
     """What one server says. What nobody could ask for stays as it was; what is said for the first time is taken as right."""
     if record is None:
         await write_record(store.connection, DriftRecord(what=f"server/{name}", accepted=facts, accepted_at=at))
-        return
+        return None
     accepted = record.accepted if SYNC in record.accepted or SYNC not in facts else {**record.accepted, SYNC: facts[SYNC]}
     known = facts if SYNC in facts or SYNC not in accepted else {**facts, SYNC: _last_known(record)}
     before = replace(record, accepted=accepted)
     after = compare(before, known, {field: Answer() for field in differing(accepted, known)}, at)
-    await _keep(store, before, after, [], is_new=accepted is not record.accepted)
+    return await _keep(store, before, after, [], is_new=accepted is not record.accepted)
 
 
 def _last_known(record: DriftRecord) -> str:
@@ -123,24 +156,29 @@ def _difference(record: DriftRecord, facts: Facts, field: str, at: datetime, *, 
     return Difference(field=field, before=record.accepted.get(field), after=after, since=since, is_alarm=is_alarm, is_noted=is_noted)
 
 
-async def _keep(store: Store, before: DriftRecord, after: DriftRecord, explained: list[Explained], *, is_new: bool) -> None:
-    """Write what has changed, then what the trail is to say of it; an alarm does not wait for the trail."""
+async def _keep(store: Store, before: DriftRecord, after: DriftRecord, explained: list[Explained], *, is_new: bool) -> _News | None:
+    """Write what has changed, and return what the trail is to say of it."""
     if is_new or after != before:
         try:
             after = await write_record(store.connection, after)
         except RevisionConflict:  # a person has just accepted something: the next look sees it
-            return
+            return None
     events = _news(before, after, {one.field: one.run for one in explained})
-    if not events:
-        return
+    return _News(record=after, events=events) if events else None
+
+
+async def _tell(store: Store, news: _News) -> None:
+    """Have the trail say it, and note that it does; an alarm stands also while it cannot."""
+    after = news.record
     try:
-        await note(store, after.what, events)
+        await note(store, after.what, news.events)
     except PersistenceError as error:
         log.warning("an alarm about %s is not in the trail yet: %s", after.what, error)
         return
     noted = tuple(replace(one, is_noted=one.is_alarm) for one in after.differences)
     if noted != after.differences:
-        await write_record(store.connection, replace(after, differences=noted))
+        with suppress(RevisionConflict):  # a person has accepted it meanwhile
+            await write_record(store.connection, replace(after, differences=noted))
 
 
 def _news(before: DriftRecord, after: DriftRecord, runs: dict[str, str]) -> list[NewEvent]:
