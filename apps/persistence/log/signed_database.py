@@ -44,7 +44,7 @@ class Signed:
 
 
 class SignedDatabase:
-    """The open database, in `folder`. Every change is on the disk before the call returns."""
+    """The open database, in `folder`, for one thread at a time. Every change is on the disk before the call returns."""
 
     def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self._connection = connection
@@ -89,7 +89,7 @@ def open_signed_database(path: Path) -> Iterator[SignedDatabase]:
             raise Conflict(f"Another process has {path} open; two never sign at once. Stop that one first.") from None
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
-            with closing(sqlite3.connect(path)) as connection:
+            with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.executescript(_TABLES)
                 yield SignedDatabase(connection, path.parent)

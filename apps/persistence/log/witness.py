@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from ..errors import InvalidInput, PersistenceError
 from .keys import KeyKind, SigningKey, VerifierKey, read_key_file, write_key_file
-from .notes import MAX_NOTE_BYTES, check_name
+from .notes import check_name
 from .signed_database import open_signed_database
 from .witnessing import Answer, Witness
 
-MAX_BODY_BYTES = MAX_NOTE_BYTES + 8192
-CLIENT_SECONDS = 10
+MAX_BODY_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 8 * 1024
+MOST_CLIENTS = 64
+CLIENT_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,29 +72,120 @@ def open_witness(folder: Path, name: str, logs: Sequence[VerifierKey]) -> Iterat
 
 
 @contextmanager
-def serving(witness: Witness, host: str, port: int, *, is_quiet: bool = False) -> Iterator[HTTPServer]:
-    """A server that answers one request after the other. Raises InvalidInput where the port is taken."""
+def serving(
+    witness: Witness, host: str, port: int, *, is_quiet: bool = False, seconds: float = CLIENT_SECONDS
+) -> Iterator[ThreadingHTTPServer]:
+    """A server that gives each client so many seconds for its whole request. Raises InvalidInput where the port is taken."""
 
     class Handler(_Handler):
         asked = witness
+        timeout = seconds
         is_silent_on_success = is_quiet
 
     try:
-        server = HTTPServer((host, port), Handler)
+        server = _Server((host, port), Handler, seconds)
     except OSError as error:
         raise InvalidInput(f"Port {port} of {host} cannot be used: {error.strerror}. Name another one with --port.") from error
     with server:
         yield server
+        server.end()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each client, of whom there are `MOST_CLIENTS` at most: the one that has been there longest makes room for a new one.
+
+    The witness itself answers one after the other, which takes it milliseconds.
+    """
+
+    daemon_threads = True
+    request_queue_size = 2 * MOST_CLIENTS
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], seconds: float) -> None:
+        self._seconds = seconds
+        self._clients: dict[Any, float] = {}
+        self._changing, self._answering = threading.Lock(), threading.Lock()
+        self._is_ended = False
+        super().__init__(address, handler)
+
+    def answer(self, find: Callable[[], Answer]) -> Answer:
+        """What the witness answers, in its turn."""
+        with self._answering:
+            return Answer(status=503, body="This witness is ending.\n") if self._is_ended else find()
+
+    def end(self) -> None:
+        """Answer nothing more, so that the database can be closed."""
+        with self._answering:
+            self._is_ended = True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changing:
+            if len(self._clients) >= MOST_CLIENTS:
+                self._cut_off(next(iter(self._clients)))
+            self._clients[request] = time.monotonic() + self._seconds
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._changing:
+            self._clients.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut off whoever has had its time, however much it sends."""
+        now = time.monotonic()
+        with self._changing:
+            for request in [one for one, until in self._clients.items() if until < now]:
+                self._cut_off(request)
+
+    def _cut_off(self, request: Any) -> None:
+        del self._clients[request]
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is gone is no fault; anything else is said in one line."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            sys.stderr.write(f"witness: a request was not answered: {error!r}\n")
+
+
+class _Head:
+    """The lines before the body, of which only so much is taken in all."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._left = file, MAX_HEAD_BYTES
+
+    def readline(self, size: int = -1) -> bytes:
+        """Raises HTTPException, which is answered with 431, where there is more."""
+        if not self._left:
+            raise HTTPException(f"More than {MAX_HEAD_BYTES:,} bytes before the body.")
+        line = self._file.readline(self._left)
+        self._left -= len(line)
+        return line
+
+    def read(self, size: int) -> bytes:
+        """The body."""
+        return self._file.read(size)
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request. A client that is slow is cut off, so that it does not keep the others waiting."""
+    """One request, on a connection of its own."""
 
     asked: Witness
+    server: _Server
     is_silent_on_success = False
-    timeout = CLIENT_SECONDS
     server_version = "witness"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile: Any = _Head(self.rfile)
 
     def do_GET(self) -> None:
         """What it has seen last of the log that is named."""
@@ -96,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path != "/newest" or len(asked) != 1:
             self._send(Answer(status=404, body="There is only GET /newest?origin=ORIGIN.\n"))
             return
-        self._send(self.asked.newest(asked[0]))
+        self._send(self.server.answer(lambda: self.asked.newest(asked[0])))
 
     def do_POST(self) -> None:
         """Answer the one request that there is."""
@@ -107,7 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > MAX_BODY_BYTES:
             self._send(Answer(status=413, body=f"A request says its length, of at most {MAX_BODY_BYTES:,} bytes.\n"))
             return
-        self._send(self.asked.add_checkpoint(self.rfile.read(int(length))))
+        body = self.rfile.read(int(length))
+        if len(body) == int(length):
+            self._send(self.server.answer(lambda: self.asked.add_checkpoint(body)))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say the answer, if it is one that is to be said."""

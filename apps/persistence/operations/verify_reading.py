@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +40,8 @@ from .verify_receipt import Summary, finding_of, left_of, summary_of
 async def find_anchors(store: Store, registry: Registry, stream: str | None) -> dict[str, Anchors]:
     """What is known of the logs of the streams to be read, before anybody looks where these end: so it is never ahead of that."""
     streams = [stream] if stream is not None else await chained_streams(store, registry)
-    return {name: await read_anchors(on_stream(store, registry, name).connection, name, registry.trust) for name in streams}
+    found = await asyncio.gather(*(read_anchors(on_stream(store, registry, name).connection, name, registry.trust) for name in streams))
+    return dict(zip(streams, found, strict=True))
 
 
 def sizes_of(part: Value) -> list[int]:
