@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from apps.persistence.chain.removals import Removal, is_confirmed, list_removals
+from apps.persistence.chain.removal_runs import is_confirmed
+from apps.persistence.chain.removals import Removal, list_removals
 from apps.persistence.store import Connection, Store, StreamInfo, deleted_sequences
 
 from .strip import Gone

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from apps.keeper import HOME
-from apps.persistence.chain.removals import Removal, is_confirmed, list_removals
+from apps.persistence.chain.removal_runs import is_confirmed
+from apps.persistence.chain.removals import Removal, list_removals
 from apps.persistence.store import Gap, Store, StreamInfo
 
 from .event_rows import GapRow, why_missing

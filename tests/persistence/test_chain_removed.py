@@ -9,8 +9,12 @@ import pytest
 
 from apps.persistence.chain import Cause, verify_aggregate, verify_stream, verify_type
 from apps.persistence.chain.gaps import Range
-from apps.persistence.chain.removals import find_removal, write_removal
-from apps.persistence.store import open_store
+from apps.persistence.chain.removal_runs import REMOVING, SAW_COUNT, SAW_SPAN, span_words
+from apps.persistence.chain.removals import Removal, find_removal, stream_key, write_removal
+from apps.persistence.encoding import Value
+from apps.persistence.events import AggregateRef, Head, NewEvent, new_id, now
+from apps.persistence.operations import OPERATIONS
+from apps.persistence.store import CONSOLE, append, get_stream, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 from tests.persistence.changing_streams import carry_out, one_of, open_stage, plan
 from tests.persistence.engine_stage import Stage
@@ -124,6 +128,38 @@ async def test_record_that_its_run_does_not_confirm_is_no_explanation(stage: Sta
     forged = await verify_stream(raw.store)
 
     assert (widened.intact, forged.intact) == (False, False)
+
+
+@pytest.mark.parametrize("operation", ["verify", "purge"])
+@pytest.mark.parametrize("end", ["started", "failed", "cancelled"])
+async def test_run_that_did_not_ask_for_what_a_record_names_explains_nothing(
+    stage: Stage, raw: RawStream, operation: str, end: str
+) -> None:
+    run, stream = new_id(), raw.layout.stream
+    asked: dict[str, Value] = {"operation": operation, "target": f"stream/{stream}", "reason": "daily", "summary": "", "digest": ""}
+    asked |= {"parameters": {"stream": stream}, "saw": {SAW_COUNT: 1, SAW_SPAN: span_words(2, 2)}}
+    ended = [] if end == "started" else [NewEvent(type=end, payload={"outcome": "x", "figures": {}}, actor="worker")]
+    requested = NewEvent(type="requested", payload=asked, actor="olga")
+    started = [NewEvent(type="confirmed", actor="olga"), NewEvent(type="started", payload={"worker": "worker"}, actor="worker")]
+    await append(stage.store.on(CONSOLE), Head(aggregate=AggregateRef("console", "run", run)), [requested, *started, *ended])
+    created = stream_key(await get_stream(stage.store.connection, stream))
+    claim = {"run_id": run, "operation": operation, "stream": stream, "created": created, "pattern": ">", "by": "olga", "reason": "daily"}
+    forged = Removal(**claim, ranges=(Range(11, 11),), is_exact=True, count=1, at=now())
+    await raw.delete(11)
+
+    await write_removal(stage.store.connection, forged)
+    other = await verify_stream(raw.store)
+    await raw.delete(2)
+    await write_removal(stage.store.connection, replace(forged, ranges=(Range(2, 2),)))
+    own = await verify_stream(raw.store)
+
+    assert facts(other) == [(Cause.MISSING, OTHER, 4, 14)]
+    assert [part.count for part in own.removed] == ([1] if operation == "purge" else [])
+
+
+def test_every_operation_that_records_what_it_removes_is_one_that_may_explain_a_gap() -> None:
+    assert set(REMOVING) == {"purge", "delete-message", "delete-stream"}
+    assert set(REMOVING) <= set(OPERATIONS)
 
 
 async def test_plan_warns_that_chains_lose_events(stage: Stage, raw: RawStream) -> None:

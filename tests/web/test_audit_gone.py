@@ -10,7 +10,9 @@ from apps.audit import gone
 from apps.audit.gone import Absent, read_absent
 from apps.audit.strip import Gone
 from apps.persistence.chain.gaps import Range
+from apps.persistence.chain.removal_runs import SAW_COUNT, SAW_SPAN, span_words
 from apps.persistence.chain.removals import Removal, stream_key, write_removal
+from apps.persistence.encoding import Value
 from apps.persistence.events import Head, NewEvent, new_id
 from apps.persistence.store import CONSOLE, Outgoing, Store, append, ensure_home, ensure_stream, get_stream, store_message
 from apps.persistence.work.run import run_ref
@@ -39,7 +41,8 @@ async def record(store: Store, name: str, created: str, removed: Range) -> None:
     """Write down that a run removed these, as the run itself says."""
     run = new_id()
     target = f"stream/{name}"
-    asked = {"operation": "purge", "parameters": {}, "target": target, "summary": "", "reason": REASON, "digest": "", "saw": {}}
+    asked: dict[str, Value] = {"operation": "purge", "parameters": {}, "target": target, "summary": "", "reason": REASON, "digest": ""}
+    asked["saw"] = {SAW_COUNT: removed.size, SAW_SPAN: span_words(removed.first, removed.last)}
     events = [NewEvent(type="requested", payload=asked, actor="olga"), NewEvent(type="confirmed", actor="olga")]
     started = NewEvent(type="started", payload={"worker": "w"}, actor="w")
     await append(store.on(CONSOLE), Head(aggregate=run_ref(run)), [*events, started])

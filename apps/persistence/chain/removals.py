@@ -1,8 +1,7 @@
 """This module is what operators removed from streams on purpose: a record for each run, which tells it from tampering.
 
 A record lies in the bucket `cim-removals` under the id of its run and is written before anything is removed. The bucket alone proves
-nothing: a record counts only if its run stands in CIM-CONSOLE with the same operation, stream, person and reason, and, once that run
-has finished, with the record's CID in its receipt.
+nothing: a record counts only if its run in CIM-CONSOLE agrees with it (see removal_runs.py).
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from typing import cast
 
 from ..encoding import Cid, Value, cid_of, decode, encode
 from ..errors import StreamNotFound
-from ..events import AggregateRef, Event, format_time, now, parse_time
-from ..store import CONSOLE, Connection, Store, StreamInfo, ensure_bucket, kv_all, kv_get, kv_put, load
+from ..events import format_time, now, parse_time
+from ..store import Connection, StreamInfo, ensure_bucket, kv_all, kv_get, kv_put
 from .gaps import MAX_RANGES, Range
 
 REMOVALS_BUCKET = "cim-removals"
@@ -99,7 +98,7 @@ async def find_removal(connection: Connection, run_id: str) -> Removal | None:
 
 
 async def list_removals(connection: Connection, info: StreamInfo) -> list[Removal]:
-    """The records of a stream, oldest first, as they stand in the bucket: see `confirmed_removals`."""
+    """The records of a stream, oldest first, as they stand in the bucket: see `removal_runs.confirmed_removals`."""
     return await removals_of(connection, stream_origins(info))
 
 
@@ -116,36 +115,6 @@ async def removals_of(connection: Connection, origins: Collection[str]) -> list[
         return []
     found = [_read(entry.value) for entry in entries]
     return [removal for removal in found if f"{removal.stream}@{removal.created}" in origins]
-
-
-async def confirmed_removals(store: Store, info: StreamInfo) -> list[Removal]:
-    """The records of a stream that their runs in CIM-CONSOLE confirm."""
-    return [removal for removal in await list_removals(store.connection, info) if await is_confirmed(store, removal)]
-
-
-async def is_confirmed(store: Store, removal: Removal) -> bool:
-    """Whether the run that a record names is there and says the same."""
-    try:
-        found = await load(store.on(CONSOLE), AggregateRef("console", "run", removal.run_id))
-    except StreamNotFound:
-        return False
-    events = {stored.event.type: stored.event for stored in found.events}
-    return _asked_for(events.get("requested"), removal) and "started" in events and _receipt_agrees(events.get("finished"), removal)
-
-
-def _asked_for(requested: Event | None, removal: Removal) -> bool:
-    if requested is None:
-        return False
-    said = requested.payload
-    wanted = (removal.operation, f"stream/{removal.stream}", removal.reason)
-    return (said.get("operation"), said.get("target"), said.get("reason")) == wanted and requested.actor == removal.by
-
-
-def _receipt_agrees(finished: Event | None, removal: Removal) -> bool:
-    if finished is None:
-        return True
-    figures = cast("dict[str, Value]", finished.payload.get("figures", {}))
-    return figures.get("record") == str(removal.cid)
 
 
 def expired_of(info: StreamInfo) -> Removal | None:

@@ -19,7 +19,8 @@ from ..store import Store, get_stream
 from . import scope
 from .logged import Folded, join
 from .marks import Mark
-from .removals import confirmed_removals, expired_of
+from .removal_runs import confirmed_removals
+from .removals import expired_of
 from .standing import LogLayer, Read
 from .verdict import NOTHING_BESIDE, Beside, LogStanding, Verdict
 

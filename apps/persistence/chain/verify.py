@@ -17,7 +17,8 @@ from . import scope, words
 from .logged import Folded, LogReading
 from .marks import Mark
 from .reach import messages_by_version, newest_before
-from .removals import Removal, confirmed_removals, expired_of
+from .removal_runs import confirmed_removals
+from .removals import Removal, expired_of
 from .standing import LogLayer, Read, read_state
 from .tips import Tips
 from .verdict import NOTHING_BESIDE, Beside, Cause, LogStanding, Progress, Verdict

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..chain.removals import Removal, confirmed_removals
+from ..chain.removal_runs import confirmed_removals
+from ..chain.removals import Removal
 from ..store import Store, StreamInfo
 from ..work.run import Run, RunState, load_run
 from ..work.run_index import list_runs

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..chain.removals import Removal, is_confirmed, list_removals, removals_of, stream_origins
+from ..chain.removal_runs import is_confirmed
+from ..chain.removals import Removal, list_removals, removals_of, stream_origins
 from ..encoding import Cid, cid_of
 from ..errors import EventNotFound, FeatureUnavailable
 from ..events import AggregateRef

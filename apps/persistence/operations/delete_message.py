@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..chain.gaps import Range
+from ..chain.removal_runs import DELETE_MESSAGE
 from ..errors import EventNotFound, ServerRefused
 from ..registry import Registry
 from ..store import Message, Store, get_message, get_stream
@@ -62,7 +63,7 @@ class DeleteMessage:
             return [Range(self.sequence, self.sequence)] if message else []
 
         pattern = message.subject if message else ""
-        removal = await record(store, registry, info, progress, operation="delete-message", pattern=pattern, find=place)
+        removal = await record(store, registry, info, progress, operation=DELETE_MESSAGE, pattern=pattern, find=place)
         if removal is None:
             raise EventNotFound(self.stream, self.sequence)
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..chain.gaps import Range
+from ..chain.removal_runs import DELETE_STREAM
 from ..encoding import Value
 from ..errors import StreamNotFound
 from ..registry import Registry
@@ -113,7 +114,7 @@ class DeleteStream:
                 store.connection, info, await measure(store.connection, info, pattern=ALL, before=info.last_sequence + 1)
             )
 
-        removal = await record(store, registry, info, progress, operation="delete-stream", pattern=ALL, find=everything)
+        removal = await record(store, registry, info, progress, operation=DELETE_STREAM, pattern=ALL, find=everything)
         figures: dict[str, Value] = {**(receipt_of(removal) if removal else {}), "events": info.messages}
         await progress.report(0, info.messages, checkpoint=figures, force=True)
         await store.connection.api(f"STREAM.DELETE.{self.stream}", stream=self.stream, timeout=60)

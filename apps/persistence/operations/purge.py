@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..chain.removal_runs import PURGE, SAW_COUNT, SAW_SPAN, span_words
 from ..errors import InvalidInput
 from ..registry import Registry
 from ..store import Connection, Store, StreamInfo, get_stream
@@ -45,7 +46,7 @@ class Purge:
             raise InvalidInput(f"Nothing of {self.stream} would go: no message {self._which(span)} is there.")
         return Plan(
             summary=f"Purge {span.count:,} message{'' if span.count == 1 else 's'} of {self.stream}",
-            saw={"messages that would go": span.count, "created": str(info.created)},
+            saw={SAW_COUNT: span.count, SAW_SPAN: span_words(span.first, span.last), "created": str(info.created)},
             changes=(
                 Change(what="Messages", now=f"{info.messages:,}", after=f"{info.messages - span.count:,}"),
                 Change(what="First and last that go", now=f"{span.first:,} – {span.last:,}", after="gone"),
@@ -67,7 +68,7 @@ class Purge:
             registry,
             info,
             progress,
-            operation="purge",
+            operation=PURGE,
             pattern=span.pattern,
             find=lambda: places_of(store.connection, info, span),
         )

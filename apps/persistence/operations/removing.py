@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from ..chain.gaps import Range
+from ..chain.removal_runs import REMOVING
 from ..chain.removals import Removal, find_removal, stream_key, within_limit, write_removal
 from ..encoding import Value
 from ..errors import InvalidInput
@@ -24,6 +25,8 @@ async def record(
 
     Raises InvalidInput where the stream holds chains and the messages lie in too many places to be named one by one.
     """
+    if operation not in REMOVING:
+        raise ValueError(f"{operation} is no operation that removes; chain/removal_runs.py lists those that may.")
     before = await find_removal(store.connection, progress.run_id)
     if before is not None:
         return before
