@@ -23,10 +23,11 @@ from apps.persistence.store.layout import CONSOLE
 from apps.persistence.transfer.car import write_header, write_section
 from apps.persistence.transfer.evidence import pack
 from apps.persistence.transfer.evidence_texts import PAGE
-from apps.persistence.transfer.evidence_verifier import REFUSED, NoKey, read_car, verify
+from apps.persistence.transfer.evidence_verifier import REFUSED, NoKey, Unusable, read_car, verify
 from tests.persistence.bad_cars import bad_cars
 from tests.persistence.evidence_stage import packed, taken_apart
 from tests.persistence.made_evidence import MadeLog, new_witness
+from tests.persistence.misleading_evidence import MISLEADING
 from tests.persistence.raw_stream import make_chain
 
 MUTATIONS = int(os.environ.get("CIM_MUTATIONS", "300"))
@@ -68,7 +69,7 @@ JUDGE = """async ([data, changes, keys]) => {
     changed.set(put, start);
     changed.set(bytes.subarray(end), start + put.length);
     const { kind, heading, lines } = await evidence_page.judge(changed, keys);
-    said.push([kind === "wrong" ? "wrong" : heading === "Not verified" ? "no key" : "intact", lines]);
+    said.push([kind === "wrong" ? "wrong" : { "Not checked": "unusable", "Not verified": "no key" }[heading] ?? "intact", lines]);
   }
   return said;
 }"""
@@ -105,7 +106,9 @@ def by_page(verifier: Page, data: bytes, changes: list[Change], keys: dict[str, 
 def by_python(data: bytes, change: Change, keys: dict[str, Any]) -> list[Any]:
     first, end, put = change
     try:
-        return ["intact", verify(data[:first] + put + data[end:], keys.get("vkeys", []), keys.get("policy", ""))]
+        return ["intact", verify(data[:first] + put + data[end:], keys.get("vkeys", []), keys.get("policy"))]
+    except Unusable:
+        return ["unusable", []]
     except NoKey:
         return ["no key", []]
     except REFUSED:
@@ -135,7 +138,7 @@ def test_both_find_it_intact_in_the_same_words(verifier: Page, name: str) -> Non
     assert agreed(verifier, data, [WHOLE], vkeys=[LOG.vkey, ABSENT.verifier.vkey]) == ["no key"]
     assert agreed(verifier, data, [WHOLE], vkeys=[ABSENT.verifier.vkey]) == ["no key"]
     assert agreed(verifier, data, [WHOLE], vkeys=[LOG_BEFORE.verifier.vkey]) == ["intact" if name == "another key" else "no key"]
-    assert agreed(verifier, data, [WHOLE], vkeys=["nonsense"]) == ["wrong"]
+    assert agreed(verifier, data, [WHOLE], vkeys=["nonsense"]) == ["unusable"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -187,6 +190,29 @@ def test_both_refuse_files_that_are_wrong_in_one_way(verifier: Page) -> None:
     assert {what for what, kind in zip(cars, kinds, strict=True) if kind == "intact"} == {"blocks changed over"}
 
 
+@pytest.mark.parametrize("what", MISLEADING)
+def test_both_say_the_same_of_a_file_that_would_mislead(verifier: Page, what: str) -> None:
+    case = MISLEADING[what]
+
+    assert agreed(verifier, slim(case.data), [WHOLE], **case.keys) == [case.verdict]
+
+
+def test_comments_above_keys_are_passed_over_and_comments_alone_are_no_keys(verifier: Page) -> None:
+    data, comment = FILES["range"], "# as the signer said it\n"
+
+    def judged(text: str) -> object:
+        changes = """async ([data, text]) => {
+          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+          return (await evidence_page.judge(bytes, evidence_page.readKeys(text))).heading;
+        }"""
+        return verifier.evaluate(changes, [b64encode(data).decode(), text])
+
+    assert judged(comment + f"  {LOG.vkey} \n") == "Intact"
+    assert judged(comment) == "Not checked"
+    assert judged(LOG.vkey[:-3]) == "Not checked"
+    assert judged(" \n") == "Intact, by the keys in the file itself"
+
+
 def test_somebody_opens_the_page_from_disk_and_reads_the_verdict(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "whole.evidence.car").write_bytes(WITH_TRAIL)
     (tmp_path / "changed.evidence.car").write_bytes(WITH_TRAIL.replace(b"item_added", b"item_sadly", 1))
@@ -199,7 +225,7 @@ def test_somebody_opens_the_page_from_disk_and_reads_the_verdict(browser: Browse
     page.get_by_label("Keys that you noted").fill("\n".join(KEYS))
     page.get_by_role("button", name="Check it").click()
     expect(page.get_by_role("heading", name="Intact", exact=True)).to_be_visible()
-    expect(verdict).to_contain_text("console.run.r1: all of versions 1 to 5")
+    expect(verdict).to_contain_text("console.run.r1: versions 1 to 5, without a gap")
     expect(verdict).to_contain_text("It does not prove")
     page.get_by_label("The file").set_input_files(tmp_path / "changed.evidence.car")
     expect(page.get_by_role("heading", name="Not intact")).to_be_visible()

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from playwright.sync_api import Browser, Page
 
 from apps.persistence.encoding import cid_of
 from tests.browser import proof_cases
+from tests.browser.small_order import signed_with_small_order
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 BLOCKS = 2_000
@@ -145,6 +148,24 @@ def test_the_published_note_holds_by_the_browser_and_by_noble_and_not_when_a_let
     )
 
     assert held == [1, "Refused", True, False]
+
+
+def test_noble_refuses_a_signature_with_a_part_of_small_order_as_browsers_do(modules: Page) -> None:
+    vkey, message, whole, twisted = signed_with_small_order()
+    public = Ed25519PublicKey.from_public_bytes(vkey)
+    public.verify(whole, message)
+    with pytest.raises(InvalidSignature):
+        public.verify(twisted, message)
+
+    held = modules.evaluate(
+        """async (cases) => {
+          const raw = (one) => Uint8Array.from(one.match(/../g), (pair) => parseInt(pair, 16));
+          return Promise.all(cases.map(([key, message, signature]) => proof.holdsByNoble(raw(key), raw(message), raw(signature))));
+        }""",
+        [[vkey.hex(), message.hex(), signature.hex()] for signature in (whole, twisted)],
+    )
+
+    assert held == [True, False]
 
 
 # -- what Python says ------------------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def with_file(data: bytes, suffix: str, change: Callable[[bytes], bytes]) -> byt
     return packed(_replaced(manifest, old, new), changed)
 
 
-def refusal(data: bytes, vkeys: Sequence[str] = (), policy: str = "") -> str:
+def refusal(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None) -> str:
     """What the verifier says is wrong; empty where it finds the file intact."""
     try:
         verify(data, vkeys, policy)

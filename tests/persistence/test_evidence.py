@@ -171,7 +171,7 @@ async def test_file_holds_several_logs_each_under_its_own_checkpoint(nats_server
             f"{stage.stream}: 3 events under the checkpoint of 24 leaves",
             f"{other.stream}: 6 events under the checkpoint of 24 leaves",
         ]
-        assert lines[-1] == "Not in the file: something: nobody signs it"
+        assert lines[-1] == "Not in the file (not signed): something: nobody signs it"
 
 
 # -- the operation ----------------------------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ async def test_operation_writes_the_evidence_of_an_aggregate(stage: SigningStage
 
     outcome = await carry_out(store, registry, TakeEvidence(stream=stage.stream, aggregate=aggregate, trail=False))
 
-    assert f"  {aggregate}: all of versions 1 to 8" in verify(await written(store, outcome.figures["file"]))
+    assert f"  {aggregate}: versions 1 to 8, without a gap" in verify(await written(store, outcome.figures["file"]))
     assert outcome.figures["events"] == 8
     assert outcome.sentence.endswith("The verifier finds it intact.")
 
@@ -216,7 +216,7 @@ async def test_operation_writes_the_evidence_of_a_query(stage: SigningStage) -> 
 
     lines = verify(await written(store, outcome.figures["file"]), [vkey_of(stage)])
     assert lines[0].endswith(": 6 events under the checkpoint of 24 leaves")
-    assert "  sales.order.o1: some of versions 2 to 4" in lines
+    assert "  sales.order.o1: versions 2 to 4, without a gap" in lines
 
 
 async def test_operation_refuses_a_log_that_is_not_the_one_that_its_worker_was_told(stage: SigningStage) -> None:

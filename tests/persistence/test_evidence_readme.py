@@ -26,7 +26,9 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(VERIFIER, tmp_path)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").symlink_to(sys.executable)
-    followed = run(tmp_path, command_with("python3 evidence_verifier.py").replace("'KEY'", f"'{LOG.vkey}'"))
+    followed = run(
+        tmp_path, command_with("python3 evidence_verifier.py").replace("'KEY'", f"'{LOG.vkey}' --vkey '{WITNESS.verifier.vkey}'")
+    )
     assert followed.stdout.startswith("INTACT\n"), followed.stdout + followed.stderr
     return tmp_path
 

@@ -19,8 +19,11 @@ README = """Evidence of events in an event store: the events, and the proof that
 KEY below stands for the log's key, such as cim+1a2b3c4d+AV..., as you noted it yourself or were told by another way than this file; give
 --vkey once more for each witness whose word you want. The keys in the file itself prove no more than that the file is whole.
 
+Fetch evidence_verifier.py or evidence_verifier.html once, by another way than this file, and keep it. Those that lie in the file come from
+whoever made it, and a forger puts in ones that find his file intact.
+
 1. In a browser
-   Open evidence_verifier.html from your disk, choose the file, enter KEY. It uses no network.
+   Open your evidence_verifier.html from disk, choose the file, enter KEY. It uses no network.
 
 2. With Python
    $ pip install blake3 cryptography
@@ -36,8 +39,8 @@ print(all(b(open(p, 'rb').read()).hexdigest() == p[7:] for p in glob('blocks/*')
    The log's key signed the text of the checkpoint (origin, number of leaves, root):
    $ cd evidence && openssl pkeyutl -verify -pubin -inkey signatures/log1.pem -rawin -in signatures/log1.text -sigfile signatures/log1.sig
    $ cat evidence/signatures/log1.text
-   Each witness signed the same text behind a line with the time: signatures/log1-witness1.pem, .text and .sig. What log1 is for the
-   events, log2 is for the operator trail, where that is in the file.
+   Each witness whose key you gave signed the same text behind a line with the time: signatures/log1-witness1.pem, .text and .sig. What
+   log1 is for the events, log2 is for the operator trail, where that is in the file.
 
 4. With any client of C2SP transparency logs
    files/*.tlog-proof proves the first and the last event by itself, under files/*.policy. A leaf has 44 bytes: the sequence in 8, the

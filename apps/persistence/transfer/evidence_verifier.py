@@ -6,7 +6,8 @@
 It needs Python 3.11, `blake3` and `cryptography`. It reads the file strictly, hashes every block anew, makes the root of each log of the
 events and the hashes beside them, and holds it against the signed checkpoint. Without `--vkey` or `--policy` the keys are those that the
 file brings, which proves no more than that the file is whole; compare them with keys that you noted. `--extract` writes what is in the
-file, for a check by other tools; README.txt has the commands. Exit status: 0 intact, 1 not, or not by the keys given, 2 no such file.
+file, for a check by other tools; README.txt has the commands. Exit status: 0 intact, 1 not, or not by the keys given, 2 not checked: there
+is no such file, or what was given as a key or a policy is none.
 
 The formats: CARv1 (https://ipld.io/specs/transport/car/carv1/), DAG-CBOR, CIDv1 with BLAKE3-256, the tree of RFC 6962 with SHA-256, signed
 notes, checkpoints, policies and proofs (https://c2sp.org/signed-note, /tlog-checkpoint, /tlog-cosignature, /tlog-policy, /tlog-proof).
@@ -38,13 +39,15 @@ FORMAT = "cim-evidence/2"
 BLOCK, RAW = bytes([1, 0x71, 0x1E, 32]), bytes([1, 0x55, 0x1E, 32])
 LOG, WITNESS = 1, 4
 LARGEST, LAST_SECOND = 2**53 - 1, 253_402_300_799
+MOST_POLICY_BYTES, MOST_DEPTH, MOST_CHANGES = 65_536, 16, 1_000
 PROVES = (
     "Each event is byte for byte the one that the log's key signed for, at its sequence in the stream.",
-    "Between two events of an aggregate that are both here nothing was changed, and the links between neighbours hold.",
+    "Where two versions of an aggregate that follow each other are both here, the later one names the earlier one by its hash.",
     "Where no sequence is left out, none was: there is no further event between the first and the last.",
 )
 DOES_NOT_PROVE = (
     "That what an event says was true when it was written.",
+    "That these are all events of an aggregate: other sequences of the log, not in the file, may hold further or other events of it.",
     "That there is no other history that the same key signed for somebody else; that is what witnesses are for.",
     "Who made this file, when and why: only events, their places and the checkpoints are signed.",
 )
@@ -58,6 +61,10 @@ class NoKey(Wrong):
     """None of the keys that are known has signed; that says nothing of the file itself."""
 
 
+class Unusable(Wrong):
+    """What the reader gave as keys or as a policy is none; that says nothing of the file either."""
+
+
 class Link(bytes):
     """A CID inside a block."""
 
@@ -65,6 +72,14 @@ class Link(bytes):
 def need(is_so: bool, what: str) -> None:
     if not is_so:
         raise Wrong(what)
+
+
+HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+
+
+def shown(text: str) -> str:
+    """A text in which all that moves a cursor, ends a line, turns the direction or cannot be seen is spelled out."""
+    return HIDDEN.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
 
 
 # -- blocks -----------------------------------------------------------------------------------------------------------------------------
@@ -286,6 +301,8 @@ class Policy:
     witnesses: dict[str, Key] = field(default_factory=dict)
     groups: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     quorum: str = ""
+    depths: dict[str, int] = field(default_factory=dict)
+    publics: set[tuple[int, bytes]] = field(default_factory=set)
 
     def is_met(self, name: str, seen: set[Key]) -> bool:
         if name == "none":
@@ -298,6 +315,7 @@ class Policy:
 
 def by_vkeys(vkeys: Sequence[str]) -> Policy:
     """The policy of somebody who noted these keys: each witness among them has to have seen each checkpoint."""
+    vkeys = [text.strip() for text in vkeys]
     keys = [read_vkey(text) for text in vkeys]
     witnesses = {text: key for text, key in zip(vkeys, keys, strict=True) if key.kind == WITNESS}
     return Policy(keys, witnesses, {"given": (len(witnesses), list(witnesses))}, "given")
@@ -307,6 +325,7 @@ def read_policy(text: str) -> Policy:
     """A policy as https://c2sp.org/tlog-policy has it."""
     policy = Policy()
     used: set[str] = set()
+    need(len(text.encode()) <= MOST_POLICY_BYTES, f"the policy has more than {MOST_POLICY_BYTES} bytes")
     need(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text) is None, "the policy holds a control character")
     for line in text.split("\n"):
         words = re.findall(r"[^ \t]+", line)
@@ -319,15 +338,10 @@ def read_policy(text: str) -> Policy:
             _check_new(policy, rest[0])
             policy.witnesses[rest[0]] = _add_key(policy, rest[1], WITNESS)
         elif what == "group" and len(rest) > 2:
-            _check_new(policy, rest[0])
-            members = rest[2:]
-            need(all(one in policy.witnesses or one in policy.groups for one in members), f"the policy has no {' or '.join(members)[:80]}")
-            need(not used & set(members) and len(set(members)) == len(members), "the policy has a name in two groups")
-            used.update(members)
-            policy.groups[rest[0]] = _threshold(rest[1], len(members)), members
+            _add_group(policy, rest[0], rest[1], rest[2:], used)
         elif what == "quorum" and len(rest) == 1:
             need(not policy.quorum, "the policy has two quorums")
-            need(rest[0] in {"none", *policy.witnesses, *policy.groups}, f"the policy has no {rest[0][:80]}")
+            need(_is_known(policy, rest[0]), f"the policy has no {rest[0][:80]}")
             policy.quorum = rest[0]
         else:
             raise Wrong(f"the policy has a line that is none: {line[:80]!r}")
@@ -335,16 +349,31 @@ def read_policy(text: str) -> Policy:
     return policy
 
 
+def _add_group(policy: Policy, name: str, least: str, members: list[str], used: set[str]) -> None:
+    _check_new(policy, name)
+    need(all(one != "none" and _is_known(policy, one) for one in members), f"the policy has no {' or '.join(members)[:80]}")
+    need(used.isdisjoint(members) and len(set(members)) == len(members), "the policy has a name in two groups")
+    used.update(members)
+    policy.depths[name] = 1 + max(policy.depths.get(one, 0) for one in members)
+    need(policy.depths[name] <= MOST_DEPTH, f"the policy has groups within groups, more than {MOST_DEPTH} deep")
+    policy.groups[name] = _threshold(least, len(members)), members
+
+
+def _is_known(policy: Policy, name: str) -> bool:
+    return name == "none" or name in policy.witnesses or name in policy.groups
+
+
 def _add_key(policy: Policy, vkey: str, kind: int) -> Key:
     key = read_vkey(vkey)
     need(key.kind == kind, f"the policy has a key of the wrong kind: {vkey[:120]}")
-    need((key.kind, key.public) not in {(one.kind, one.public) for one in policy.keys}, "the policy has one key twice")
+    need((key.kind, key.public) not in policy.publics, "the policy has one key twice")
+    policy.publics.add((key.kind, key.public))
     policy.keys.append(key)
     return key
 
 
 def _check_new(policy: Policy, name: str) -> None:
-    need(name not in {"none", *policy.witnesses, *policy.groups}, f"the policy has {name[:80]} twice")
+    need(not _is_known(policy, name), f"the policy has {name[:80]} twice")
 
 
 def _threshold(text: str, members: int) -> int:
@@ -418,6 +447,7 @@ def read_checkpoint(note: str, keys: Sequence[Key]) -> Checkpoint:
 
 def with_successors(keys: Sequence[Key], notes: Sequence[str]) -> list[Key]:
     """These keys of logs, and those that they have named to sign after them, each in a note that both have signed."""
+    need(len(notes) <= MOST_CHANGES, f"the file has more than {MOST_CHANGES} changes of keys")
     found = list(keys)
     for note in notes:
         text, lines = _read_note(note)
@@ -498,13 +528,15 @@ def open_bundle(data: bytes) -> Bundle:
     _fields(manifest, format=str, about=str, logs=list, files=list, without=list, at=str, by=str, reason=str)
     need(all(type(one) is str for one in manifest["without"]), "the manifest is not what it has to be")
     names: dict[bytes, str] = {}
+    taken: set[str] = set()
     for attached in manifest["files"]:
         _fields(attached, name=str, cid=Link)
         name, cid = attached["name"], attached["cid"]
         need(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name) is not None, f"a file has a name that is none: {name[:80]!r}")
         need(cid in blocks and cid[:4] == RAW, f"{name} is missing")
-        need(cid not in names and name not in names.values(), f"{name} is there twice")
+        need(cid not in names and name not in taken, f"{name} is there twice")
         names[cid] = name
+        taken.add(name)
     return Bundle(manifest, blocks, {root, *names}, names)
 
 
@@ -520,10 +552,20 @@ def _hashes(value: Any) -> list[bytes]:
     return list(value)
 
 
-def verify(data: bytes, vkeys: Sequence[str] = (), policy: str = "") -> list[str]:
+def read_given(vkeys: Sequence[str], policy: str | None) -> Policy | None:
+    """Whose word counts for the reader; None where nothing was given. Raises Unusable."""
+    if vkeys and policy is not None:
+        raise Unusable("both keys and a policy were given; give the one or the other")
+    try:
+        return read_policy(policy) if policy is not None else by_vkeys(vkeys) if vkeys else None
+    except REFUSED as error:
+        raise Unusable(f"what was given is no {'key' if policy is None else 'policy'}: {error}") from None
+
+
+def verify(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None) -> list[str]:
     """What was found, in lines. Raises Wrong with the first thing that is not as it has to be."""
+    given = read_given(vkeys, policy)
     bundle = open_bundle(data)
-    given = read_policy(policy) if policy else by_vkeys(vkeys) if vkeys else None
     streams: set[str] = set()
     lines: list[str] = []
     need(len(bundle.manifest["logs"]) > 0, "the manifest has no log")
@@ -534,7 +576,8 @@ def verify(data: bytes, vkeys: Sequence[str] = (), policy: str = "") -> list[str
         streams.add(log["stream"])
         lines += _verify_log(bundle, log, given)
     need(bundle.used == set(bundle.blocks), "the file holds blocks that belong to nothing")
-    return lines + [f"Not in the file: {one}" for one in bundle.manifest["without"]]
+    lines += [f"Not in the file (not signed): {one}" for one in bundle.manifest["without"]]
+    return [shown(line) for line in lines]
 
 
 def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple[Checkpoint, list[Key]]:
@@ -621,10 +664,16 @@ def _chains(log: dict[str, Any], blocks: dict[bytes, bytes]) -> list[str]:
         chain[version] = cid, previous
     for name, versions in sorted(chains.items()):
         for version, (_, previous) in versions.items():
-            need((previous is None) == (version == 1) or log["begins_anew"], f"version {version} of {name} has a link that cannot be")
+            is_first = (previous is None) == (version == 1)
+            need(is_first or log["begins_anew"], f"version {version} of {name} has a link that cannot be")
             need(version - 1 not in versions or versions[version - 1][0] == previous, f"version {version} of {name} follows another event")
-        is_whole = len(versions) == max(versions)
-        lines.append(f"  {name}: {'all' if is_whole else 'some'} of versions {min(versions)} to {max(versions)}")
+            if not is_first:
+                lines.append(
+                    f"  {name}: what version {version} follows was not checked; the file says that the stream begins anew (not signed)"
+                )
+        left_out = max(versions) - min(versions) + 1 - len(versions)
+        gaps = f"{left_out} left out" if left_out else "without a gap"
+        lines.append(f"  {name}: versions {min(versions)} to {max(versions)}, {gaps}")
     return lines
 
 
@@ -641,15 +690,16 @@ def _event(event: Any, sequence: int) -> tuple[str, int, bytes | None, str]:
     return f"{context}.{kind}.{name}", version, previous, f".{kind}.{name}.{event_type}.v{version}"
 
 
-def extract(data: bytes, folder: Path) -> list[str]:
-    """Write what is in a file for other tools: files, blocks under their hashes, each signature with its text. Returns the names."""
+def extract(data: bytes, folder: Path, vkeys: Sequence[str] = (), policy: str | None = None) -> list[str]:
+    """Write what is in a file for other tools: files, blocks under their hashes, and signatures by the keys that count with their texts."""
+    given = read_given(vkeys, policy)
     bundle = open_bundle(data)
     written = {f"files/{bundle.names[cid]}": bundle.blocks[cid] for cid in bundle.names}
     written |= {f"blocks/{cid[4:].hex()}": block for cid, block in bundle.blocks.items()}
     sums = [f"{cid[4:].hex()}  blocks/{cid[4:].hex()}\n" for cid in bundle.blocks]
     written["blocks.b3"] = "".join(sums).encode()
     for number, log in enumerate(bundle.manifest["logs"], 1):
-        checkpoint, _ = open_log(bundle, log, None)
+        checkpoint, _ = open_log(bundle, log, given)
         for place, one in enumerate(checkpoint.signatures):
             name = f"signatures/log{number}" if one.seconds is None else f"signatures/log{number}-witness{place}"
             public = Ed25519PublicKey.from_public_bytes(one.key.public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -671,21 +721,25 @@ def main() -> int:
     parser.add_argument("--extract", type=Path, metavar="FOLDER", help="write what is in the file there, once it is found intact")
     options = parser.parse_args()
     try:
-        data, policy = options.file.read_bytes(), options.policy.read_text(encoding="utf-8") if options.policy else ""
+        data, policy = options.file.read_bytes(), options.policy.read_text(encoding="utf-8", errors="replace") if options.policy else None
         lines = verify(data, options.vkey, policy)
-        names = extract(data, options.extract) if options.extract else []
+        names = extract(data, options.extract, options.vkey, policy) if options.extract else []
     except OSError as error:
         said, status = [f"{error.filename} cannot be read or written: {error.strerror}."], 2
+    except Unusable as error:
+        said, status = [f"NOT CHECKED: {shown(str(error))}."], 2
     except NoKey as error:
-        said, status = [f"NOT VERIFIED: {error}."], 1
+        said, status = [f"NOT VERIFIED: {shown(str(error))}."], 1
     except REFUSED as error:
-        said, status = [f"NOT INTACT: {error}."], 1
+        said, status = [f"NOT INTACT: {shown(str(error))}."], 1
     else:
         is_given = options.vkey or options.policy
         head = "INTACT" if is_given else "INTACT, by the keys in the file itself: compare them with keys that you noted"
         said, status = [head, *lines, "It proves:", *PROVES, "It does not prove:", *DOES_NOT_PROVE], 0
         said += [f"{len(names)} files are in {options.extract}."] if names else []
-    sys.stdout.write("\n".join(said) + "\n")
+    sys.stdout.write(
+        "\n".join(said).encode(sys.stdout.encoding or "utf-8", "backslashreplace").decode(sys.stdout.encoding or "utf-8") + "\n"
+    )
     return status
 
 

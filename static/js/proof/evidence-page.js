@@ -1,32 +1,34 @@
 // This module is the page of the verifier of evidence that works from disk: it reads a chosen file and the keys beside it, and says the verdict in words.
-import { DOES_NOT_PROVE, NoKey, PROVES, verify } from "./evidence.js";
+import { DOES_NOT_PROVE, NoKey, PROVES, Unusable, shown, verify } from "./evidence.js";
 
 const byId = (id) => document.getElementById(id);
-const POLICY_LINE = /^\s*(log|witness|group|quorum|#)(\s|$)/m;
+const POLICY_LINE = /^[ \t]*(log|witness|group|quorum)([ \t]|$)/m;
 let chosen = null;
 
-/** What is in the field of keys: a policy, or one key on each line. */
+/** What is in the field of keys: a policy, or one key on each line, with comments perhaps. */
 export function readKeys(text) {
-  if (POLICY_LINE.test(text)) return { policy: text };
-  return { vkeys: text.split("\n").map((line) => line.trim()).filter((line) => line !== "") };
+  const vkeys = text.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  const isPolicy = POLICY_LINE.test(text) || (vkeys.length === 0 && text.trim() !== "");
+  return isPolicy ? { policy: text } : { vkeys };
 }
 
 /** The verdict on the bytes of a file: its kind, its heading, and what else there is to say. */
 export async function judge(data, keys) {
-  const isGiven = Boolean(keys.policy) || (keys.vkeys ?? []).length > 0;
+  const isGiven = typeof keys.policy === "string" || (keys.vkeys ?? []).length > 0;
   try {
     const { lines, manifest } = await verify(data, keys);
     const heading = isGiven ? "Intact" : "Intact, by the keys in the file itself";
     const advice = isGiven ? "" : "Compare these keys with keys that you noted; until then this says no more than that the file is whole.";
     return { kind: isGiven ? "intact" : "unknown", heading, advice, lines, manifest };
   } catch (error) {
+    if (error instanceof Unusable) return { kind: "unknown", heading: "Not checked", advice: sentence(error), lines: [] };
     if (error instanceof NoKey) return { kind: "unknown", heading: "Not verified", advice: sentence(error), lines: [] };
     return { kind: "wrong", heading: "Not intact", advice: sentence(error), lines: [] };
   }
 }
 
 function sentence(error) {
-  const text = String(error?.message ?? error);
+  const text = shown(String(error?.message ?? error));
   return text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 }
 
@@ -36,7 +38,7 @@ function show({ kind, heading, advice, lines, manifest }, file, seconds) {
   byId("advice").textContent = advice;
   byId("file-line").textContent = `${file.name}, ${file.size.toLocaleString("en-US")} bytes, checked in ${seconds.toFixed(2)} s`;
   byId("lines").textContent = lines.join("\n");
-  byId("claims").textContent = manifest ? `Of ${manifest.get("about") || "events"}, taken by ${manifest.get("by")} at ${manifest.get("at")}: ${manifest.get("reason")} (this line is not signed)` : "";
+  byId("claims").textContent = manifest ? shown(`Not signed: of ${manifest.get("about") || "events"}, taken by ${manifest.get("by")} at ${manifest.get("at")}: ${manifest.get("reason")}`) : "";
   byId("details").hidden = lines.length === 0;
   byId("verdict").hidden = false;
   byId("verdict").focus();

@@ -10,18 +10,21 @@ import { checkConsistency, checkInclusion, leafBytes, leafHash, middleOf, nodeHa
 export const FORMAT = "cim-evidence/2";
 export const PROVES = [
   "Each event is byte for byte the one that the log's key signed for, at its sequence in the stream.",
-  "Between two events of an aggregate that are both here nothing was changed, and the links between neighbours hold.",
+  "Where two versions of an aggregate that follow each other are both here, the later one names the earlier one by its hash.",
   "Where no sequence is left out, none was: there is no further event between the first and the last.",
 ];
 export const DOES_NOT_PROVE = [
   "That what an event says was true when it was written.",
+  "That these are all events of an aggregate: other sequences of the log, not in the file, may hold further or other events of it.",
   "That there is no other history that the same key signed for somebody else; that is what witnesses are for.",
   "Who made this file, when and why: only events, their places and the checkpoints are signed.",
 ];
 
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+const HIDDEN = /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
 const HASH_BYTES = 32;
+const MOST_CHANGES = 1000;
 const ROTATION = "key rotation v1";
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -32,10 +35,26 @@ export class Wrong extends Error {}
 /** None of the keys that are known has signed; that says nothing of the file itself. */
 export class NoKey extends Wrong {}
 
+/** What the reader gave as keys or as a policy is none; that says nothing of the file either. */
+export class Unusable extends Wrong {}
+
+/** A text in which all that moves a cursor, ends a line, turns the direction or cannot be seen is spelled out. */
+export const shown = (text) => text.replace(HIDDEN, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+
+/** Whose word counts for the reader; null where nothing was given. */
+function readGiven(vkeys, policy) {
+  if (vkeys.length > 0 && policy !== null) throw new Unusable("both keys and a policy were given; give the one or the other");
+  try {
+    return policy !== null ? readPolicy(policy) : vkeys.length > 0 ? policyOfKeys(vkeys) : null;
+  } catch (error) {
+    throw new Unusable(`what was given is no ${policy === null ? "key" : "policy"}: ${error.message}`);
+  }
+}
+
 /** What was found, in lines, and the plain files by name. Throws NoKey where the keys do not fit; whatever else is thrown says that the file is not intact. */
-export async function verify(data, { vkeys = [], policy = "" } = {}) {
+export async function verify(data, { vkeys = [], policy = null } = {}) {
+  const given = readGiven(vkeys, policy);
   const bundle = openBundle(data);
-  const given = policy ? readPolicy(policy) : vkeys.length > 0 ? policyOfKeys(vkeys) : null;
   const streams = new Set();
   const lines = [];
   need(bundle.manifest.get("logs").length > 0, "the manifest has no log");
@@ -47,7 +66,8 @@ export async function verify(data, { vkeys = [], policy = "" } = {}) {
     lines.push(...(await verifyLog(bundle, log, given)));
   }
   need(bundle.used.size === bundle.blocks.size, "the file holds blocks that belong to nothing");
-  return { lines: [...lines, ...bundle.manifest.get("without").map((one) => `Not in the file: ${one}`)], manifest: bundle.manifest };
+  lines.push(...bundle.manifest.get("without").map((one) => `Not in the file (not signed): ${one}`));
+  return { lines: lines.map(shown), manifest: bundle.manifest };
 }
 
 // -- the manifest --------------------------------------------------------------------------------------------------------------------
@@ -67,14 +87,15 @@ function openBundle(data) {
   need(manifest instanceof Map && manifest.get("format") === FORMAT, `the root of the file is not of the format ${FORMAT}`);
   checkFields(manifest, { format: isText, about: isText, logs: isList, files: isList, without: isList, at: isText, by: isText, reason: isText });
   need(manifest.get("without").every(isText), "the manifest is not what it has to be");
-  const names = new Map();
+  const [names, taken] = [new Map(), new Set()];
   for (const attached of manifest.get("files")) {
     checkFields(attached, { name: isText, cid: isLink });
     const [name, cid] = [attached.get("name"), attached.get("cid").raw];
     need(NAME.test(name), `a file has a name that is none: '${name.slice(0, 80)}'`);
     need(blocks.has(keyOf(cid)) && isOurs(cid, RAW), `${name} is missing`);
-    need(!names.has(keyOf(cid)) && ![...names.values()].includes(name), `${name} is there twice`);
+    need(!names.has(keyOf(cid)) && !taken.has(name), `${name} is there twice`);
     names.set(keyOf(cid), name);
+    taken.add(name);
   }
   return { manifest, blocks, names, used: new Set([keyOf(root), ...names.keys()]) };
 }
@@ -117,9 +138,10 @@ async function verifyLog(bundle, log, given) {
     ...checkpoint.seen.map(({ key, time }) => `  seen by ${key.name} at ${time.slice(0, 19)}+00:00`),
   ];
   if (log.get("since") !== null) lines.push(await goesOn(bundle, log.get("since"), checkpoint, keys));
+  const byIndex = new Map(leaves.map((one) => [one.index, one]));
   for (const proof of log.get("proofs")) {
     need(isList(proof) && proof.length === 2 && isSequence(proof[0]), "a proof in the manifest is none");
-    checkProof(textIn(bundle, proof[1]), proof[0], leaves, checkpoint, note);
+    checkProof(textIn(bundle, proof[1]), proof[0], byIndex, checkpoint, note);
     lines.push(`  ${bundle.names.get(keyOf(proof[1].raw))} proves sequence ${proof[0]} by itself`);
   }
   return [...lines, ...chains(log, bundle.blocks)];
@@ -137,6 +159,7 @@ async function readCheckpoint(text, keys) {
 
 /** These keys of logs, and those that they have named to sign after them, each in a note that both have signed. */
 async function withSuccessors(keys, notes) {
+  need(notes.length <= MOST_CHANGES, `the file has more than ${MOST_CHANGES} changes of keys`);
   const found = [...keys];
   for (const text of notes) {
     const note = parseNote(encoder.encode(text));
@@ -211,7 +234,7 @@ function checkProof(text, sequence, leaves, checkpoint, note) {
   const [mark, index, ...lines] = text.slice(0, Math.max(0, end)).split("\n");
   const index0 = sequence - 1;
   need(mark === "c2sp.org/tlog-proof@v1" && index === `index ${index0}` && text.slice(end + 2) === note, "a tlog-proof is not what it has to be");
-  const found = leaves.find((one) => one.index === index0);
+  const found = leaves.get(index0);
   need(found, `a tlog-proof is of sequence ${sequence}, which is not in the file`);
   const proof = checkHashes(lines.map((line) => fromBase64(line, "A hash")));
   checkInclusion(leafHash(found.leaf), { index: index0, size: checkpoint.size, proof, root: checkpoint.root });
@@ -229,18 +252,22 @@ function chains(log, blocks) {
     need(!found.get(name).has(version), `version ${version} of ${name} is there twice`);
     found.get(name).set(version, { cid, previous });
   }
-  return [...found.keys()].sort().map((name) => chain(name, found.get(name), log.get("begins_anew")));
+  return [...found.keys()].sort().flatMap((name) => chain(name, found.get(name), log.get("begins_anew")));
 }
 
 function chain(name, versions, beginsAnew) {
   let [least, greatest] = [Infinity, 0];
+  const lines = [];
   for (const [version, { previous }] of versions) {
-    need((previous === null) === (version === 1) || beginsAnew, `version ${version} of ${name} has a link that cannot be`);
+    const isFirst = (previous === null) === (version === 1);
+    need(isFirst || beginsAnew, `version ${version} of ${name} has a link that cannot be`);
     const before = versions.get(version - 1);
     need(!before || (previous !== null && same(before.cid, previous)), `version ${version} of ${name} follows another event`);
+    if (!isFirst) lines.push(`  ${name}: what version ${version} follows was not checked; the file says that the stream begins anew (not signed)`);
     [least, greatest] = [Math.min(least, version), Math.max(greatest, version)];
   }
-  return `  ${name}: ${versions.size === greatest ? "all" : "some"} of versions ${least} to ${greatest}`;
+  const leftOut = greatest - least + 1 - versions.size;
+  return [...lines, `  ${name}: versions ${least} to ${greatest}, ${leftOut ? `${leftOut} left out` : "without a gap"}`];
 }
 
 /** Aggregate, version and link of an event, and how its subject has to end. */

@@ -187,7 +187,15 @@ async function holds(raw, message, signature) {
 export async function holdsByNoble(raw, message, signature) {
   const ed25519 = await import("../../vendor/noble-ed25519/noble-ed25519.js");
   ed25519.hashes.sha512 = sha512;
-  return ed25519.verify(signature, message, raw, { zip215: false });
+  return ed25519.verify(signature, message, raw, { zip215: false }) && isExact(ed25519.Point, raw, message, signature);
+}
+
+/** Whether R is S·B − k·A itself; noble also takes an R or an A with a part of small order, which browsers and OpenSSL refuse. */
+function isExact(Point, raw, message, signature) {
+  const [r, s] = [signature.subarray(0, 32), signature.subarray(32)];
+  const number = (bytes) => BigInt(`0x${hex(Uint8Array.from(bytes).reverse())}`);
+  const k = number(sha512(join(r, raw, message))) % Point.CURVE().n;
+  return same(Point.BASE.multiply(number(s), false).subtract(Point.fromBytes(raw).multiply(k, false)).toBytes(), r);
 }
 
 function join(...parts) {

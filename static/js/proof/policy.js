@@ -1,18 +1,22 @@
 // This module is policies (https://c2sp.org/tlog-policy): whose signatures on a checkpoint count, and which witnesses have to have seen it.
 import { LOG, WITNESS, parseVkey } from "./notes.js";
 
+const MOST_POLICY_BYTES = 65_536;
+const MOST_DEPTH = 16;
+
 export class NoPolicy extends Error {}
 
 /** The policy of somebody who noted these keys: each witness among them has to have seen each checkpoint. */
 export function policyOfKeys(vkeys) {
-  const keys = vkeys.map(parseVkey);
+  const keys = vkeys.map((text) => parseVkey(text.trim()));
   const witnesses = new Map(keys.filter((key) => key.kind === WITNESS).map((key) => [key.vkey, key]));
   return { keys, witnesses, groups: new Map([["given", { least: witnesses.size, members: [...witnesses.keys()] }]]), quorum: "given" };
 }
 
 /** The policy in a text. Throws NoPolicy, Refused. */
 export function readPolicy(text) {
-  const policy = { keys: [], witnesses: new Map(), groups: new Map(), quorum: "" };
+  const policy = { keys: [], witnesses: new Map(), groups: new Map(), quorum: "", depths: new Map(), publics: new Set() };
+  need(new TextEncoder().encode(text).length <= MOST_POLICY_BYTES, `the policy has more than ${MOST_POLICY_BYTES} bytes`);
   const grouped = new Set();
   need(!/[\0-\x08\x0b-\x1f\x7f]/.test(text), "the policy holds a control character");
   for (const line of text.split("\n")) {
@@ -52,6 +56,8 @@ const READERS = {
     need(members.every((one) => policy.witnesses.has(one) || policy.groups.has(one)), `the policy has no ${members.join(" or ").slice(0, 80)}`);
     need(new Set(members).size === members.length && !members.some((one) => grouped.has(one)), "the policy has a name in two groups");
     for (const member of members) grouped.add(member);
+    policy.depths.set(name, 1 + Math.max(...members.map((one) => policy.depths.get(one) ?? 0)));
+    need(policy.depths.get(name) <= MOST_DEPTH, `the policy has groups within groups, more than ${MOST_DEPTH} deep`);
     policy.groups.set(name, { least: threshold(least, members.length), members });
     return true;
   },
@@ -67,7 +73,8 @@ const READERS = {
 function addKey(policy, vkey, kind) {
   const key = parseVkey(vkey);
   need(key.kind === kind, `the policy has a key of the wrong kind: ${vkey.slice(0, 120)}`);
-  need(!policy.keys.some((one) => String(one.raw) === String(key.raw)), "the policy has one key twice");
+  need(!policy.publics.has(String(key.raw)), "the policy has one key twice");
+  policy.publics.add(String(key.raw));
   policy.keys.push(key);
   return key;
 }
