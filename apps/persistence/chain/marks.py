@@ -5,6 +5,7 @@ A mark lies in the bucket `cim-marks` under the stream's name, as a block; its l
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,11 +14,13 @@ from ..encoding import decode, encode
 from ..errors import InvalidInput, RevisionConflict, StreamNotFound
 from ..events import format_time, now, parse_time
 from ..store import KvEntry, Store, ensure_bucket, kv_all, kv_get, kv_history, kv_put
-from .verdict import Cause, Verdict
+from .findings import MAX_FINDINGS
+from .verdict import Cause, Finding, Verdict
 
 MARKS_BUCKET = "cim-marks"
 MARKS_KEPT = 20
 _TRIES = 10
+_KEY_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class Mark:
     """Everything up to `sequence` was verified; `checked` counts the messages that were. Where it is not intact, `findings` counts faults.
 
     `first_bad_sequence` and `first_bad_cause` are None while it is intact, and where the first fault has no sequence. `root` is that of the
-    tree over all sequences up to it, None where it is not known or not intact.
+    tree over all sequences up to it, None where it is not known or not intact. `created` is when the server made the stream that was read,
+    None in marks that are older than this; `known` names the findings, so that one that is found again is not counted twice.
     """
 
     stream: str
@@ -38,6 +42,14 @@ class Mark:
     first_bad_cause: Cause | None
     checked: int
     root: bytes | None = None
+    created: datetime | None = None
+    known: bytes = b""
+
+    def is_of(self, created: datetime | None) -> bool:
+        """Whether the stream that was made at this time is the one that was verified, as far as that can be known."""
+        if created is None:
+            return True
+        return created <= self.at if self.created is None else format_time(created) == format_time(self.created)
 
 
 async def read_mark(store: Store, stream: str) -> Mark | None:
@@ -67,11 +79,12 @@ async def mark_history(store: Store, stream: str) -> list[Mark]:
     return [_read(entry) for entry in reversed(entries) if entry.operation == "put"]
 
 
-async def write_mark(store: Store, verdict: Verdict, *, by: str) -> Mark | None:
+async def write_mark(store: Store, verdict: Verdict, *, by: str, created: datetime | None = None) -> Mark | None:
     """Enter what a verification of a stream found, and return the stream's mark as it is now; None where it has none yet.
 
-    A verdict that begins where the mark ends moves it on. One from 1 to the stream's end replaces it, even by a lower one. A
-    mark that is not intact becomes so only by an intact verdict that begins at or before the first fault and reaches the mark's end.
+    `created` is when the stream that was read was made. A verdict that begins where the mark ends moves it on. One from 1 to the stream's
+    end, or of a stream that was cut or made anew, replaces it, even by a lower one. A mark that is not intact becomes so only by an intact
+    verdict that begins at or before the first fault and reaches the mark's end.
     Raises InvalidInput for a verdict of one aggregate or type, RevisionConflict if others keep changing the mark.
     """
     if not verdict.is_whole_stream:
@@ -80,7 +93,9 @@ async def write_mark(store: Store, verdict: Verdict, *, by: str) -> Mark | None:
     for _ in range(_TRIES):
         entry = await kv_get(store.connection, MARKS_BUCKET, verdict.stream, leader=True)
         before = _read(entry) if entry else None
-        mark = _with_root(before, _merge(before, verdict, by), _from_verdict(verdict, by))
+        mark = _with_root(before, _merge(before, verdict, by, created), _from_verdict(verdict, by))
+        if mark is not None and mark != before and created is not None:
+            mark = replace(mark, created=created)
         if mark is None or mark == before:
             return before
         try:
@@ -91,14 +106,15 @@ async def write_mark(store: Store, verdict: Verdict, *, by: str) -> Mark | None:
     raise RevisionConflict(verdict.stream, expected=None)
 
 
-def _merge(before: Mark | None, verdict: Verdict, by: str) -> Mark | None:
+def _merge(before: Mark | None, verdict: Verdict, by: str, created: datetime | None) -> Mark | None:
     """The mark after a verdict, or None where there is nothing to say."""
     fresh = _from_verdict(verdict, by)
     if before is None:
         if verdict.from_sequence == 1:
             return fresh
         return None if verdict.intact else replace(fresh, sequence=0)
-    if verdict.from_sequence == 1 and (verdict.reaches_end or verdict.to_sequence >= before.sequence):
+    is_another = not before.is_of(created) or Cause.TAIL_CUT in verdict.by_cause
+    if verdict.from_sequence == 1 and (is_another or verdict.reaches_end or verdict.to_sequence >= before.sequence):
         return fresh
     begins_after = verdict.from_sequence == before.sequence + 1
     sequence = max(before.sequence, verdict.to_sequence) if verdict.from_sequence <= before.sequence + 1 else before.sequence
@@ -126,8 +142,11 @@ def _heals(before: Mark, verdict: Verdict) -> bool:
 
 
 def _with_faults(mark: Mark, fresh: Mark, *, adds: bool) -> Mark:
-    """`mark` with the faults of `fresh` beside its own; what was read a second time is not counted twice."""
-    findings = mark.findings + fresh.findings if adds else max(mark.findings, fresh.findings)
+    """`mark` with the faults of `fresh` beside its own; what was read or found a second time is not counted twice."""
+    before = set(_split(mark.known))
+    new = [key for key in _split(fresh.known) if key not in before]
+    again = len(fresh.known) // _KEY_BYTES - len(new)
+    findings = mark.findings + fresh.findings - again if adds else max(mark.findings, fresh.findings)
     faulty = [one for one in (mark, fresh) if one.first_bad_cause is not None]
     first = min(faulty, key=lambda one: one.first_bad_sequence or 0, default=mark)
     return replace(
@@ -136,7 +155,18 @@ def _with_faults(mark: Mark, fresh: Mark, *, adds: bool) -> Mark:
         findings=findings,
         first_bad_sequence=first.first_bad_sequence,
         first_bad_cause=first.first_bad_cause,
+        known=(mark.known + b"".join(new))[: MAX_FINDINGS * _KEY_BYTES],
     )
+
+
+def _split(known: bytes) -> list[bytes]:
+    return [known[start : start + _KEY_BYTES] for start in range(0, len(known), _KEY_BYTES)]
+
+
+def _key_of(finding: Finding) -> bytes:
+    """What makes a finding the same one when it is found again; the end of a stream that was cut moves as it grows."""
+    sequence = None if finding.cause is Cause.TAIL_CUT else finding.sequence
+    return hashlib.sha256(encode([finding.cause.value, sequence, str(finding.aggregate)])).digest()[:_KEY_BYTES]
 
 
 def _from_verdict(verdict: Verdict, by: str) -> Mark:
@@ -152,15 +182,19 @@ def _from_verdict(verdict: Verdict, by: str) -> Mark:
         first_bad_cause=bad.cause if bad else None,
         checked=verdict.checked,
         root=verdict.log.root if verdict.log and verdict.intact else None,
+        known=b"".join(dict.fromkeys(_key_of(finding) for finding in verdict.findings)),
     )
 
 
 def _to_block(mark: Mark) -> bytes:
     cause = mark.first_bad_cause.value if mark.first_bad_cause else None
-    return encode(asdict(mark) | {"at": format_time(mark.at), "first_bad_cause": cause})
+    created = format_time(mark.created) if mark.created else None
+    return encode(asdict(mark) | {"at": format_time(mark.at), "first_bad_cause": cause, "created": created})
 
 
 def _read(entry: KvEntry) -> Mark:
     value: Any = decode(entry.value)
     cause = value["first_bad_cause"]
-    return Mark(**(value | {"at": parse_time(value["at"]), "first_bad_cause": Cause(cause) if cause else None}))
+    created = value.get("created")
+    times = {"at": parse_time(value["at"]), "created": parse_time(created) if created else None}
+    return Mark(**(value | times | {"first_bad_cause": Cause(cause) if cause else None}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .marks import Mark
 from .recorded import Removed
 from .verdict import Held, LogStanding
 from .walk import Walk
@@ -28,17 +29,28 @@ _SOURCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How much was looked at and found."""
+    """How much was looked at and found, from sequence `first` on; `before` says who read what lies before it."""
 
     checked: int
     findings: int
     unnamed: int
     removed: tuple[Removed, ...]
     log: LogStanding | None = None
+    first: int = 1
+    before: str = ""
 
     @classmethod
-    def of(cls, walk: Walk, log: LogStanding | None = None) -> Extent:
-        return cls(checked=walk.checked, findings=walk.findings.count, unnamed=walk.unnamed, removed=walk.recorded.removed, log=log)
+    def of(cls, walk: Walk, log: LogStanding | None = None, *, first: int = 1, mark: Mark | None = None) -> Extent:
+        """`first` is where the reading began, and `mark` what was verified before that."""
+        return cls(
+            checked=walk.checked,
+            findings=walk.findings.count,
+            unnamed=walk.unnamed,
+            removed=walk.recorded.removed,
+            log=log,
+            first=first,
+            before=verified_before(mark, first),
+        )
 
     @property
     def holding(self) -> list[Held]:
@@ -59,7 +71,7 @@ def proves(extent: Extent, *, whole: str | None) -> tuple[str, ...]:
 def does_not_prove(extent: Extent, *, whole: bool, from_sequence: int) -> tuple[str, ...]:
     """What an intact verdict leaves open."""
     covered = max((one.size for one in extent.holding), default=0)
-    limits = list(_LIMITS if not covered else _LIMITS[2:])
+    limits = list(_LIMITS if covered < extent.first else _LIMITS[2:])
     limits += _not_covered(extent, covered)
     if extent.unnamed:
         limits.append(
@@ -76,12 +88,29 @@ def does_not_prove(extent: Extent, *, whole: bool, from_sequence: int) -> tuple[
 
 
 def _signed(extent: Extent) -> tuple[str, ...]:
-    """What the log adds, by each who stands for it."""
-    return tuple(
-        f"The first {one.size:,} sequences are exactly those that were signed, by {_SOURCES.get(one.source, one.source)} ({one.who}): "
-        "nothing among them was rewritten, cut, inserted, reordered or left out."
-        for one in extent.holding
+    """What the log adds, by each who stands for it, of what was read and of nothing else."""
+    return tuple(_signed_by(one, extent) for one in extent.holding)
+
+
+def _signed_by(one: Held, extent: Extent) -> str:
+    who = f"{_SOURCES.get(one.source, one.source)} ({one.who})"
+    nothing = "was rewritten, cut, inserted, reordered or left out."
+    if extent.first == 1:
+        return f"The first {one.size:,} sequences are exactly those that were signed, by {who}: nothing among them {nothing}"
+    if one.size < extent.first:
+        return f"The log leads to the root of {one.size:,} sequences that was signed, by {who}. None of them was read now."
+    read = f"Sequence {extent.first:,} was" if one.size == extent.first else f"Sequences {extent.first:,} to {one.size:,} were"
+    return (
+        f"{read} read now and, together with what the log keeps of those before{extent.before}, lead to the root that was signed, "
+        f"by {who}: nothing among those read now {nothing}"
     )
+
+
+def verified_before(mark: Mark | None, first: int) -> str:
+    """Who read what lies before a sequence, as a part of a sentence; empty where no mark says so."""
+    if mark is None or first == 1 or mark.sequence < first - 1:
+        return ""
+    return f", which {mark.by} verified to {mark.sequence:,} on {mark.at:%Y-%m-%d at %H:%M} UTC"
 
 
 def _not_covered(extent: Extent, covered: int) -> list[str]:

@@ -106,6 +106,7 @@ def stitch(
     *,
     started: datetime,
     seconds: float,
+    mark: Mark | None = None,
     log: LogStanding | None = None,
     said: Beside = NOTHING_BESIDE,
 ) -> Verdict:
@@ -116,7 +117,8 @@ def stitch(
         raise InvalidInput("Only intact ranges that follow one another without a gap make one verdict.")
     first, last = in_order[0].first, in_order[-1].last
     checked, unnamed = sum(part.checked for part in in_order), sum(part.unnamed for part in in_order)
-    extent = scope.Extent(checked=checked, findings=0, unnamed=unnamed, removed=(), log=log)
+    before = scope.verified_before(mark, first)
+    extent = scope.Extent(checked=checked, findings=0, unnamed=unnamed, removed=(), log=log, first=first, before=before)
     return Verdict(
         scope=f"{stream}, sequence {first:,} to {last:,}",
         stream=stream,

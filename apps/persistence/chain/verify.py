@@ -97,7 +97,7 @@ async def verify_stream(
             walk = Walk(store.layout, tips, gaps_from=first, knows_start=first == 1, removals=removals)
             run = _Run(walk=walk, first=first, last=max(last, first - 1), on_progress=on_progress, should_stop=should_stop)
             run.reaches_end = last == info.last_sequence
-            run.beside = beside
+            run.beside, run.mark = beside, mark if mark is not None and mark.stream == store.layout.stream else None
             verdict = await _verify_whole(store, run, layer, mark=mark, info=info)
         if verdict.intact or attempt == _TRIES - 1 or not await _was_changed(store, info, removals):
             return verdict
@@ -170,6 +170,7 @@ class _Run:
     on_progress: OnProgress | None = None
     should_stop: ShouldStop | None = None
     beside: LookBeside | None = None
+    mark: Mark | None = None
     is_stopped: bool = False
     reaches_end: bool = True
     started: datetime = field(default_factory=now)
@@ -203,7 +204,8 @@ class _Run:
         folded: Folded | None = None,
         said: Beside = NOTHING_BESIDE,
     ) -> Verdict:
-        findings, extent = self.walk.findings, scope.Extent.of(self.walk, log)
+        findings = self.walk.findings
+        extent = scope.Extent.of(self.walk, log, first=self.first if is_whole else 1, mark=self.mark)
         bad = self.walk.first_bad
         whole = f"sequence {self.first:,} to {self.last:,}" if is_whole and self.last >= self.first else None
         return Verdict(
@@ -231,7 +233,7 @@ class _Run:
                 *said.does_not_prove,
             ),
             intact_to=self.last if not findings.count else bad - 1 if bad else self.first - 1,
-            rests_on=self.walk.rests_on(bad) if is_whole and bad else None,
+            rests_on=self.walk.rests_on(bad) if is_whole and bad and self.first <= bad <= self.last else None,
             log=log,
             folded=folded,
         )

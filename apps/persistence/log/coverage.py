@@ -64,15 +64,18 @@ class Coverage:
     @property
     def alarm(self) -> str:
         """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
+        return self.contradiction or ("newest events not signed" if self.is_late and self.keys else "")
+
+    @property
+    def contradiction(self) -> str:
+        """What says that the stream is not what was signed, in a few words; empty where nothing does."""
         if self.is_foreign:
             return "another log lies in its place"
         if self.is_cut:
             return "ends before what was signed"
         if self.refusal:
             return "the signer refuses it"
-        if self.problem:
-            return "its checkpoint does not hold"
-        return "newest events not signed" if self.is_late and self.keys else ""
+        return "its checkpoint does not hold" if self.problem else ""
 
 
 async def read_coverage(connection: Connection, stream: str, trust: Trust = NO_TRUST) -> Coverage:

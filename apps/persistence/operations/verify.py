@@ -73,6 +73,7 @@ class Verify:
             notes=(
                 "Reads only; what is found is written down as the stream's mark and in the run's receipt.",
                 "Each stream is held against its log, signer, witness, checkpoint and list of heads, as far as they are there.",
+                *(f"{extent.doubt}; so all of it is read, from the first sequence." for extent in new if extent.doubt),
                 *_stands(new, full=self.full),
                 *left,
             ),
@@ -197,5 +198,5 @@ def _stands(extents: Sequence[Extent], *, full: bool) -> tuple[str, ...]:
     return tuple(
         f"{extent.stream} has earlier findings, {extent.mark.findings:,} of them; they stand until all of it is verified again."
         for extent in extents
-        if not full and extent.mark is not None and not extent.mark.intact
+        if not full and not extent.doubt and extent.mark is not None and not extent.mark.intact
     )

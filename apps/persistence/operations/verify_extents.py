@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from ..chain import Mark, read_mark
 from ..encoding import Value
-from ..errors import InvalidInput, StreamNotFound
+from ..errors import InvalidInput, InvalidProof, StreamNotFound
+from ..log.coverage import read_coverage
+from ..log.kept import root_at
 from ..projections.builtin import list_aggregate_types
 from ..registry import Registry
-from ..store import Store, chained_generations, find_layout, get_stream
+from ..store import Store, StreamInfo, chained_generations, find_layout, get_stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """The sequences of a stream that are read. `mark` is what was verified before."""
+    """The sequences of a stream that are read. `mark` is what was verified before; `doubt` says why all is read although there is one.
+
+    `created` is when the server made the stream.
+    """
 
     stream: str
     first: int
     last: int
     mark: Mark | None = None
+    doubt: str = ""
+    created: datetime | None = None
 
     @property
     def size(self) -> int:
@@ -82,7 +90,30 @@ async def find_extent(store: Store, registry: Registry, stream: str, *, full: bo
     chained = on_stream(store, registry, stream)
     info = await get_stream(chained.connection, stream)
     mark = await read_mark(chained, stream)
-    return Extent(stream=stream, first=1 if full or mark is None else mark.sequence + 1, last=info.last_sequence, mark=mark)
+    doubt = "" if full or mark is None else await _doubt(chained, registry, info, mark)
+    first = 1 if full or mark is None or doubt else mark.sequence + 1
+    return Extent(stream=stream, first=first, last=info.last_sequence, mark=mark, doubt=doubt, created=info.created)
+
+
+async def _doubt(chained: Store, registry: Registry, info: StreamInfo, mark: Mark) -> str:
+    """Why what was verified before is not relied on, as a sentence; empty where nothing speaks against it."""
+    stream, connection = info.name, chained.connection
+    if not mark.is_of(info.created):
+        return f"{stream} was made anew after it was verified to {mark.sequence:,}"
+    if info.last_sequence < mark.sequence:
+        return f"{stream} ends at sequence {info.last_sequence:,}, and was once verified to {mark.sequence:,}"
+    if not mark.intact:
+        return ""
+    contradiction = (await read_coverage(connection, stream, registry.trust)).contradiction
+    if contradiction:
+        return f"Of the log of {stream} is said: {contradiction}"
+    if mark.root is None:
+        return ""
+    try:
+        kept = await root_at(connection, stream, mark.sequence)
+    except InvalidProof:
+        return ""
+    return "" if kept == mark.root else f"The log of {stream} has another root at sequence {mark.sequence:,} than when that was verified"
 
 
 async def find_extents(store: Store, registry: Registry, stream: str | None, *, full: bool) -> list[Extent]:

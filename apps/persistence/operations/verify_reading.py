@@ -64,6 +64,8 @@ async def begin(
         "split": split,
         "anchors": {extent.stream: anchors_to_value(anchors[extent.stream]) for extent in new},
         "marks": {extent.stream: extent.mark.sequence if extent.mark else 0 for extent in new},
+        "created": {extent.stream: format_time(extent.created) if extent.created else None for extent in new},
+        "doubts": [extent.doubt for extent in new if extent.doubt],
         "size": size,
         "started": format_time(now()),
         "finished": [],
@@ -93,10 +95,14 @@ class Reading:
         findings = RunFindings(self.store.connection, self.progress.run_id, self.at["found"])
         summaries: list[Summary] = list(self.at["finished"])
         self.done = sum(extent.size for extent in self.extents[: len(summaries)] if extent.stream not in self.at["split"])
+        for doubt in self.at.get("doubts", ()):
+            self.progress.log(f"{doubt}; all of it is read")
         in_ranges = await self._read_ranges(self.extents[len(summaries) :])
         for extent in self.extents[len(summaries) :]:
             verdict = in_ranges.get(extent.stream) or await self._read_in_one_go(extent)
-            mark = await write_mark(self._on(extent), verdict, by=self.progress.requested_by)
+            created = self.at.get("created", {}).get(extent.stream)
+            made = parse_time(created) if created else None
+            mark = await write_mark(self._on(extent), verdict, by=self.progress.requested_by, created=made)
             for finding in verdict.findings:
                 await findings.add(finding_of(finding, extent.stream))
             for finding in verdict.findings[:IN_RECEIPT]:
@@ -147,7 +153,7 @@ class Reading:
             self.progress.log(f"{stream} is not what was signed or listed; it is read once more in one go, so that each fault is named")
             return None
         started: datetime = parse_time(self.at["started"])
-        return stitch(stream, ranges, started=started, seconds=self.progress.seconds, log=standing, said=beside)
+        return stitch(stream, ranges, started=started, seconds=self.progress.seconds, mark=mark, log=standing, said=beside)
 
     async def _read_in_one_go(self, extent: Extent) -> Verdict:
         """An interrupted reading of a stream begins again."""

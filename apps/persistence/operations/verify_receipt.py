@@ -78,7 +78,7 @@ def _layers_of(verdict: Verdict) -> Summary:
 def sentence_of(summary: Mapping[str, Value]) -> str:
     """The verdict on one stream, type or aggregate."""
     one: Any = summary
-    span = f"{one['events']:,} events, sequence {one['from']:,} to {one['to']:,}"
+    span = f"{one['events']:,} events, sequence {one['from']:,} to {one['to']:,}" if one["from"] <= one["to"] else "no event"
     if one["scope"]:
         span = f"{one['events']:,} events, {one['scope']} in {one['stream']}"
     if one["earlier_findings"]:
@@ -87,7 +87,7 @@ def sentence_of(summary: Mapping[str, Value]) -> str:
         signed = f"; as signed up to {one['covered_to']:,}" if one.get("covered_to") else ""
         return f"Intact: {span}{signed}{_removed(one)}."
     where = f", the first at sequence {one['first_bad']:,}" if one["first_bad"] else ""
-    return f"{one['finding_count']:,} findings in {span}{where}{_removed(one)}."
+    return f"{_findings(one['finding_count'])} in {span}{where}{_removed(one)}."
 
 
 def left_of(stream: str, mark: Mark | None) -> Summary:
@@ -104,7 +104,7 @@ def sentence_of_all(summaries: Sequence[Summary], left: Sequence[Summary]) -> st
     bad = [f"{one['stream']} {one['finding_count']:,}" for one in every if one["finding_count"]]
     count = sum(one["finding_count"] for one in every)
     words = [
-        f"{count:,} findings in {span}: {', '.join(bad)}"
+        f"{_findings(count)} in {span}: {', '.join(bad)}"
         if bad
         else f"Nothing wrong in {span}"
         if _earlier_of([*every, *resting])
@@ -139,7 +139,7 @@ def figures_of_all(summaries: Sequence[Summary], left: Sequence[Summary], findin
         **earlier,
         "by_cause": cast("dict[str, Value]", dict(by_cause)),
         "findings": findings,
-        "streams": cast("list[Value]", [figures_of(one, [], 0.0) for one in summaries]),
+        "streams": cast("list[Value]", [figures_of(one, [], 0.0) | {"sentence": sentence_of(one)} for one in summaries]),
     }
 
 
@@ -148,6 +148,10 @@ def _link(finding: Finding, stream: str) -> str:
         return f"/streams/{stream}/{finding.sequence}/"
     ref = finding.aggregate
     return f"/aggregates/{ref.context}.{ref.type}/{ref.id}/?stream={stream}" if ref else f"/audit/{stream}/"
+
+
+def _findings(count: int) -> str:
+    return f"{count:,} finding{'' if count == 1 else 's'}"
 
 
 def _earlier_of(every: Sequence[Any]) -> int:
