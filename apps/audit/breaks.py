@@ -74,8 +74,8 @@ async def read_break(store: Store, proof: StreamProof, checkpoints: Checkpoints,
     around = await _around(store, proof, finding)
     known = {str(cid_of(message.data)): message for message in around.values()}
     is_first = finding is proof.first_bad
-    rests = _figure(proof, "rests_on") if is_first else None
-    intact = _figure(proof, "intact_to") if is_first else None
+    rests = _figure(proof, "rests_on") if is_first and _figure(proof, "from") == 1 and not proof.was_made_anew else None
+    intact = _figure(proof, "intact_to") if isinstance(rests, dict) else None
     return Break(
         finding=finding,
         row=row,

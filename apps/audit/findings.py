@@ -41,7 +41,8 @@ def found_by(finished: Sequence[Run]) -> tuple[Found, ...]:
         listed = run.figures.get("findings")
         for entry in listed if isinstance(listed, list) else []:
             finding = _found(entry, run.id)
-            found.setdefault((finding.cause, finding.sequence, str(finding.aggregate)), finding)
+            sequence = None if finding.cause == "tail_cut" else finding.sequence
+            found.setdefault((finding.cause, sequence, str(finding.aggregate)), finding)
         if run.figures.get("from") == 1:
             break
     return tuple(sorted(found.values(), key=lambda finding: finding.sequence or 0))

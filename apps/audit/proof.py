@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,11 +48,25 @@ class StreamProof:
 
     @property
     def state(self) -> str:
-        if self.mark is None:
-            return "unknown"
-        if self.is_cut:
+        if self.is_cut or self.contradiction or (self.mark and not self.mark.intact):
             return "broken"
-        return "verified" if self.mark.intact else "broken"
+        return "unknown" if self.mark is None or self.was_made_anew else "verified"
+
+    @property
+    def contradiction(self) -> str:
+        """What says now that the stream is not what was signed; empty where nothing does. It may be newer than every verification."""
+        return self.coverage.contradiction
+
+    @property
+    def was_made_anew(self) -> bool:
+        """Whether what was verified was another stream of this name."""
+        return self.mark is not None and self.info is not None and not self.mark.is_of(self.info.created)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what the newest verification said is no longer so."""
+        found = bool(self.mark and not self.mark.intact)
+        return self.is_cut or self.was_made_anew or (bool(self.contradiction) and not found)
 
     @property
     def last(self) -> int:
@@ -64,7 +79,9 @@ class StreamProof:
 
     @property
     def not_verified(self) -> int:
-        """How many events came after the mark."""
+        """How many events came after the mark; all of them where that is of another stream."""
+        if self.is_cut or self.was_made_anew:
+            return self.last
         return max(0, self.last - (self.mark.sequence if self.mark else 0))
 
     @property
@@ -82,7 +99,7 @@ class StreamProof:
         """What the strip shows."""
         return Facts(
             last=self.last,
-            verified=self.mark.sequence if self.mark else 0,
+            verified=self.mark.sequence if self.mark and not self.is_cut and not self.was_made_anew else 0,
             covered=self.coverage.covered,
             gone=self.absent.parts,
             findings=self.findings,
@@ -143,13 +160,14 @@ class StreamProof:
     def revision(self) -> str:
         """Changes with everything that the page of the stream shows apart from its card."""
         mark = f"{self.mark.sequence}-{self.mark.findings}" if self.mark else "none"
-        return f"{mark}-{self.verification.id if self.verification else ''}"
+        made = "anew" if self.was_made_anew else ""
+        return f"{mark}-{self.verification.id if self.verification else ''}-{self.contradiction.replace(' ', '_')}{made}"
 
 
 async def read_proofs(store: Store) -> list[StreamProof]:
     """Every stream with chains that the console knows; broken ones first, those that are not there last."""
     proofs = await asyncio.gather(*(_read(store, layout) for layout in chained_layouts(store)))
-    return sorted(proofs, key=lambda proof: (proof.state != "broken", proof.info is None))
+    return sorted(proofs, key=lambda proof: (not proof.contradiction, proof.state != "broken", proof.info is None))
 
 
 async def read_proof(store: Store, name: str) -> StreamProof:
@@ -206,7 +224,16 @@ def _about(run: Run, name: str) -> Run | None:
     streams: Any = run.figures.get("streams", ())
     findings: Any = run.figures.get("findings", ())
     own = [found for found in findings if found["stream"] == name]
-    return next((replace(run, figures={**one, "findings": own}) for one in streams if one["stream"] == name), None)
+    return next((replace(run, figures={**one, "findings": own}, outcome=_sentence(one)) for one in streams if one["stream"] == name), None)
+
+
+def _sentence(figures: Mapping[str, Any]) -> str:
+    """What the run said of this stream; receipts that are older than such sentences have the numbers alone."""
+    if "sentence" in figures:
+        return str(figures["sentence"])
+    span = f"{figures['events']:,} events, sequence {figures['from']:,} to {figures['to']:,}"
+    count = figures["finding_count"]
+    return f"{count:,} finding{'' if count == 1 else 's'} in {span}." if count else f"Nothing wrong in {span}."
 
 
 async def _info(store: Store, name: str) -> StreamInfo | None:

@@ -54,6 +54,9 @@ class Report:
 
     @property
     def proves(self) -> list[str]:
+        """Nothing of what a verification said before somebody contradicted it."""
+        if self.is_outdated:
+            return ["Nothing about the stream as it is now: what the newest verification said is contradicted or is of another stream."]
         return self.proof.proves[:SENTENCES]
 
     @property
@@ -68,12 +71,21 @@ class Report:
     @property
     def verdict(self) -> str:
         """`intact`, `broken` or `unknown`. Alarms of the log count as well: what is not as it was signed is not intact."""
-        if self.proof.mark is None:
-            return "unknown"
-        coverage = self.proof.coverage
-        is_bad = self.proof.state == "broken" or coverage.is_cut or coverage.is_foreign or coverage.refusal or coverage.problem
-        contradicted = self.contradicting or any(not anchor.holds for anchor in self.proof.anchors)
-        return "broken" if is_bad or contradicted else "intact"
+        if self.proof.state == "broken" or self.is_contradicted:
+            return "broken"
+        return "unknown" if self.proof.state == "unknown" else "intact"
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether somebody else says that the stream is not what was signed."""
+        held = any(not anchor.holds for anchor in self.proof.anchors)
+        return bool(self.proof.contradiction or self.contradicting or (self.proof.mark and held))
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what the newest verification said is no longer so."""
+        is_intact = self.proof.mark is not None and self.proof.mark.intact
+        return self.proof.is_outdated or (is_intact and self.is_contradicted)
 
 
 async def read_report(store: Store, name: str) -> Report:

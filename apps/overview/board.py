@@ -12,7 +12,7 @@ from apps.persistence.drift import DriftReport, read_drift
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import now
 from apps.persistence.evolution import manifest_type
-from apps.persistence.log.coverage import read_coverage
+from apps.persistence.log.coverage import Coverage, read_coverage
 from apps.persistence.projections import ProjectionDefinition, ProjectionStatus, State, project_status
 from apps.persistence.projections.builtin import list_aggregate_types
 from apps.persistence.routing import RouterRecord, list_routers
@@ -36,13 +36,17 @@ _WORST_FIRST = (State.FAILED, State.STALLED, State.CATCHING_UP, State.PAUSED, St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """A stream with chains: how long it is, what was verified of it, whether it is a closed generation, and what its log alarms about."""
+    """A stream with chains: how long it is, what was verified of it, whether it is a closed generation, and what its log alarms about.
+
+    `is_contradicted` says that this is not only late: the stream is not what was signed.
+    """
 
     layout: Layout
     info: StreamInfo
     mark: Mark | None
     is_closed: bool = False
     alarm: str = ""
+    is_contradicted: bool = False
 
     @property
     def name(self) -> str:
@@ -51,6 +55,11 @@ class ChainState:
     @property
     def is_broken(self) -> bool:
         return self.mark is not None and (not self.mark.intact or self.mark.sequence > self.info.last_sequence)
+
+    @property
+    def was_made_anew(self) -> bool:
+        """Whether what was verified was another stream of this name."""
+        return self.mark is not None and not self.mark.is_of(self.info.created)
 
     @property
     def not_verified(self) -> int:
@@ -195,14 +204,15 @@ async def _read_chains(store: Store, moment: datetime) -> _Chains:
     streams = {stream.name: stream for stream in await list_streams(store.connection)}
     marks = {mark.stream: mark for mark in await list_marks(store)}
     chained = [layout for layout in chained_layouts(store) if layout.stream in streams]
-    alarms = await _read_alarms(store.connection, [layout.stream for layout in chained])
+    coverages = await _read_coverages(store.connection, [layout.stream for layout in chained])
     chains = [
         ChainState(
             layout=layout,
             info=streams[layout.stream],
             mark=marks.get(layout.stream),
             is_closed=layout.generation != serving_number(store.connection, layout.name),
-            alarm=alarms[layout.stream],
+            alarm=coverages[layout.stream].alarm,
+            is_contradicted=bool(coverages[layout.stream].contradiction),
         )
         for layout in chained
     ]
@@ -211,14 +221,14 @@ async def _read_chains(store: Store, moment: datetime) -> _Chains:
     return _Chains(streams=tuple(streams.values()), chains=ordered, rate_in=rate_in)
 
 
-async def _read_alarms(connection: Connection, streams: Sequence[str]) -> dict[str, str]:
-    """What the log of each stream alarms about; empty where nothing is wrong."""
+async def _read_coverages(connection: Connection, streams: Sequence[str]) -> dict[str, Coverage]:
+    """How far the log of each stream is signed, and what it alarms about."""
     try:
         async with asyncio.TaskGroup() as group:
             asked = {stream: group.create_task(read_coverage(connection, stream, trust_of(connection))) for stream in streams}
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures
-    return {stream: task.result().alarm for stream, task in asked.items()}
+    return {stream: task.result() for stream, task in asked.items()}
 
 
 async def _rate_into(connection: Connection, streams: Sequence[StreamInfo], moment: datetime) -> float | None:

@@ -62,3 +62,12 @@ def test_an_intact_stream_is_intact_to_where_it_was_read(viewer: Visitor, audito
 
 def test_a_stream_without_chains_has_no_report(viewer: Visitor) -> None:
     assert "holds chains" in read(viewer, "/audit/CIM-COMMANDS/report", 400)
+
+
+def test_verification_of_everything_says_of_each_stream_only_its_own(viewer: Visitor, auditor: Visitor) -> None:
+    wait_for(auditor, start_run(auditor, "/runs/new/verify/review/?scope=everything&full=on"), "Receipt finished")
+
+    words = read(viewer, "/audit/CIM-EVENTS/report")
+
+    assert "Intact: " in words
+    assert "CIM-DEMO-TAMPERED" not in words
