@@ -18,7 +18,7 @@ from apps.persistence.log.signing import Signer
 from apps.persistence.store import Store, append, ensure_home, head_of
 
 from .conftest import Home, Visitor
-from .working_console import Worker, page, read, start_run, wait_for
+from .working_console import page, read
 
 AUDIT = "/audit/CIM-EVENTS/"
 
@@ -154,25 +154,6 @@ def test_reason_of_the_signer_stands_on_the_page_and_alarms_on_the_overview(view
     assert "1 stream not signed as it should be" in overview
     assert "Log: the signer refuses it" in overview
     assert "not signed as" not in read(viewer, "/")
-
-
-@pytest.mark.usefixtures("signed")
-def test_stream_that_the_signer_refuses_is_nowhere_intact(auditor: Visitor, home: Home, worker: Worker) -> None:
-    wait_for(auditor, start_run(auditor, "/runs/new/verify/review/?stream=CIM-EVENTS&full=on"), "Receipt finished")
-    before = read(auditor, AUDIT)
-    home.run(refuse, "The first difference is at sequence 2.")
-    text, index, report = read(auditor, AUDIT), page(auditor, "/audit/"), read(auditor, f"{AUDIT}report")
-    overview = read(auditor, "/")
-    home.run(refuse, "")
-
-    assert "Intact" in before
-    assert "What was verified before no longer holds: the signer refuses it." in text
-    assert "Contradicted" in text
-    assert "Intact" not in text.split("Marks")[0].split("What was proved then")[0]
-    assert index.index('id="audit-CIM-EVENTS"') < index.index('id="audit-CIM-CONSOLE"')
-    assert "Contradicted" in report
-    assert "Nothing wrong" not in report
-    assert "Contradicted Log: the signer refuses it" in overview
 
 
 @pytest.mark.usefixtures("signed")

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from apps.persistence.store import ensure_home
+from apps.persistence.log.published import ensure_checkpoints, publish_refusal
+from apps.persistence.store import Store, ensure_home
 
 from .conftest import Home, Visitor
 from .working_console import Worker, page, read, start_run, wait_for
@@ -18,6 +19,11 @@ def verdict(text: str) -> str:
     found = re.search(r'data-verdict="(\w+)"', text)
     assert found is not None
     return found[1]
+
+
+async def refuse(store: Store, reason: str) -> None:
+    await ensure_checkpoints(store.connection)
+    await publish_refusal(store.connection, "CIM-EVENTS", reason)
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +77,21 @@ def test_verification_of_everything_says_of_each_stream_only_its_own(viewer: Vis
 
     assert "Intact: " in words
     assert "CIM-DEMO-TAMPERED" not in words
+
+
+def test_stream_that_the_signer_refuses_is_nowhere_intact(auditor: Visitor, home: Home) -> None:
+    wait_for(auditor, start_run(auditor, "/runs/new/verify/review/?stream=CIM-EVENTS&full=on"), "Receipt finished")
+    before = read(auditor, "/audit/CIM-EVENTS/")
+    home.run(refuse, "The first difference is at sequence 2.")
+    text, index, report = read(auditor, "/audit/CIM-EVENTS/"), page(auditor, "/audit/"), read(auditor, "/audit/CIM-EVENTS/report")
+    overview = read(auditor, "/")
+    home.run(refuse, "")
+
+    assert "Intact" in before
+    assert "What was verified before no longer holds: the signer refuses it." in text
+    assert "Contradicted" in text
+    assert "Intact" not in text.split("Marks")[0].split("What was proved then")[0]
+    assert index.index('id="audit-CIM-EVENTS"') < index.index('id="audit-CIM-CONSOLE"')
+    assert "Contradicted" in report
+    assert "Nothing wrong" not in report
+    assert "Contradicted Log: the signer refuses it" in overview
