@@ -198,3 +198,28 @@ async def test_later_stream_of_the_same_name_is_not_explained_by_what_was_remove
     await stage.store.connection.api(f"STREAM.PURGE.{name}", {"seq": 7})
 
     assert not (await verify_stream(raw.store)).intact
+
+
+@pytest.mark.parametrize("limits", [{"max_msgs": 1_000}, {"max_age": 365 * 86_400 * 10**9}, {"max_bytes": 1 << 30}])
+async def test_limit_that_was_never_reached_explains_no_missing_beginning(raw: RawStream, limits: dict[str, int]) -> None:
+    connection, stream = raw.store.connection, raw.layout.stream
+    config = (await connection.api(f"STREAM.INFO.{stream}"))["config"]
+    await connection.api(f"STREAM.UPDATE.{stream}", config | limits)
+    await connection.api(f"STREAM.PURGE.{stream}", {"seq": 8})
+
+    verdict = await verify_stream(raw.store)
+
+    assert (verdict.intact, verdict.removed) == (False, ())
+
+
+async def test_limit_that_was_reached_explains_a_missing_beginning(raw: RawStream) -> None:
+    connection, stream = raw.store.connection, raw.layout.stream
+    config = (await connection.api(f"STREAM.INFO.{stream}"))["config"]
+    await connection.api(f"STREAM.UPDATE.{stream}", config | {"max_msgs": 17})
+
+    verdict = await verify_stream(raw.store)
+
+    assert (verdict.intact, [part.sentence for part in verdict.removed]) == (
+        True,
+        ["7 messages at the beginning, which its limit of messages removed"],
+    )

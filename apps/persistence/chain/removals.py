@@ -13,14 +13,13 @@ from typing import cast
 
 from ..encoding import Cid, Value, cid_of, decode, encode
 from ..errors import StreamNotFound
-from ..events import format_time, now, parse_time
+from ..events import format_time, parse_time
 from ..store import Connection, StreamInfo, ensure_bucket, kv_all, kv_get, kv_put
 from .gaps import MAX_RANGES, Range
 
 REMOVALS_BUCKET = "cim-removals"
 RESTORED_FROM = "cim-restored-from"
 EXPIRED = "expired"
-_LIMITS = {"max_age": "its limit of age", "max_msgs": "its limit of messages", "max_bytes": "its limit of bytes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,29 +114,6 @@ async def removals_of(connection: Connection, origins: Collection[str]) -> list[
         return []
     found = [_read(entry.value) for entry in entries]
     return [removal for removal in found if f"{removal.stream}@{removal.created}" in origins]
-
-
-def expired_of(info: StreamInfo) -> Removal | None:
-    """What the limits of a stream removed from its beginning, as far as that can be told from them; None where it has no limits."""
-    limits = [words for name, words in _LIMITS.items() if int(info.config.get(name) or 0) > 0]
-    if info.config.get("discard") == "new":
-        limits = [words for words in limits if words == _LIMITS["max_age"]]
-    if not limits or info.first_sequence <= 1:
-        return None
-    gone = Range(1, info.first_sequence - 1)
-    return Removal(
-        run_id="",
-        operation=EXPIRED,
-        stream=info.name,
-        created=stream_key(info),
-        pattern=">",
-        ranges=(gone,),
-        is_exact=True,
-        count=gone.size,
-        by=info.name,
-        reason=" or ".join(limits),
-        at=info.first_time or now(),
-    )
 
 
 def ranges_of(sequences: Sequence[int]) -> list[Range]:

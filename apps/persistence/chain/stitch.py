@@ -17,10 +17,10 @@ from ..encoding import Value
 from ..errors import InvalidInput
 from ..store import Store, get_stream
 from . import scope
+from .expiry import expired_of
 from .logged import Folded, join
 from .marks import Mark
 from .removal_runs import confirmed_removals
-from .removals import expired_of
 from .standing import LogLayer, Read
 from .verdict import NOTHING_BESIDE, Beside, LogStanding, Verdict
 
@@ -82,7 +82,7 @@ async def can_split(store: Store, mark: Mark | None) -> bool:
     """
     info = await get_stream(store.connection, store.layout.stream)
     is_cut = mark is not None and info.last_sequence < mark.sequence
-    return not is_cut and expired_of(info) is None and not await confirmed_removals(store, info)
+    return not is_cut and await expired_of(store, info) is None and not await confirmed_removals(store, info)
 
 
 async def hold(layer: LogLayer, ranges: Sequence[RangeVerdict]) -> LogStanding | None:

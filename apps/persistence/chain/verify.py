@@ -14,11 +14,12 @@ from ..log.trust import Trust
 from ..store import Store, StreamInfo, get_stream, open_reader
 from ..subjects import check_token
 from . import scope, words
+from .expiry import expired_of
 from .logged import Folded, LogReading
 from .marks import Mark
 from .reach import messages_by_version, newest_before
 from .removal_runs import confirmed_removals
-from .removals import Removal, expired_of
+from .removals import Removal
 from .standing import LogLayer, Read, read_state
 from .tips import Tips
 from .verdict import NOTHING_BESIDE, Beside, Cause, LogStanding, Progress, Verdict
@@ -268,7 +269,7 @@ async def _read(store: Store, run: _Run, *, patterns: Sequence[str] = (), readin
 
 async def _look_at_limits(store: Store, walk: Walk) -> None:
     """The stream begins later than the reading: perhaps its limits removed what was there."""
-    expired = expired_of(await get_stream(store.connection, store.layout.stream))
+    expired = await expired_of(store, await get_stream(store.connection, store.layout.stream))
     if expired is not None:
         walk.expire(expired)
 

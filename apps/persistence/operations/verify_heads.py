@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..chain import Beside, Cause, Finding
-from ..chain.removals import expired_of
+from ..chain.expiry import expired_of
 from ..errors import NotFound, PersistenceError, Unavailable
 from ..heads import Comparison, Omission, compare_with_manifest, newest_manifest
 from ..store import Store, get_stream
@@ -21,7 +21,7 @@ async def look_at_heads(store: Store, causes: Collection[Cause]) -> Beside:
         if manifest is None:
             return Beside(does_not_prove=(_NONE.format(stream=stream),))
         found = await compare_with_manifest(store, manifest)
-        expired = expired_of(await get_stream(store.connection, stream))
+        expired = await expired_of(store, await get_stream(store.connection, stream))
     except Unavailable:
         raise
     except (NotFound, PersistenceError) as error:
