@@ -13,7 +13,8 @@ from ..errors import PersistenceError, StreamNotFound
 from ..events import Event, now
 from ..store import CONSOLE, Store, StreamInfo, read_batch
 from .gaps import Range
-from .removals import EXPIRED, RESTORED_FROM, Removal, list_removals, stream_key
+from .removal_runs import confirmed_removals
+from .removals import EXPIRED, RESTORED_FROM, Removal, stream_key
 
 _LIMITS = {"max_age": "its limit of age", "max_msgs": "its limit of messages", "max_bytes": "its limit of bytes"}
 _CLOCKS = timedelta(minutes=5)
@@ -30,7 +31,7 @@ async def expired_of(store: Store, info: StreamInfo) -> Removal | None:
         limits = [name for name in limits if name == "max_age"]
     if not limits or info.first_sequence <= 1:
         return None
-    removed = sum(removal.count for removal in await list_removals(store.connection, info))
+    removed = sum(removal.count for removal in await confirmed_removals(store, info))
     reached = [name for name in limits if _may_be_reached(name, info, removed)]
     if not reached and await _was_changed_by_a_run(store, info.name):
         reached = limits
