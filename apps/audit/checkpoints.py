@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from apps.persistence.errors import InvalidInput, InvalidProof
+from apps.persistence.errors import InvalidInput, InvalidProof, StreamNotFound
 from apps.persistence.log.checkpoints import SignedCheckpoint
 from apps.persistence.log.coverage import Coverage
 from apps.persistence.log.kept import read_tiles
 from apps.persistence.log.published import CHECKPOINTS_KEPT, Published, open_published, published_before
 from apps.persistence.log.spans import Span
 from apps.persistence.log.tiles import TileId, root_of, tiles_of_spans
-from apps.persistence.store import Store
+from apps.persistence.store import Store, get_stream
 
 SHOWN = 8
 RENEWED_AFTER_SECONDS = 60
@@ -77,6 +77,7 @@ async def read_checkpoints(store: Store, coverage: Coverage) -> Checkpoints:
     published = await published_before(store.connection, coverage.stream)
     opened = [(one, *_open(one, coverage)) for one in published]
     sizes = {signed.checkpoint.size for _, signed, _ in opened if signed is not None}
+    coverage = await _not_older(store, coverage, max(sizes, default=0))
     wanted = {tile for size in sizes for tile in tiles_of_spans([Span(0, size)]) if size}
     tiles = await read_tiles(store.connection, coverage.stream, wanted)
     found: dict[object, KeptCheckpoint] = {}
@@ -85,6 +86,17 @@ async def read_checkpoints(store: Store, coverage: Coverage) -> Checkpoints:
         again = found.get(key)
         found[key] = replace(again, since=one.at) if again else _judged(one, signed, problem, tiles, coverage)
     return Checkpoints(all=tuple(found.values()))
+
+
+async def _not_older(store: Store, coverage: Coverage, size: int) -> Coverage:
+    """The coverage with the end that the stream has by now, where a checkpoint was read that is newer than it."""
+    if size <= coverage.last:
+        return coverage
+    try:
+        last = (await get_stream(store.connection, coverage.stream)).last_sequence
+    except StreamNotFound:
+        last = 0
+    return replace(coverage, last=last)
 
 
 def _open(one: Published, coverage: Coverage) -> tuple[SignedCheckpoint | None, str]:
@@ -113,12 +125,15 @@ def _judged(
 
 def _standing(signed: SignedCheckpoint, tiles: Mapping[TileId, bytes], coverage: Coverage) -> tuple[str, str]:
     size, root = signed.checkpoint.size, signed.checkpoint.root
-    if coverage.kept is None or size > max(coverage.kept.size, coverage.last):
-        return "ahead", f"It covers {size:,} events, and there are {coverage.last:,}: the stream and its log were set back."
+    if size > coverage.last:
+        return "ahead", f"It covers {size:,} events, and the stream ends at {coverage.last:,}: its tail was cut, or it was set back."
     try:
         made = root_of(tiles, size)
-    except InvalidProof as error:
-        return "not_kept", str(error)
+    except InvalidProof:
+        return "not_kept", (
+            f"It cannot be compared now, as the kept log lacks tiles of these {size:,} events. A worker logs what is gone again within "
+            "seconds; check-log with mend writes damaged tiles anew."
+        )
     if made != root:
         return "other_root", f"The kept log of {size:,} events has the root {made.hex()}, and this was signed."
     return "holds", ""

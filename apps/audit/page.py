@@ -10,6 +10,7 @@ from apps.persistence.errors import InvalidInput
 from apps.persistence.store import Store
 
 from .breaks import Break, read_break
+from .causes import BY_NAME
 from .checkpoints import Checkpoints, read_checkpoints
 from .findings import Found
 from .proof import StreamProof, read_marks, read_proof
@@ -80,7 +81,11 @@ def read_range(given: Mapping[str, str], end: int) -> tuple[int, int] | None:
         return None
     first = _sequence(given.get("first", "") or given.get("last", ""))
     last = _sequence(given.get("last", "") or given.get("first", ""))
-    if first > last or first > end:
+    if first > last:
+        raise InvalidInput(f"The range {first:,} to {last:,} is none of this stream: it ends at {last:,}, which is before it begins.")
+    if end == 0:
+        raise InvalidInput(f"The range {first:,} to {last:,} is none of this stream, which is empty.")
+    if first > end:
         raise InvalidInput(f"The range {first:,} to {last:,} is none of this stream, which goes from 1 to {end:,}.")
     return first, min(last, end)
 
@@ -115,8 +120,9 @@ def _first_within(proof: StreamProof, asked: tuple[int, int] | None) -> Found | 
 def _findings(proof: StreamProof, given: Mapping[str, str]) -> FindingsPage:
     cause = given.get("cause", "").strip()
     known = {words.name for words, _ in proof.causes}
-    if cause and proof.findings and cause not in known:
-        raise InvalidInput(f"No finding of {proof.name} has the cause {cause[:60]!r}; there are {', '.join(sorted(known))}.")
+    if cause and cause not in known and (known or cause not in BY_NAME):
+        there = f"there are {', '.join(sorted(known))}" if known else "it has no findings, and no cause is called so"
+        raise InvalidInput(f"No finding of {proof.name} has the cause {cause[:60]!r}; {there}.")
     matching = [found for found in proof.findings if cause in ("", found.cause)]
     page = min(_sequence(given.get("page") or "1"), max(1, -(-len(matching) // FINDINGS_A_PAGE)))
     shown = matching[(page - 1) * FINDINGS_A_PAGE : page * FINDINGS_A_PAGE]

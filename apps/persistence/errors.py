@@ -16,19 +16,16 @@
     │   ├── NoRoute              no route takes messages on this subject
     │   └── NoMapping            one context wants an event of another, and no mapping says how it is said there
     ├── Conflict                 somebody else was first; read again, then decide
-    │   ├── VersionConflict
+    │   ├── VersionConflict, RevisionConflict, LeaseLost, PlanStale
     │   ├── BlockConflict        another event is stored as this version; the histories have parted
-    │   ├── RevisionConflict
-    │   ├── LeaseLost
-    │   ├── PlanStale
     │   ├── HistoryRewritten     what was signed or witnessed is not how the log begins now
+    │   ├── LogIncomplete        the kept tree of a log is gone or shorter, and is logged again
     │   ├── StreamClosed         another generation of the stream takes events now
     │   └── MigrationConflict    two claim one step, it is applied already, or another is running
     ├── Unavailable              no answer that can be relied on now
-    │   ├── Unreachable, WrongCredentials, PermissionDenied, JetStreamDisabled
+    │   ├── Unreachable, WrongCredentials, PermissionDenied, JetStreamDisabled, OutOfSpace
     │   ├── FeatureUnavailable   this server is too old, or the stream does not allow it
-    │   ├── AppendUnresolved     not known whether the events are stored; append the same events again
-    │   └── OutOfSpace
+    │   └── AppendUnresolved     not known whether the events are stored; append the same events again
     ├── ServerRefused            any other error that JetStream gives, with its own code
     ├── ContinuityLost           a reader met a sequence out of order
     ├── ContentDamaged           what is stored under a CID is something else
@@ -199,6 +196,10 @@ class PlanStale(Conflict):
 
 class HistoryRewritten(Conflict):
     """What was signed or witnessed before is not how the log begins now; nothing was signed."""
+
+
+class LogIncomplete(Conflict):
+    """The kept tree of a log lacks what was signed, which alone is no alarm; nothing is signed until a worker has logged it again."""
 
 
 class StreamClosed(Conflict):

@@ -45,6 +45,8 @@ class Extent:
 @fetched_with("audit.view")
 def blocks(request: HttpRequest, stream: str) -> StreamingHttpResponse:
     first, last = _sequence(request, "first", 1), _sequence(request, "last", _GREATEST)
+    if first > last:
+        raise InvalidInput(f"first is {first:,} and last is {last:,}, which is before it; give the smaller sequence as first.")
     extent = ask(_extent, check_stream_name(stream), first, last)
     begin = ask(_read, extent, first, timeout_seconds=READ_SECONDS)
     headers = {"CIM-First-Sequence": f"{first}", "CIM-Last-Sequence": f"{extent.last}", "CIM-Stream-Last-Sequence": f"{extent.end}"}

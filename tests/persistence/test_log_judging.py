@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.persistence.log import coverage as coverage_module
+from apps.persistence.log import judging
 from apps.persistence.log.checkpoints import Checkpoint, sign_checkpoint
 from apps.persistence.log.coverage import read_coverage
 from apps.persistence.log.judging import Judgement, Standing, judge_checkpoint
@@ -96,6 +97,79 @@ async def test_stream_that_was_rewritten_below_its_log_is_noticed(stage: Signing
 
     assert found.standing is Standing.REWRITTEN
     assert "at sequence 10, and its log says" in found.reason
+
+
+# -- where tiles are missing ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_lost_tree_is_made_again_from_the_events(stage: SigningStage, folder: SignerFolder) -> None:
+    await stage.write()
+    kept = await sign(stage, folder)
+    await stage.write_one()
+    await sign(stage, folder)
+    await stage.forget_log()
+
+    found = await judge(stage, kept)
+
+    assert (found.standing, found.read_again, len(found.proof)) == (Standing.EXTENDED, True, 3)
+
+
+@pytest.mark.parametrize("tile", ["tile/0/000", "tile/entries/000"])
+async def test_damaged_tile_is_no_other_history(stage: SigningStage, folder: SignerFolder, tile: str) -> None:
+    await stage.write()
+    kept = await sign(stage, folder)
+    await stage.write_one()
+    await sign(stage, folder)
+    await kv_put(stage.raw.store.connection, "cim-log-tiles", f"{stage.stream}.{tile}", b"x" * 32 * 25)
+
+    assert (await judge(stage, kept)).standing is Standing.EXTENDED
+
+
+async def test_lost_tree_of_events_that_are_gone_cannot_be_compared(stage: SigningStage, folder: SignerFolder) -> None:
+    await stage.write()
+    kept = await sign(stage, folder)
+    await stage.raw.delete(5)
+    await stage.forget_log()
+
+    found = await judge(stage, kept)
+
+    assert found.standing is Standing.INCOMPARABLE
+    assert "a worker logs what is gone again" in found.reason
+    assert "check-log" in found.reason
+
+
+@pytest.mark.parametrize("whole", [b"", b"x" * 32 * 25])
+async def test_tree_that_is_too_long_to_be_made_again_cannot_be_compared(
+    stage: SigningStage, folder: SignerFolder, monkeypatch: pytest.MonkeyPatch, whole: bytes
+) -> None:
+    monkeypatch.setattr(judging, "READ_AGAIN", 20)
+    await stage.write()
+    kept = await sign(stage, folder)
+    await stage.write_one()
+    await sign(stage, folder)
+    await kv_put(stage.raw.store.connection, "cim-log-tiles", f"{stage.stream}.tile/0/000", whole)
+
+    assert (await judge(stage, kept)).standing is Standing.INCOMPARABLE
+
+
+async def test_checkpoint_of_another_history_is_told_without_any_tile(stage: SigningStage, folder: SignerFolder) -> None:
+    await stage.write()
+    await sign(stage, folder)
+    await stage.forget_log()
+
+    assert (await judge(stage, forged(stage, folder, 10))).standing is Standing.REWRITTEN
+
+
+async def test_stream_that_was_rewritten_is_told_without_any_tile(stage: SigningStage, folder: SignerFolder) -> None:
+    events = three_chains()
+    await stage.write()
+    kept = await sign(stage, folder)
+    await stage.made_anew()
+    await stage.forget_log()
+    other = outgoing(stage.raw.layout, events[9])._replace(data=edited(events[9]))
+    await stage.raw.put(*(other if number == 9 else outgoing(stage.raw.layout, event) for number, event in enumerate(events)))
+
+    assert (await judge(stage, kept)).standing is Standing.REWRITTEN
 
 
 async def test_checkpoint_from_the_future_shows_a_roll_back(stage: SigningStage, folder: SignerFolder) -> None:

@@ -11,7 +11,8 @@ from apps.persistence.errors import InvalidProof, NotFound, RevisionConflict
 from apps.persistence.log import Leaf, check_consistency, check_inclusion, leaf_bytes, leaf_hash, parse_leaf
 from apps.persistence.log.comparison import compare_with_stream
 from apps.persistence.log.feeding import LogFeeder
-from apps.persistence.log.kept import ensure_log, logged_leaves, prove_consistency, prove_inclusion, read_log, root_at
+from apps.persistence.log.kept import ensure_log, keep_tree, logged_leaves, prove_consistency, prove_inclusion, read_log, root_at
+from apps.persistence.log.tiles import TiledTree
 from apps.persistence.store import Outgoing, get_stream, kv_delete, store_batch
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -108,6 +109,77 @@ async def test_stream_that_forbids_direct_get_is_logged_all_the_same(raw: RawStr
 async def test_stream_that_is_not_there_has_no_log(raw: RawStream) -> None:
     assert await LogFeeder(raw.store.connection, "NOT-THERE").feed() is None
     assert await read_log(raw.store.connection, "NOT-THERE") is None
+
+
+# -- logged again -------------------------------------------------------------------------------------------------------------------------
+
+
+async def forget(raw: RawStream) -> None:
+    await raw.store.connection.api("STREAM.PURGE.KV_cim-log-tiles")
+
+
+async def test_tree_that_somebody_removed_is_logged_again_while_nothing_comes(raw: RawStream) -> None:
+    leaves = await write_many(raw, 300)
+    working = feeder(raw)
+    await working.feed()
+    await forget(raw)
+
+    state = await working.feed()
+
+    assert state is not None
+    assert await read_log(raw.store.connection, raw.layout.stream) == state
+    assert await root_at(raw.store.connection, raw.layout.stream, 300) == naive_root(leaves)
+
+
+async def test_tree_that_somebody_shortened_is_logged_again_while_nothing_comes(raw: RawStream) -> None:
+    leaves = await write_many(raw, 300)
+    working = feeder(raw)
+    before = await working.feed()
+    assert before is not None
+    tree = TiledTree()
+    tree.append(leaves[:7])
+    await keep_tree(raw.store.connection, raw.layout.stream, tree, revision=before.revision)
+
+    await working.feed()
+
+    assert await root_at(raw.store.connection, raw.layout.stream, 300) == naive_root(leaves)
+
+
+async def test_bucket_that_somebody_deleted_is_made_and_logged_again(raw: RawStream) -> None:
+    leaves = await write_many(raw, 5)
+    working = feeder(raw)
+    await working.feed()
+    await raw.store.connection.api("STREAM.DELETE.KV_cim-log-tiles")
+
+    await working.feed()
+
+    assert await root_at(raw.store.connection, raw.layout.stream, 5) == naive_root(leaves)
+
+
+async def test_events_that_are_gone_are_logged_again_as_they_were_where_that_is_kept(raw: RawStream) -> None:
+    leaves = await write_many(raw, 5)
+    working = feeder(raw)
+    await working.feed()
+    await raw.delete(2)
+    await kv_delete(raw.store.connection, "cim-log-tiles", raw.layout.stream)
+
+    state = await working.feed()
+
+    assert state is not None
+    assert state.root == naive_root(leaves)
+
+
+async def test_tree_without_its_newest_tiles_is_made_anew_the_second_time(raw: RawStream) -> None:
+    leaves = await write_many(raw, 300)
+    await feeder(raw).feed()
+    await kv_delete(raw.store.connection, "cim-log-tiles", f"{raw.layout.stream}.tile/0/001")
+    again = feeder(raw)
+
+    with pytest.raises(InvalidProof, match="tile/0/001 is kept with 0 bytes"):
+        await again.feed()
+    await again.feed()
+
+    assert await root_at(raw.store.connection, raw.layout.stream, 300) == naive_root(leaves)
 
 
 # -- proofs -------------------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 
 from apps.persistence.encoding import cid_of
-from apps.persistence.errors import HistoryRewritten, InvalidInput
+from apps.persistence.errors import HistoryRewritten, InvalidInput, LogIncomplete
+from apps.persistence.log import signer as signer_module
 from apps.persistence.log import signing
 from apps.persistence.log.leaves import LEAF_BYTES
 from apps.persistence.log.published import read_keys, read_refusal
@@ -166,10 +167,54 @@ async def test_kept_tree_that_becomes_shorter_is_noticed_while_nothing_comes(sig
         if not is_all_gone:
             await signed.log_up_to(7)
 
-        with pytest.raises(HistoryRewritten, match=f"The kept log of .* ends at {0 if is_all_gone else 7}, and was signed up to 24"):
+        with pytest.raises(LogIncomplete, match=f"The kept log of .* {'is gone' if is_all_gone else 'ends at 7'}; .* was signed up to 24"):
             await signer.look(signed.stream)
         await signed.log()
         assert await sign_or_refuse(signed.connection, signer, signed.stream) == ""
+
+
+async def test_shorter_kept_tree_of_another_history_is_no_lost_one(signed: SigningStage) -> None:
+    with signed.signer() as signer:
+        await signer.look(signed.stream)
+        await rewrite(signed)
+        await signed.forget_log()
+        await signed.log_up_to(12)
+
+        with pytest.raises(HistoryRewritten, match="ends at 12 and is not what was signed there"):
+            await signer.look(signed.stream)
+
+
+async def test_stream_of_another_history_without_a_kept_tree_is_named(signed: SigningStage) -> None:
+    with signed.signer() as signer:
+        await signer.look(signed.stream)
+        await rewrite(signed)
+        await signed.forget_log()
+
+        with pytest.raises(HistoryRewritten, match="The first difference is at sequence 10"):
+            await signer.look(signed.stream)
+
+
+async def test_kept_tree_that_is_logged_again_is_signed_on_within_seconds(signed: SigningStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal for another reason stays for longer than this test does."""
+    connection = signed.raw.store.connection
+    monkeypatch.setattr(signer_module, "REFUSED_SECONDS", 600.0)
+    await signed.forget_log()
+
+    async def streams() -> list[str]:
+        return [signed.stream]
+
+    async def is_taken_back() -> bool:
+        return await read_refusal(connection, signed.stream) == ""
+
+    with open_signer_folder(signed.folder) as opened:
+        task = asyncio.create_task(sign_logs(signed.connection, opened, streams, on_ready=lambda: None))
+        said = await there(lambda: read_refusal(connection, signed.stream))
+        await signed.log()
+        await there(is_taken_back)
+        task.cancel()
+        await asyncio.wait({task})
+
+    assert "is gone; it was signed up to 24, and a worker logs it again" in said
 
 
 async def test_stream_that_is_another_when_it_is_read_again_is_noticed_at_once(signed: SigningStage) -> None:

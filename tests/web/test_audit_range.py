@@ -10,6 +10,7 @@ from apps.audit.causes import BY_NAME, cause_words
 from apps.audit.findings import Found
 from apps.audit.strip import Facts, Gone, cell_size, draw, wider
 from apps.persistence.chain import Cause
+from apps.persistence.store import ensure_home
 
 from .conftest import Home, Visitor
 from .working_console import Worker, page, read, start_run, wait_for
@@ -138,7 +139,8 @@ def test_findings_can_be_filtered_by_their_cause(viewer: Visitor) -> None:
 
 @pytest.mark.usefixtures("verified")
 @pytest.mark.parametrize(
-    ("query", "reason"), [("first=x&last=2", "is no sequence"), ("first=9&last=2", "is none of this stream"), ("first=50", "from 1 to 49")]
+    ("query", "reason"),
+    [("first=x&last=2", "is no sequence"), ("first=9&last=2", "it ends at 2, which is before it begins"), ("first=50", "from 1 to 49")],
 )
 def test_a_range_that_is_none_is_refused_with_the_stream_s_own(viewer: Visitor, query: str, reason: str) -> None:
     assert reason in read(viewer, f"{TAMPERED}?{query}", 400)
@@ -152,3 +154,10 @@ def test_a_range_beyond_the_end_is_cut_to_it(viewer: Visitor) -> None:
 def test_every_cause_that_a_verification_can_name_has_words() -> None:
     assert {cause.value for cause in Cause} <= set(BY_NAME)
     assert cause_words("from_the_future").title == "From the future"
+
+
+def test_cause_that_is_none_is_refused_where_nothing_was_found_too(viewer: Visitor, home: Home) -> None:
+    home.run(lambda store: ensure_home(store.connection))
+
+    assert "it has no findings" in read(viewer, "/audit/CIM-CONSOLE/?cause=xx", 400)
+    assert viewer.get("/audit/CIM-CONSOLE/?cause=misplaced").status_code == 200

@@ -278,3 +278,10 @@ def test_a_person_without_a_role_is_told_which_is_needed(signed: Home, visitor: 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_nothing_is_written_here(signed: Home, admin: Visitor, address: str) -> None:
     assert admin.post(address).status_code == 405
+
+
+def test_range_that_ends_before_it_begins_is_refused_in_words(signed: Home, viewer: Visitor) -> None:
+    answer = viewer.get(f"{BLOCKS}?first=5&last=1")
+
+    assert answer.status_code == 400
+    assert "first is 5 and last is 1, which is before it" in answer.content.decode()

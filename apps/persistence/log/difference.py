@@ -19,17 +19,20 @@ from .signed_leaves import SignedLeaves
 LEAVES_AT_A_PLACE = 64
 
 
-async def find_difference(connection: Connection, stream: str, copy: SignedLeaves, last: int, *, after: int = 0) -> Difference | None:
+async def find_difference(
+    connection: Connection, stream: str, copy: SignedLeaves, last: int, *, after: int = 0, is_held: bool = False
+) -> Difference | None:
     """The first of the leaves after `after` up to `last` that differs, None where all are what was signed.
 
-    The copy holds at least `last` leaves. Raises Unavailable, InvalidInput.
+    The copy holds at least `last` leaves. With `is_held` only what the stream holds counts, as its kept tree is gone. Raises Unavailable,
+    InvalidInput.
     """
     try:
         end = min(last, (await get_stream(connection, stream)).last_sequence)
         place = after
         async for found in read_leaves(connection, stream, after=after, last=end):
             signed = copy.read(after=place, last=place + len(found))
-            if found != signed and (difference := await _first(connection, stream, signed, found)):
+            if found != signed and (difference := await _first(connection, stream, signed, found, is_held=is_held)):
                 return difference
             place += len(found)
     except StreamNotFound:
@@ -41,10 +44,12 @@ async def find_difference(connection: Connection, stream: str, copy: SignedLeave
     return Difference(sequence=place + 1, expected=parse_leaf(copy.read(after=place, last=place + 1)[0]).cid, found=None)
 
 
-async def find_at_some_places(connection: Connection, stream: str, copy: SignedLeaves, size: int) -> Difference | None:
+async def find_at_some_places(
+    connection: Connection, stream: str, copy: SignedLeaves, size: int, *, is_held: bool = False
+) -> Difference | None:
     """As `find_difference`, but only among the newest leaves and some at a place that nobody can foretell: quick, at any size."""
     for end in (size, secrets.randbelow(size) + 1):
-        if difference := await find_difference(connection, stream, copy, end, after=max(0, end - LEAVES_AT_A_PLACE)):
+        if difference := await find_difference(connection, stream, copy, end, after=max(0, end - LEAVES_AT_A_PLACE), is_held=is_held):
             return difference
     return None
 
@@ -57,15 +62,15 @@ def rewritten(stream: str, size: int, difference: Difference) -> HistoryRewritte
     )
 
 
-async def _first(connection: Connection, stream: str, signed: list[bytes], found: list[bytes]) -> Difference | None:
+async def _first(connection: Connection, stream: str, signed: list[bytes], found: list[bytes], *, is_held: bool) -> Difference | None:
     """The first difference among some leaves, where those that the stream holds no more are as they were logged."""
     first = parse_leaf(signed[0]).sequence
     logged = await logged_leaves(connection, stream, first=first, last=first + len(found) - 1)
     for expected, is_now, was in zip(signed, found, logged, strict=True):
-        leaf, is_held = parse_leaf(expected), parse_leaf(is_now).cid is not None
-        if expected == (is_now if is_held else was):
+        leaf, is_there = parse_leaf(expected), parse_leaf(is_now).cid is not None
+        if expected == (is_now if is_there else was) or (is_held and not is_there):
             continue
-        held = is_now if is_held else await logged_leaf(connection, stream, leaf.sequence) or is_now
+        held = is_now if is_there else await logged_leaf(connection, stream, leaf.sequence) or is_now
         if held != expected:
             return Difference(sequence=leaf.sequence, expected=leaf.cid, found=_cid_at(leaf.sequence, held))
     return None

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ..errors import PersistenceError, StreamNotFound
+from ..errors import InvalidProof, PersistenceError, StreamNotFound
 from ..store import Connection, get_stream, kv_revision
-from .kept import TILES_BUCKET, LogState, ensure_log, keep_tree, open_tree, read_log
+from .kept import TILES_BUCKET, LogState, ensure_log, keep_tree, logged_leaves, open_tree, read_log
+from .leaves import parse_leaf
 from .published import ensure_checkpoints
 from .reading import next_leaves
+from .remade import known_leaves
 from .tiles import TiledTree
 
 LOG_LEASE = "log"
@@ -36,24 +38,26 @@ class LogFeeder:
         self._stream = stream
         self._tree: TiledTree | None = None
         self._state: LogState | None = None
+        self._lacks_tiles = False
 
     async def feed(self) -> LogState | None:
         """Log what the stream has more than the tree, and return the tree's state; None where there is neither.
 
-        A stream that ends before its tree is left as it is: the tree then says what the stream once held. Raises RevisionConflict where
-        somebody else fed it, InvalidProof where tiles are missing, Unavailable.
+        A stream that ends before its tree is left as it is: the tree then says what the stream once held. A tree that is gone, shorter, or
+        lacks the tiles that it goes on from is logged again. Raises RevisionConflict where somebody else fed it, InvalidProof the first
+        time that such tiles are missing, as a replica may only be behind, Unavailable.
         """
         try:
             last = (await get_stream(self._connection, self._stream)).last_sequence
         except StreamNotFound:
             return self._state
-        tree = await self._open()
+        tree = await self._open(is_idle=self._tree is not None and self._tree.size >= last)
         try:
             while tree.size < last:
                 leaves = await next_leaves(self._connection, self._stream, after=tree.size, last=last)
                 if not leaves:
                     break
-                tree.append(leaves)
+                tree.append(await self._known(leaves, after=tree.size))
                 self._state = await keep_tree(self._connection, self._stream, tree, revision=await self._revision())
         except BaseException:
             self._tree = None
@@ -64,11 +68,36 @@ class LogFeeder:
         """What the state is at, or what lies in its place where somebody deleted it."""
         return self._state.revision if self._state else await kv_revision(self._connection, TILES_BUCKET, self._stream)
 
-    async def _open(self) -> TiledTree:
+    async def _open(self, *, is_idle: bool) -> TiledTree:
+        """The tree to go on from; that of before, unless nothing else would show that somebody changed what is kept of it."""
+        if self._tree is not None and is_idle:
+            state = await read_log(self._connection, self._stream, leader=True)
+            if (state.revision if state else 0) != (self._state.revision if self._state else 0):
+                self._tree = None
         if self._tree is None:
             self._state = await read_log(self._connection, self._stream, leader=True)
-            self._tree = await open_tree(self._connection, self._stream, self._state.size if self._state else 0)
+            if self._state is None:
+                await ensure_log(self._connection)
+            self._tree = await self._open_kept(self._state.size if self._state else 0)
         return self._tree
+
+    async def _open_kept(self, size: int) -> TiledTree:
+        """The kept tree of this size; an empty one, to begin anew, where its tiles were missing twice."""
+        try:
+            tree = await open_tree(self._connection, self._stream, size)
+        except InvalidProof:
+            if not self._lacks_tiles:
+                self._lacks_tiles = True
+                raise
+            tree = TiledTree()
+        self._lacks_tiles = False
+        return tree
+
+    async def _known(self, leaves: list[bytes], *, after: int) -> list[bytes]:
+        """Leaves that a stream holds no more as they were logged before, where that is still kept."""
+        if all(parse_leaf(leaf).cid is not None for leaf in leaves):
+            return leaves
+        return known_leaves(leaves, await logged_leaves(self._connection, self._stream, first=after + 1, last=after + len(leaves)))
 
 
 async def feed_logs(

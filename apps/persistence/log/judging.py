@@ -1,7 +1,8 @@
 """This module is judging a checkpoint that somebody kept: is today's log the one that it was taken from, only longer?
 
 The proof is made from the kept tiles and checked against two signatures: that on the checkpoint that was brought, and that on the newest.
-As far as the stream is short enough, its events are read again too, and must have the root that was brought.
+As far as the stream is short enough, its events are read again too, and must have the root that was brought. Tiles that are missing or
+damaged are made again from the events; where that is too much or not possible, nothing can be compared now, which is no alarm.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from enum import StrEnum
 
 from ..errors import HistoryRewritten, InvalidInput, InvalidProof
 from ..store import Connection
-from .agreement import agreed_leaves
 from .checkpoints import Checkpoint, SignedCheckpoint, open_checkpoint
 from .coverage import Coverage, read_coverage
-from .frontier import Frontier
-from .kept import prove_consistency
+from .kept import read_tiles
 from .proofs import check_consistency
+from .remade import Remade, remake_tree
+from .spans import Span, consistency_spans
+from .tiles import Tiles, root_of, span_hash, tiles_of_spans
 from .trust import NO_TRUST, Trust
 
 READ_AGAIN = 20_000
@@ -31,6 +33,7 @@ class Standing(StrEnum):
     FUTURE = "future"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    INCOMPARABLE = "incomparable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +75,11 @@ async def _compare(connection: Connection, coverage: Coverage, brought: SignedCh
             "the server was rolled back, its tail was cut, or it is another server."
         )
         return _judged(coverage, Standing.FUTURE, reason, brought)
-    proof: list[bytes] = []
-    if old.size < newest.size:
-        proof = await prove_consistency(connection, coverage.stream, old_size=old.size, new_size=newest.size)
-    check_consistency(old_size=old.size, old_root=old.root, new_size=newest.size, new_root=newest.root, proof=proof)
-    is_read = old.size <= READ_AGAIN
-    if is_read:
-        await _read_again(connection, coverage.stream, old)
+    if old.size == newest.size:
+        check_consistency(old_size=old.size, old_root=old.root, new_size=newest.size, new_root=newest.root, proof=())
+    proof, is_read = await _prove(connection, coverage.stream, old, newest)
+    if proof is None:
+        return _judged(coverage, Standing.INCOMPARABLE, _cannot(coverage.stream), brought)
     return Judgement(
         stream=coverage.stream,
         standing=Standing.EXTENDED,
@@ -90,15 +91,73 @@ async def _compare(connection: Connection, coverage: Coverage, brought: SignedCh
     )
 
 
-async def _read_again(connection: Connection, stream: str, old: Checkpoint) -> None:
-    """Make the tree that was brought anew from the events. Raises HistoryRewritten where it is another."""
-    tree = Frontier()
-    async for agreed in agreed_leaves(connection, stream, after=0, last=old.size):
-        tree.append(agreed.leaves)
-    if (tree.size, tree.root()) != (old.size, old.root):
+async def _prove(connection: Connection, stream: str, old: Checkpoint, newest: Checkpoint) -> tuple[list[bytes] | None, bool]:
+    """The proof, None where nothing can be compared now, and whether the events were read. Raises HistoryRewritten, InvalidProof."""
+    spans = [Span(0, newest.size), Span(0, old.size), *consistency_spans(old.size, newest.size)]
+    proof = _proof(await read_tiles(connection, stream, tiles_of_spans(spans)), old, newest)
+    last = newest.size if proof is None else old.size
+    if last > READ_AGAIN:
+        return proof, False
+    remade = await remake_tree(connection, stream, last=last)
+    if proof is None:
+        proof = _proof_again(stream, remade, old, newest)
+    if proof is None or not _are_known(stream, remade, old):
+        return None, True
+    return proof, True
+
+
+def _proof(tiles: Tiles, old: Checkpoint, newest: Checkpoint) -> list[bytes] | None:
+    """The proof that these tiles give; None where they lack something, or do not lead to the root that was signed last.
+
+    Raises InvalidProof where they do, and the log that was signed last does not begin with the older one.
+    """
+    sizes = {"old_size": old.size, "new_size": newest.size}
+    try:
+        if root_of(tiles, newest.size) != newest.root:
+            return None
+        proof = [span_hash(tiles, span) for span in consistency_spans(old.size, newest.size)]
+        check_consistency(**sizes, old_root=root_of(tiles, old.size), new_root=newest.root, proof=proof)
+    except InvalidProof:
+        return None
+    check_consistency(**sizes, old_root=old.root, new_root=newest.root, proof=proof)
+    return proof
+
+
+def _proof_again(stream: str, remade: Remade, old: Checkpoint, newest: Checkpoint) -> list[bytes] | None:
+    """The proof by the events themselves, None where too few of them are known. Raises HistoryRewritten, InvalidProof."""
+    if remade.size == newest.size and (proof := _proof(remade.tiles, old, newest)) is not None:
+        return proof
+    _check_root(stream, remade, newest)
+    return None
+
+
+def _are_known(stream: str, remade: Remade, old: Checkpoint) -> bool:
+    """Whether the events have the root that was brought; not so where too few of them are known. Raises HistoryRewritten."""
+    if remade.size >= old.size and root_of(remade.tiles, old.size) == old.root:
+        return True
+    _check_root(stream, remade, old)
+    return False
+
+
+def _check_root(stream: str, remade: Remade, signed: Checkpoint) -> None:
+    """Raise HistoryRewritten where a tree made again, which lacks the root that was signed, contradicts it, and is not only incomplete."""
+    if remade.differing is not None:
+        now, before = remade.differing
         raise HistoryRewritten(
-            f"The first {old.size:,} events of {stream} have the root {tree.root().hex()}, and {old.root.hex()} was signed."
+            f"{stream} holds {now.cid or 'nothing'} at sequence {now.sequence:,}, and its log says {before.cid or 'nothing'}; "
+            "the stream or the log was changed after it was written. Verify the stream."
         )
+    if remade.size < signed.size or remade.unknown:
+        return
+    root = root_of(remade.tiles, signed.size).hex()
+    raise HistoryRewritten(f"The first {signed.size:,} events of {stream} have the root {root}, and {signed.root.hex()} was signed.")
+
+
+def _cannot(stream: str) -> str:
+    return (
+        f"The kept log of {stream} lacks tiles that the comparison needs, or they are damaged. Bring the checkpoint again in a minute: a "
+        "worker logs what is gone again. If it stays so, hold the log against its stream with mend (check-log), which writes them anew."
+    )
 
 
 def _judged(coverage: Coverage, standing: Standing, reason: str, brought: SignedCheckpoint | None = None) -> Judgement:

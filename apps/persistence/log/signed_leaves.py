@@ -57,6 +57,13 @@ class SignedLeaves:
                 "its kept tree, if these still have the root that was signed."
             )
 
+    def root_at(self, size: int) -> bytes:
+        """The root above its first `size` leaves."""
+        tree = Frontier()
+        for after in range(0, size, _LEAVES_AT_ONCE):
+            tree.append(self.read(after=after, last=min(size, after + _LEAVES_AT_ONCE)))
+        return tree.root()
+
     @contextmanager
     def appending(self, size: int) -> Iterator[Callable[[Iterable[bytes]], None]]:
         """Add leaves after the first `size`, whatever lies there; they are on the disk at the end of the block."""

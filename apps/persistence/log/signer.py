@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import Conflict, InvalidInput, PersistenceError
+from ..errors import Conflict, InvalidInput, LogIncomplete, PersistenceError
 from ..store import Connection
 from .answering import answer_questions
 from .keys import KeyKind, SigningKey, read_key_file, write_key_file
@@ -22,6 +22,7 @@ from .witness_client import WitnessClient
 
 LOOK_SECONDS = 1.0
 REFUSED_SECONDS = 60.0
+INCOMPLETE_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -94,20 +95,24 @@ async def _sign_all(
 
 async def sign_or_refuse(connection: Connection, signer: Signer, stream: str) -> str:
     """One look at one stream; where nothing may be signed, say why where people see it. The reason, empty where there is none."""
-    reason = ""
+    return str(await _refusal(connection, signer, stream) or "")
+
+
+async def _refusal(connection: Connection, signer: Signer, stream: str) -> PersistenceError | None:
+    refusal: PersistenceError | None = None
     try:
         await signer.look(stream)
     except (Conflict, InvalidInput) as error:
         log.error("%s is not signed: %s", stream, error)
         signer.forget(stream)
-        reason = str(error)
-    await publish_refusal(connection, stream, reason)
-    return reason
+        refusal = error
+    await publish_refusal(connection, stream, str(refusal or ""))
+    return refusal
 
 
 @dataclass(slots=True)
 class _Refused:
-    """A stream that is not signed: why, and when it is looked at again, as that reads all of it."""
+    """A stream that is not signed: why, and when it is looked at again."""
 
     reason: str
     until: float
@@ -116,7 +121,8 @@ class _Refused:
 async def _round(
     connection: Connection, signer: Signer, find_streams: Callable[[], Awaitable[Sequence[str]]], refused: dict[str, _Refused]
 ) -> None:
-    """Look at each stream once. What is refused stays so for a minute, and stays said, also where somebody removes it."""
+    """Look at each stream once. What is refused stays so for a minute, as a look then reads all of it; it stays said, also where somebody
+    removes it. A kept log that is logged again is looked at within seconds, as that reads little until it is whole."""
     clock = asyncio.get_running_loop().time
     for stream in await find_streams():
         known = refused.get(stream)
@@ -124,8 +130,9 @@ async def _round(
             await publish_refusal(connection, stream, known.reason)
             continue
         refused.pop(stream, None)
-        if reason := await sign_or_refuse(connection, signer, stream):
-            refused[stream] = _Refused(reason=reason, until=clock() + REFUSED_SECONDS)
+        if error := await _refusal(connection, signer, stream):
+            seconds = INCOMPLETE_SECONDS if isinstance(error, LogIncomplete) else REFUSED_SECONDS
+            refused[stream] = _Refused(reason=str(error), until=clock() + seconds)
 
 
 async def _attempt(what: str, work: Awaitable[None]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..errors import HistoryRewritten, InvalidInput, RevisionConflict, StreamNotFound, Unavailable
+from ..errors import HistoryRewritten, InvalidInput, LogIncomplete, RevisionConflict, StreamNotFound, Unavailable
 from ..store import Connection, get_stream
 from .agreement import agreed_leaves
 from .answers import Difference
@@ -78,7 +78,8 @@ class Signer:
     async def look(self, stream: str) -> Checkpoint | None:
         """Sign the stream's log if it is due, and return what was signed.
 
-        Raises HistoryRewritten where nothing may be signed, InvalidInput where what is published cannot be read, Unavailable.
+        Raises HistoryRewritten and LogIncomplete where nothing may be signed, InvalidInput where what is published cannot be
+        read, Unavailable.
         """
         last = self._database.last(self.keys.origin(stream))
         created = await self._check_length(stream, last)
@@ -114,16 +115,37 @@ class Signer:
         return SignedLeaves(self._database.folder, stream)
 
     async def _kept(self, stream: str, last: Signed) -> LogState | None:
-        """The state of the kept tree; None where there is none yet. Raises HistoryRewritten where it or the stream has become shorter."""
+        """The state of the kept tree; None where there is none yet.
+
+        Raises LogIncomplete where it lacks what was signed, and HistoryRewritten where what is there of it, or the stream, is not that.
+        """
         state = await read_log(self._connection, stream)
         if last.size > 0 and (state is None or state.size < last.size):
             state = await read_log(self._connection, stream, leader=True)
         if last.size > 0 and (state is None or state.size < last.size):
-            raise HistoryRewritten(
-                f"The kept log of {stream} ends at {state.size if state else 0:,}, and was signed up to {last.size:,}; somebody changed "
-                "it. The stream is signed on once a worker has logged it again, if it is still what was signed."
+            await self._check_rest(stream, last, state)
+            gone = f"ends at {state.size:,}; the rest of it" if state else "is gone; it"
+            raise LogIncomplete(
+                f"The kept log of {stream} {gone} was signed up to {last.size:,}, and a worker logs it again. The stream is signed on "
+                "within seconds of that, if it is still what was signed."
             )
         return state
+
+    async def _check_rest(self, stream: str, last: Signed, state: LogState | None) -> None:
+        """Raise HistoryRewritten where what is left of the kept tree, or some events that the stream holds, are not what was signed.
+
+        All of them are read once the tree is there again.
+        """
+        copy = self._copy(stream)
+        if not copy.is_there or last.size == 0:
+            return
+        if state is not None and copy.root_at(state.size) != state.root:
+            raise HistoryRewritten(
+                f"The kept log of {stream} ends at {state.size:,} and is not what was signed there, up to {last.size:,}; somebody changed "
+                "it. The stream is signed on once a worker has logged it again, if it is still what was signed."
+            )
+        if some := await find_at_some_places(self._connection, stream, copy, last.size, is_held=True):
+            raise rewritten(stream, last.size, some)
 
     async def _extended(self, stream: str, last: Signed, size: int) -> Frontier:
         """The tree that was signed last, with the leaves that came since, which are in the copy now."""
