@@ -145,6 +145,11 @@ class StreamProof:
         return said if isinstance(said, str) else ""
 
     @property
+    def is_unconfirmed(self) -> bool:
+        """Whether nothing is wrong, as far as is known, and the witness that is named did not confirm it in the newest verification."""
+        return self.state == "verified" and self.verification is not None and self.verification.figures.get("confirmed_to") == 0
+
+    @property
     def anchors_missing(self) -> list[str]:
         return _texts(self.verification, "anchors_missing")
 

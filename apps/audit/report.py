@@ -70,10 +70,15 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`intact`, `broken` or `unknown`. Alarms of the log count as well: what is not as it was signed is not intact."""
+        """`intact`, `unconfirmed` by the witness, `broken` or `unknown`.
+
+        Alarms of the log count as well: what is not as it was signed is not intact.
+        """
         if self.proof.state == "broken" or self.is_contradicted:
             return "broken"
-        return "unknown" if self.proof.state == "unknown" else "intact"
+        if self.proof.state == "unknown":
+            return "unknown"
+        return "unconfirmed" if self.proof.is_unconfirmed else "intact"
 
     @property
     def is_contradicted(self) -> bool:

@@ -13,6 +13,8 @@ from apps.persistence.log.kept import TILES_BUCKET
 from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.signer import SignerFolder
 from apps.persistence.log.trust import Trust
+from apps.persistence.log.witness_client import WitnessClient
+from apps.persistence.operations.verify_receipt import sentence_of, sentence_of_all, summary_of
 from apps.persistence.store import Outgoing, kv_put
 
 from .log_trust import answering
@@ -53,6 +55,21 @@ async def test_stream_that_nobody_logs_or_signs_is_no_finding(stage: SigningStag
     assert (verdict.intact, verdict.log and verdict.log.held) == (True, ())
     assert "A signed checkpoint shows that" in verdict.does_not_prove[0]
     assert any(sentence.startswith("Not held against everybody: No checkpoint of") for sentence in verdict.does_not_prove)
+
+
+async def test_stream_whose_witness_is_silent_has_no_finding_and_is_not_called_intact(
+    stage: SigningStage, messages: list[Outgoing], folder: SignerFolder
+) -> None:
+    witness = SigningKey.generate("witness.example", KeyKind.WITNESS).verifier
+    trust = Trust(log_key=folder.key.verifier, witness=WitnessClient(url="http://127.0.0.1:1", key=witness))
+
+    verdict = await verify(stage, trust)
+
+    assert (verdict.findings, verdict.log and verdict.log.confirmed) == ((), 0)
+    assert any("not confirmed by the witness" in sentence for sentence in verdict.does_not_prove)
+    said = f"Nothing wrong, but not confirmed by the witness: {LENGTH} events, sequence 1 to {LENGTH}; as signed up to {LENGTH}."
+    assert sentence_of(summary_of(verdict, None)) == said
+    assert sentence_of_all([summary_of(verdict, None)], []).startswith(f"Nothing wrong in {LENGTH} events in 1 stream; not confirmed by")
 
 
 async def test_long_stream_whose_beginning_is_gone_has_the_root_of_its_log(

@@ -123,6 +123,11 @@ def _not_covered(extent: Extent, covered: int) -> list[str]:
         found.append(
             f"That the {log.size - covered:,} newest sequences, after {covered:,}, stay as they are: no signed checkpoint covers them yet."
         )
+    if log.confirmed == 0 or (log.confirmed is not None and log.confirmed < covered):
+        found.append(
+            f"That nobody signed another history with the log's own key{f' after {log.confirmed:,}' if log.confirmed else ''}: that is not "
+            "confirmed by the witness."
+        )
     found += [f"Not held against everybody: {sentence}" for sentence in log.missing]
     return [*found, log.damage] if log.damage else found
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import EncodingError, InvalidProof
-from ..log.anchors import Anchors, read_anchors
+from ..log.anchors import Anchors, AnchorSource, read_anchors
 from ..log.frontier import Frontier
 from ..log.kept import LogState, edge_at, logged_leaves, prove_consistency, read_log
 from ..log.leaves import SEQUENCE_BYTES
@@ -112,7 +112,14 @@ class LogLayer:
             held=tuple(claim.held() for claim in [*judged, *beyond] if claim.is_signed),
             missing=tuple(self.missing),
             damage=" ".join(self.damage),
+            confirmed=self._confirmed(judged) if read.last else None,
         )
+
+    def _confirmed(self, judged: Sequence[Claim]) -> int | None:
+        """Up to where the witness confirms it; None where none is named."""
+        if self.trust.witness is None:
+            return None
+        return max((claim.size for claim in judged if claim.source == AnchorSource.WITNESS and claim.holds), default=0)
 
     async def _look_at_end(self, read: Read) -> None:
         """Whether the stream ends before what anybody saw of it."""

@@ -100,6 +100,7 @@ class LogStanding:
     """What the log says of a stream: the `root` over its first `size` sequences, whose trees it was held against, and who was missing.
 
     `root` is None where it could not be made, and `damage` says in a sentence what is wrong with the kept log alone; empty if nothing.
+    `confirmed` is up to which sequence the witness confirms it, 0 where it is silent or refuses; None where no witness is named.
     """
 
     size: int
@@ -107,6 +108,7 @@ class LogStanding:
     held: tuple[Held, ...]
     missing: tuple[str, ...]
     damage: str = ""
+    confirmed: int | None = None
 
     @property
     def covered(self) -> int:

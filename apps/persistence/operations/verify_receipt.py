@@ -72,6 +72,7 @@ def _layers_of(verdict: Verdict) -> Summary:
         "rests_on": {"sequence": rests.sequence, "events": rests.events, "aggregates": rests.aggregates} if rests else None,
         "root": log.root.hex() if log.root else None,
         "size": log.size,
+        **({"confirmed_to": log.confirmed} if log.confirmed is not None else {}),
     }
 
 
@@ -85,7 +86,9 @@ def sentence_of(summary: Mapping[str, Value]) -> str:
         return f"Nothing wrong in what is new: {span}{_removed(one)}; but {_earlier(one)}. Verify all again to see what is so now."
     if one["intact"]:
         signed = f"; as signed up to {one['covered_to']:,}" if one.get("covered_to") else ""
-        return f"Intact: {span}{signed}{_removed(one)}."
+        if one.get("confirmed_to") == 0:
+            return f"Nothing wrong, but not confirmed by the witness: {span}{signed}{_removed(one)}."
+        return f"Intact: {span}{signed}{_confirmed(one)}{_removed(one)}."
     where = f", the first at sequence {one['first_bad']:,}" if one["first_bad"] else ""
     return f"{_findings(one['finding_count'])} in {span}{where}{_removed(one)}."
 
@@ -103,13 +106,15 @@ def sentence_of_all(summaries: Sequence[Summary], left: Sequence[Summary]) -> st
     span = f"{sum(one['events'] for one in every):,} events in {len(every):,} stream{'' if len(every) == 1 else 's'}"
     bad = [f"{one['stream']} {one['finding_count']:,}" for one in every if one["finding_count"]]
     count = sum(one["finding_count"] for one in every)
+    unconfirmed = [one["stream"] for one in every if one.get("confirmed_to") == 0]
     words = [
         f"{_findings(count)} in {span}: {', '.join(bad)}"
         if bad
         else f"Nothing wrong in {span}"
-        if _earlier_of([*every, *resting])
+        if _earlier_of([*every, *resting]) or unconfirmed
         else f"Intact: {span}"
     ]
+    words += [f"not confirmed by the witness: {', '.join(unconfirmed)}"] if unconfirmed else []
     words += [f"in {one['stream']} {_earlier(one)}" for one in (*every, *resting) if one["earlier_findings"]]
     words += [f"nothing new in {', '.join(one['stream'] for one in resting)}"] if resting else []
     return f"{'; '.join(words)}."
@@ -162,6 +167,12 @@ def _earlier(one: Any) -> str:
     count = one["earlier_findings"]
     first = f", the first at sequence {one['first_earlier']:,}" if one["first_earlier"] else ""
     return f"{count:,} earlier finding{' stands' if count == 1 else 's stand'}{first}"
+
+
+def _confirmed(one: Any) -> str:
+    """How far the witness confirms it, where that is less far than it is signed."""
+    to = one.get("confirmed_to")
+    return f", confirmed by the witness up to {to:,}" if to is not None and to < one["covered_to"] else ""
 
 
 def _removed(one: Any) -> str:
