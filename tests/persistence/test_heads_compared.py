@@ -75,6 +75,20 @@ async def test_aggregate_whose_subjects_an_attacker_removed_is_omitted(stage: St
     assert await omissions(raw) == [(OTHER, 8, 23, None, 0)]
 
 
+async def test_what_the_limits_of_the_stream_removed_hides_no_omission(stage: Stage, raw: RawStream) -> None:
+    await record(stage, raw)
+    await raw.write(*make_chain(AggregateRef("sales", "order", "o3"), 1))
+    connection, stream = raw.store.connection, raw.layout.stream
+    config = (await connection.api(f"STREAM.INFO.{stream}", stream=stream))["config"]
+    await connection.api(f"STREAM.UPDATE.{stream}", config | {"max_msgs": 3})
+    await connection.api(f"STREAM.PURGE.{stream}", {"filter": raw.layout.all_of(THIRD)}, stream=stream)
+
+    found = await compare_with_manifest(raw.store, await manifest_of(raw))
+
+    assert [one.aggregate for one in found.omitted] == [THIRD]
+    assert (found.omitted_count, found.removed) == (1, 1)
+
+
 async def test_aggregate_is_omitted_in_a_stream_that_was_made_anew_without_it(stage: Stage, raw: RawStream) -> None:
     await record(stage, raw)
     left = [event for event in await events_of(raw) if event.aggregate != OTHER]

@@ -1,6 +1,6 @@
 """This module is holding a stream against a heads manifest: each aggregate must still have the manifest's version under exactly its CID.
 
-That is one Direct Get for many aggregates, whatever the length of the stream. What recorded runs removed on purpose is no omission.
+That is one Direct Get for many aggregates, whatever the length of the stream. What its limits or recorded runs removed is no omission.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from ..chain.expiry import expired_of
 from ..chain.removal_runs import is_confirmed
 from ..chain.removals import Removal, list_removals, removals_of, stream_origins
 from ..encoding import Cid, cid_of
@@ -59,7 +60,7 @@ class Omission:
 class Comparison:
     """What holding a stream against `manifest` found: of `aggregates` heads the first `omitted` in full, `omitted_count` counts all.
 
-    `removed` counts those heads that are gone because recorded runs removed them on purpose.
+    `removed` counts those heads that are gone because the stream's limits or recorded runs removed them.
     """
 
     manifest: Manifest
@@ -149,12 +150,13 @@ class _Comparing:
 
 
 async def _confirmed(store: Store, manifest: Manifest, info: StreamInfo) -> list[Removal]:
-    """What was removed on purpose from the stream that the manifest names, and from the one it was restored to."""
+    """What limits and recorded runs removed from the stream that the manifest names, and from the one it was restored to."""
     named = f"{manifest.stream}@{manifest.created}"
     found = await removals_of(store.connection, {named})
     if named in stream_origins(info):
         found = await list_removals(store.connection, info)
-    return [removal for removal in found if await is_confirmed(store, removal)]
+    expired = await expired_of(store, info)
+    return [*([expired] if expired else []), *[removal for removal in found if await is_confirmed(store, removal)]]
 
 
 async def _look_up(store: Store, rows: Sequence[HeadRow]) -> dict[str, list[bytes]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..chain import Beside, Cause, Finding
-from ..chain.expiry import expired_of
 from ..errors import NotFound, PersistenceError, Unavailable
 from ..heads import Comparison, Omission, compare_with_manifest, newest_manifest
-from ..store import Store, get_stream
+from ..store import Store
 
 _NONE = "That no aggregate was left out long ago: no list of all heads is recorded for {stream} (record-heads does that)."
 
@@ -21,21 +20,23 @@ async def look_at_heads(store: Store, causes: Collection[Cause]) -> Beside:
         if manifest is None:
             return Beside(does_not_prove=(_NONE.format(stream=stream),))
         found = await compare_with_manifest(store, manifest)
-        expired = await expired_of(store, await get_stream(store.connection, stream))
     except Unavailable:
         raise
     except (NotFound, PersistenceError) as error:
         return Beside(does_not_prove=(f"That no aggregate was left out: the list of heads cannot be read. {error}",))
-    omitted = [one for one in found.omitted if expired is None or not expired.covers(one.sequence)]
-    findings = tuple(finding for one in omitted if (finding := _finding(found, one, causes)) is not None)
+    findings = tuple(finding for one in found.omitted if (finding := _finding(found, one, causes)) is not None)
     if found.omitted_count:
         return Beside(findings=findings)
     return Beside(
         proves=(
             f"All {found.aggregates:,} aggregates that were listed on {manifest.at:%Y-%m-%d at %H:%M} UTC, up to sequence "
-            f"{manifest.sequence:,}, are there with their newest events of then.",
+            f"{manifest.sequence:,}, are there with their newest events of then{_but(found.removed)}.",
         )
     )
+
+
+def _but(removed: int) -> str:
+    return f", but for {removed:,} whose newest event recorded runs or the stream's limits removed" if removed else ""
 
 
 def _finding(found: Comparison, one: Omission, causes: Collection[Cause]) -> Finding | None:
