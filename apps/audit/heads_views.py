@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from apps.accounts.rights import permission_required
 from apps.connection import ask
 from apps.display.object_download import send_object
+from apps.persistence.errors import NotFound
 from apps.persistence.heads import Manifest, check_bytes
 from apps.persistence.store import Store, StoredObject
 
@@ -22,7 +23,7 @@ def manifest(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """The newest manifest, exactly as it was recorded; what is something else now is not handed out."""
     found = ask(newest_heads, name)
     if found is None:
-        raise Http404(f"No heads of {name} are recorded yet.")
+        raise NotFound(f"No heads of {name[:80]} are recorded yet; record-heads does that.")
     return send_object(ask(_checked, found, timeout_seconds=CHECK_SECONDS), name=f"{name}-{found.sequence}.heads.cbor")
 
 

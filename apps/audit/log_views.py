@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.rights import permission_required
 from apps.connection import ask
+from apps.persistence.errors import NotFound
 from apps.persistence.log.checkpoints import Checkpoint, parse_checkpoint
 from apps.persistence.log.judging import Judgement, judge_checkpoint
 from apps.persistence.log.notes import MAX_NOTE_BYTES, parse_note
-from apps.persistence.log.published import Published, published_before
+from apps.persistence.log.published import CHECKPOINTS_KEPT, Published, published_before
 from apps.persistence.store import Store
 from apps.registry import trust_of
 
@@ -29,7 +30,7 @@ def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
     size = request.GET.get("size", "")
     found = next((one for one in kept if not size or str(_said(one).size) == size), None)
     if found is None:
-        raise Http404(f"No checkpoint of {name} at {size or 'any size'} is kept; the newest 64 are.")
+        raise NotFound(f"No checkpoint of {name[:80]} at {size[:20] or 'any size'} is kept; the newest {CHECKPOINTS_KEPT} are.")
     answer = HttpResponse(found.note, content_type="text/plain; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}-{_said(found).size}.checkpoint"'
     return answer

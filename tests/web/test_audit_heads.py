@@ -119,7 +119,9 @@ def test_manifest_is_shown_and_taken_away_as_it_was_recorded(home: Home, auditor
 
 def test_stream_without_a_manifest_says_so_and_has_none_to_take_away(auditor: Visitor) -> None:
     assert "None is recorded yet." in read(auditor, "/audit/CIM-CONSOLE/")
-    assert auditor.get("/audit/CIM-CONSOLE/heads").status_code == 404
+    answer = auditor.get("/audit/CIM-CONSOLE/heads")
+    assert answer.status_code == 404
+    assert "No heads of CIM-CONSOLE are recorded yet; record-heads does that." in answer.content.decode()
 
 
 @pytest.mark.usefixtures("recorded")

@@ -129,7 +129,9 @@ def test_older_checkpoint_can_be_taken_away_by_its_size(auditor: Visitor, home: 
     home.run(write_and_sign, folder)
 
     assert auditor.get(f"{AUDIT}checkpoint?size={size}").content == before
-    assert auditor.get(f"{AUDIT}checkpoint?size=999999").status_code == 404
+    missing = auditor.get(f"{AUDIT}checkpoint?size=999999")
+    assert missing.status_code == 404
+    assert "at 999999 is kept; the newest 64 are." in missing.content.decode()
 
 
 @pytest.mark.usefixtures("signed")
