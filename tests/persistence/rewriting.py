@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,28 +11,15 @@ from apps.persistence.chain import Verdict, verify_stream
 from apps.persistence.encoding import cid_of
 from apps.persistence.events import AggregateRef, Event
 from apps.persistence.log.published import publish_keys
-from apps.persistence.log.signer import SignerFolder, open_signer_folder
+from apps.persistence.log.signer import SignerFolder
 from apps.persistence.log.trust import NO_TRUST, Trust
 from apps.persistence.store import Outgoing
-from apps.persistence.store.embedded import EmbeddedServer
 
 from .raw_stream import edited, outgoing, renamed, three_chains
-from .signing_stage import SigningStage, open_signing_stage
+from .signing_stage import SigningStage
 
 LENGTH = 24
 FORGED = AggregateRef("sales", "order", "forged")
-
-
-@pytest.fixture
-async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
-    async with open_signing_stage(nats_server, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(stage: SigningStage) -> Iterator[SignerFolder]:
-    with open_signer_folder(stage.folder) as opened:
-        yield opened
 
 
 @pytest.fixture

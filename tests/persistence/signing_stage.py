@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from apps.persistence.log.checkpoints import Checkpoint, SignedCheckpoint, open_checkpoint
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import ensure_log, keep_tree
@@ -103,3 +105,15 @@ async def open_signing_stage(server: EmbeddedServer, folder: Path) -> AsyncItera
         await ensure_log(raw.store.connection)
         await ensure_checkpoints(raw.store.connection)
         yield SigningStage(raw=raw, connection=connection, folder=folder / "signer")
+
+
+@pytest.fixture
+async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
+    async with open_signing_stage(nats_server, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(stage: SigningStage) -> Iterator[SignerFolder]:
+    with open_signer_folder(stage.folder) as opened:
+        yield opened

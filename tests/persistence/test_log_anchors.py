@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.leaves import leaf_bytes
 from apps.persistence.log.notes import parse_note
 from apps.persistence.log.published import publish_keys
-from apps.persistence.log.signer import SignerFolder, open_signer_folder
+from apps.persistence.log.signer import SignerFolder
 from apps.persistence.log.signing import Signer
 from apps.persistence.log.tiles import entry_bundle
 from apps.persistence.log.trust import NO_TRUST, Trust
@@ -31,19 +31,9 @@ from apps.persistence.store.embedded import EmbeddedServer
 
 from .log_trust import answering, witness_at
 from .raw_stream import edited, outgoing, three_chains
-from .signing_stage import SigningStage, open_signing_stage
+from .signing_stage import SigningStage, folder, stage
 
-
-@pytest.fixture
-async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
-    async with open_signing_stage(nats_server, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(stage: SigningStage) -> Iterator[SignerFolder]:
-    with open_signer_folder(stage.folder) as opened:
-        yield opened
+__all__ = ["folder", "stage"]
 
 
 # -- what the signer answers -----------------------------------------------------------------------------------------------------------

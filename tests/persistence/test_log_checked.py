@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from apps.persistence.console import load_registry
@@ -12,27 +9,16 @@ from apps.persistence.encoding import decode, encode
 from apps.persistence.errors import InvalidInput
 from apps.persistence.log.kept import TILES_BUCKET, prove_inclusion, read_log
 from apps.persistence.log.published import publish_keys
-from apps.persistence.log.signer import SignerFolder, open_signer_folder
+from apps.persistence.log.signer import SignerFolder
 from apps.persistence.operations import CheckLog
 from apps.persistence.store import kv_delete, kv_get, kv_put
-from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.operation import Outcome
 
 from .operating import carry_out
 from .raw_stream import edited, outgoing, three_chains
-from .signing_stage import SigningStage, open_signing_stage
+from .signing_stage import SigningStage, folder, stage
 
-
-@pytest.fixture
-async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
-    async with open_signing_stage(nats_server, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(stage: SigningStage) -> Iterator[SignerFolder]:
-    with open_signer_folder(stage.folder) as opened:
-        yield opened
+__all__ = ["folder", "stage"]
 
 
 async def sign(stage: SigningStage, folder: SignerFolder) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from apps.persistence.log import coverage as coverage_module
@@ -14,25 +11,14 @@ from apps.persistence.log.coverage import read_coverage
 from apps.persistence.log.judging import Judgement, Standing, judge_checkpoint
 from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.published import publish_keys, publish_refusal, read_published
-from apps.persistence.log.signer import SignerFolder, open_signer_folder
+from apps.persistence.log.signer import SignerFolder
 from apps.persistence.log.trust import Trust
 from apps.persistence.store import kv_delete, kv_put
-from apps.persistence.store.embedded import EmbeddedServer
 
 from .raw_stream import edited, outgoing, three_chains
-from .signing_stage import SigningStage, open_signing_stage
+from .signing_stage import SigningStage, folder, stage
 
-
-@pytest.fixture
-async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
-    async with open_signing_stage(nats_server, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(stage: SigningStage) -> Iterator[SignerFolder]:
-    with open_signer_folder(stage.folder) as opened:
-        yield opened
+__all__ = ["folder", "stage"]
 
 
 async def sign(stage: SigningStage, folder: SignerFolder) -> bytes:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from apps.persistence.errors import InvalidInput
@@ -12,21 +9,10 @@ from apps.persistence.log.keys import KeyKind, SigningKey, VerifierKey
 from apps.persistence.log.published import publish_keys
 from apps.persistence.log.signer import SignerFolder, change_key, open_signer_folder
 from apps.persistence.log.trust import NO_TRUST, Trust, trusted_keys
-from apps.persistence.store.embedded import EmbeddedServer
 
-from .signing_stage import SigningStage, open_signing_stage
+from .signing_stage import SigningStage, folder, stage
 
-
-@pytest.fixture
-async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
-    async with open_signing_stage(nats_server, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(stage: SigningStage) -> Iterator[SignerFolder]:
-    with open_signer_folder(stage.folder) as opened:
-        yield opened
+__all__ = ["folder", "stage"]
 
 
 def key(name: str = "cim-0000") -> VerifierKey:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,11 @@ from apps.persistence.log.published import publish_keys
 from apps.persistence.log.signer import SignerFolder, open_signer_folder
 from apps.persistence.log.signing import Signer
 from apps.persistence.log.witness_client import WitnessClient
-from apps.persistence.store.embedded import EmbeddedServer
 
 from .log_trust import witness_at
-from .signing_stage import SigningStage, open_signing_stage
+from .signing_stage import SigningStage, folder, stage
 
-
-@pytest.fixture
-async def stage(nats_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[SigningStage]:
-    async with open_signing_stage(nats_server, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(stage: SigningStage) -> Iterator[SignerFolder]:
-    with open_signer_folder(stage.folder) as opened:
-        yield opened
+__all__ = ["folder", "stage"]
 
 
 def signer_with(stage: SigningStage, folder: SignerFolder, witness: str) -> Signer:

@@ -19,8 +19,8 @@ from apps.persistence.store import Outgoing, kv_put
 
 from .log_trust import answering
 from .raw_stream import ORDER, OTHER, THIRD, edited, facts, make_chain, outgoing, three_chains
-from .rewriting import FORGED, LENGTH, folder, log_anew, messages, put_instead, relinked, sign, stage, verify, without
-from .signing_stage import SigningStage
+from .rewriting import FORGED, LENGTH, log_anew, messages, put_instead, relinked, sign, verify, without
+from .signing_stage import SigningStage, folder, stage
 
 __all__ = ["folder", "messages", "stage"]
 

@@ -12,8 +12,8 @@ from apps.persistence.log.trust import NO_TRUST
 from apps.persistence.store import Outgoing, kv_delete
 
 from .raw_stream import make_chain, outgoing
-from .rewriting import FORGED, folder, log_anew, messages, put_instead, relinked, sign, stage, verify
-from .signing_stage import SigningStage
+from .rewriting import FORGED, log_anew, messages, put_instead, relinked, sign, verify
+from .signing_stage import SigningStage, folder, stage
 
 __all__ = ["folder", "messages", "stage"]
 

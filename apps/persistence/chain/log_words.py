@@ -55,13 +55,10 @@ def by_signer(claim: Claim) -> str:
 
 def describe_range(claim: Claim, *, after: int, found: bytes, why: str) -> Finding:
     """Neither the stream nor its log is what was signed, and nobody can say where it begins."""
-    return Finding(
-        cause=Cause.HISTORY_REWRITTEN,
-        aggregate=None,
-        version=None,
-        sequence=after + 1,
-        expected=claim.root.hex(),
-        found=found.hex(),
+    return _other_root(
+        claim,
+        after=after,
+        found=found,
         explanation=(
             f"Somewhere in sequence {after + 1:,} to {claim.size:,} history was rewritten, in the stream and in its log alike: the root of "
             f"its first {claim.size:,} sequences is not that of {claim.words}. {why}"
@@ -72,13 +69,10 @@ def describe_range(claim: Claim, *, after: int, found: bytes, why: str) -> Findi
 def describe_contradiction(claim: Claim, other: Claim | None, *, after: int, found: bytes) -> Finding:
     """What was signed by one contradicts what holds by another; up to sequence `after` they agree for certain."""
     held = f"{other.words} covers {other.size:,} and holds" if other else "the signer finds no difference from its own copy"
-    return Finding(
-        cause=Cause.HISTORY_REWRITTEN,
-        aggregate=None,
-        version=None,
-        sequence=after + 1,
-        expected=claim.root.hex(),
-        found=found.hex(),
+    return _other_root(
+        claim,
+        after=after,
+        found=found,
         explanation=(
             f"Two histories were signed: {claim.words} has another root for the first {claim.size:,} sequences, yet {held}. "
             f"Somebody else has the key, or shows different people different histories, from somewhere in sequence {after + 1:,} to "
@@ -120,3 +114,16 @@ def describe_damage(leaves: int) -> str:
     """The kept log alone is wrong."""
     count = f"{leaves:,} of its leaves are" if leaves > 1 else "one of its leaves is" if leaves else "some of its hashes are lost or"
     return f"The kept log is damaged: {count} not what was signed. The stream is, so it is not at fault; `check-log` with mend repairs it."
+
+
+def _other_root(claim: Claim, *, after: int, found: bytes, explanation: str) -> Finding:
+    """A tree that is not the one of a claim, from somewhere behind sequence `after` on."""
+    return Finding(
+        cause=Cause.HISTORY_REWRITTEN,
+        aggregate=None,
+        version=None,
+        sequence=after + 1,
+        expected=claim.root.hex(),
+        found=found.hex(),
+        explanation=explanation,
+    )
