@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .marks import Mark
@@ -88,21 +89,24 @@ def does_not_prove(extent: Extent, *, whole: bool, from_sequence: int) -> tuple[
 
 
 def _signed(extent: Extent) -> tuple[str, ...]:
-    """What the log adds, by each who stands for it, of what was read and of nothing else."""
-    return tuple(_signed_by(one, extent) for one in extent.holding)
+    """What the log adds of what was read and of nothing else: a sentence for each size, with all who stand for it."""
+    sizes = dict.fromkeys(one.size for one in extent.holding)
+    return tuple(_signed_up_to(size, [one for one in extent.holding if one.size == size], extent) for size in sizes)
 
 
-def _signed_by(one: Held, extent: Extent) -> str:
-    who = f"{_SOURCES.get(one.source, one.source)} ({one.who})"
+def _signed_up_to(size: int, held: Sequence[Held], extent: Extent) -> str:
+    *others, last = (f"{_SOURCES.get(one.source, one.source)} ({one.who})" for one in held)
+    who = f"{', '.join(others)} and {last}" if others else last
+    say = "say" if others else "says"
     nothing = "was rewritten, cut, inserted, reordered or left out."
     if extent.first == 1:
-        return f"The first {one.size:,} sequences are exactly those that were signed, by {who}: nothing among them {nothing}"
-    if one.size < extent.first:
-        return f"The log leads to the root of {one.size:,} sequences that was signed, by {who}. None of them was read now."
-    read = f"Sequence {extent.first:,} was" if one.size == extent.first else f"Sequences {extent.first:,} to {one.size:,} were"
+        return f"The first {size:,} sequences are exactly those that were signed: nothing among them {nothing} So {say} {who}."
+    if size < extent.first:
+        return f"The log leads to the root of {size:,} sequences that was signed, as {who} {say}. None of them was read now."
+    read = f"Sequence {extent.first:,} was" if size == extent.first else f"Sequences {extent.first:,} to {size:,} were"
     return (
-        f"{read} read now and, together with what the log keeps of those before{extent.before}, lead to the root that was signed, "
-        f"by {who}: nothing among those read now {nothing}"
+        f"{read} read now and, together with what the log keeps of those before{extent.before}, lead to the root that was signed: "
+        f"nothing among those read now {nothing} So {say} {who}."
     )
 
 
