@@ -21,8 +21,9 @@ def test_all_who_stand_for_one_size_are_named_in_one_sentence() -> None:
     found = signed(held("published", "cim", 24), held("signer", "cim", 24), held("witness", "w.example", 24))
 
     assert found == [
-        "The first 24 sequences are exactly those that were signed: nothing among them was rewritten, cut, inserted, reordered or left out. "
-        "So say the checkpoint that is published in the store (cim), the signer itself, from its own disk (cim) and the witness (w.example)."
+        "The first 24 sequences are exactly those that were signed: nothing among them was rewritten, cut, inserted, reordered or left "
+        "out. So say the checkpoint that is published in the store (cim), the signer itself, from its own disk (cim) and the witness "
+        "(w.example)."
     ]
 
 
