@@ -11,6 +11,8 @@ import pytest
 
 from apps.persistence.chain import read_mark, verify_stream
 from apps.persistence.console import load_registry
+from apps.persistence.drift import look
+from apps.persistence.drift.record import ensure_drift
 from apps.persistence.events import Event
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import ensure_log
@@ -147,10 +149,13 @@ async def test_aggregate_that_a_list_of_heads_names_and_that_is_gone_is_named(si
     connection = signed.admin.connection
     config = (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
     await connection.api(f"STREAM.UPDATE.{STREAM}", config | {"max_msgs": 60})
-    expired = await signed.verify(monkeypatch)
-    await connection.api(f"STREAM.UPDATE.{STREAM}", config)
-
+    await ensure_drift(signed.stage.store.connection)
+    await look(signed.stage.store, [STREAM])
     gone = await signed.verify(monkeypatch)
+    async with signed.stage.worker():
+        await signed.stage.wait(await signed.stage.ask("accept-drift", {"what": f"stream/{STREAM}"}))
+
+    expired = await signed.verify(monkeypatch)
 
     assert any(sentence.startswith("All 2 aggregates that were listed on") for sentence in listed["proves"])
     assert expired["intact"] is True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..subjects import overlaps
 from .gaps import Range, SequenceGaps
-from .removals import EXPIRED, Removal
+from .removals import EXPIRED, LOWERED, Removal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +19,15 @@ class Removed:
     count: int
 
     @property
+    def is_by_run(self) -> bool:
+        """Whether a recorded run removed them, not a limit of the stream."""
+        return self.removal.operation not in (EXPIRED, LOWERED)
+
+    @property
     def sentence(self) -> str:
         """For the person who reads the verdict."""
         one = self.count == 1
-        if self.removal.operation == EXPIRED:
+        if not self.is_by_run:
             return f"{self.count:,} message{'' if one else 's'} at the beginning, which {self.removal.reason} removed"
         return (
             f"{self.count:,} message{'' if one else 's'} removed by run {self.removal.run_id} of {self.removal.by} "

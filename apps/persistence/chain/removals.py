@@ -20,6 +20,8 @@ from .gaps import MAX_RANGES, Range
 REMOVALS_BUCKET = "cim-removals"
 RESTORED_FROM = "cim-restored-from"
 EXPIRED = "expired"
+LOWERED = "lowered"
+"""What no run removed: by limits of the stream, or by one that was lowered past the console."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

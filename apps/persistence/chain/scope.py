@@ -138,4 +138,7 @@ def _not_covered(extent: Extent, covered: int) -> list[str]:
 
 def _but_removed(extent: Extent) -> str:
     count = sum(part.count for part in extent.removed)
-    return f" but the {count:,} that recorded runs removed, named below" if count else ""
+    who = [
+        name for name, is_run in (("recorded runs", True), ("its limits", False)) if any(one.is_by_run is is_run for one in extent.removed)
+    ]
+    return f" but the {count:,} that {' and '.join(who)} removed, named below" if count else ""

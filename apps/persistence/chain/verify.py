@@ -38,14 +38,16 @@ async def verify_aggregate(store: Store, ref: AggregateRef, *, on_progress: OnPr
     """Verify one aggregate. It makes no consumer, so a page may call it. Raises AggregateNotFound where no event of it is stored."""
     _check_chained(store)
     with Tips() as tips:
-        removals = await confirmed_removals(store, await get_stream(store.connection, store.layout.stream))
-        walk = Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=removals)
+        info = await get_stream(store.connection, store.layout.stream)
+        walk = Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=await confirmed_removals(store, info))
+        await _look_at_limits(store, walk, info)
         run = _Run(walk=walk, on_progress=on_progress)
         async for messages in messages_by_version(store, ref):
             run.walk.walk(run.walk.look(messages))
             sequences = [message.sequence for message in messages]
             run.first, run.last = min([run.first or sequences[0], *sequences]), max([run.last, *sequences])
             await run.tell(sequences[-1])
+        walk.finish(run.last)
     if not run.walk.checked:
         raise AggregateNotFound(f"{store.layout.stream} holds no event of {ref}, so there is nothing to verify; check its name.")
     return run.verdict(f"aggregate {ref}", store.layout.stream)
@@ -60,8 +62,10 @@ async def verify_type(
     info = await get_stream(store.connection, store.layout.stream)
     with Tips() as tips:
         walk = Walk(store.layout, tips, gaps_from=None, knows_start=True, removals=await confirmed_removals(store, info))
+        await _look_at_limits(store, walk, info)
         run = _Run(walk=walk, first=max(1, info.first_sequence), last=info.last_sequence, on_progress=on_progress, should_stop=should_stop)
         await _read(store, run, patterns=(f"{store.layout.root}.{name}.>",))
+        walk.finish(run.last)
     if not walk.checked:
         raise AggregateNotFound(f"{store.layout.stream} holds no event of {name}, so there is nothing to verify; check its name.")
     return run.verdict(f"all of {name}", store.layout.stream)
@@ -267,9 +271,9 @@ async def _read(store: Store, run: _Run, *, patterns: Sequence[str] = (), readin
     await run.tell(run.last, at_once=True)
 
 
-async def _look_at_limits(store: Store, walk: Walk) -> None:
+async def _look_at_limits(store: Store, walk: Walk, info: StreamInfo | None = None) -> None:
     """The stream begins later than the reading: perhaps its limits removed what was there."""
-    expired = await expired_of(store, await get_stream(store.connection, store.layout.stream))
+    expired = await expired_of(store, info or await get_stream(store.connection, store.layout.stream))
     if expired is not None:
         walk.expire(expired)
 

@@ -14,7 +14,7 @@ from .findings import Findings, ref_of
 from .gaps import Range, SequenceGaps
 from .holes import Holes
 from .recorded import Recorded
-from .removals import Removal
+from .removals import LOWERED, Removal
 from .tips import NO_FINDING, Tip, Tips
 from .verdict import Rests
 
@@ -51,8 +51,8 @@ class Walk:
         self.removals = tuple(removals)
 
     def expire(self, removal: Removal) -> None:
-        """Know, before the first message, that the stream's own limits removed its beginning."""
-        self.removals = (*self.removals, removal)
+        """Know, before the first message, that the stream's own limits removed its beginning; known already, this is the newer word."""
+        self.removals = (*(known for known in self.removals if known.run_id), removal)
         self.recorded = Recorded(self.removals, gaps_from=self._gaps_from)
 
     def look(self, messages: Sequence[Message]) -> list[Seen | Unreadable]:
@@ -105,12 +105,13 @@ class Walk:
         self.checked += len(items)
 
     def finish(self, last: int) -> None:
-        """Report the gaps that nothing explained, up to sequence `last`."""
-        if not self._watches_gaps:
-            return
-        if self.position < last:
+        """Report what a limit took that was lowered past the console, and the gaps that nothing explained, up to sequence `last`."""
+        if self._watches_gaps and self.position < last:
             self._add_gap(Range(self.position + 1, last))
             self.position = last
+        for part in self.recorded.removed:
+            if part.removal.operation == LOWERED:
+                self.findings.add(words.describe_lowered(part))
         for gap in self.gaps.free:
             self.findings.add(words.describe_gap(gap))
         if self.gaps.untracked:

@@ -6,6 +6,7 @@ from ..encoding import Cid
 from .examine import Place, Seen, Unreadable
 from .findings import ref_of
 from .gaps import Range
+from .recorded import Removed
 from .tips import Tip
 from .verdict import Cause, Finding
 
@@ -126,6 +127,23 @@ def describe_gap(gap: Range) -> Finding:
         found="nothing",
         explanation=(
             f"The stream holds nothing at sequence {gap}: removed, expired, or lost by the server. Nothing later tells what it was; {what}."
+        ),
+    )
+
+
+def describe_lowered(part: Removed) -> Finding:
+    """A beginning that is gone by a limit which somebody lowered past the console."""
+    first, last = part.removal.ranges[0]
+    return Finding(
+        cause=Cause.MISSING,
+        aggregate=None,
+        version=None,
+        sequence=first,
+        expected=f"{last - first + 1:,} messages",
+        found="nothing",
+        explanation=(
+            f"Sequence {Range(first, last)} is gone: {part.sentence}. No recorded run lowered it. Find out who did; only once "
+            f"somebody accepts it (`accept-drift` for stream/{part.removal.stream}) does it explain anything."
         ),
     )
 

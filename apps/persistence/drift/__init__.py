@@ -1,6 +1,7 @@
 """This package is the drift watch: whether streams and servers are still as they were accepted, and who changed what is not."""
 
-from .record import DRIFT_BUCKET, Difference, DriftRecord, Explained, accept, read_record, write_record
+from ..chain.limits import DRIFT_BUCKET
+from .record import Difference, DriftRecord, Explained, accept, read_record, write_record
 from .report import DriftAlarm, DriftChange, DriftReport, read_drift
 from .trail import DRIFT_DEFINITION, accepted, note
 from .watching import look, watch_drift

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ..chain.limits import DRIFT_BUCKET, drift_key
 from ..encoding import decode, encode
 from ..errors import StreamNotFound
 from ..events import format_time, now, parse_time
 from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put
 from .facts import Facts
 
-DRIFT_BUCKET = "cim-drift"
 LOOK_KEY = "look"
 EXPLAINED_KEPT = 10
 AT_FIRST = "the first look"
-_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_=-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +99,7 @@ async def ensure_drift(connection: Connection) -> None:
 async def read_record(connection: Connection, what: str) -> DriftRecord | None:
     """The record of one stream or server, from the leader; None where it is not watched."""
     try:
-        entry = await kv_get(connection, DRIFT_BUCKET, _key(what), leader=True)
+        entry = await kv_get(connection, DRIFT_BUCKET, drift_key(what), leader=True)
     except StreamNotFound:
         return None
     return _read(entry) if entry else None
@@ -120,23 +118,18 @@ async def read_records(connection: Connection) -> tuple[dict[str, DriftRecord], 
 
 async def write_record(connection: Connection, record: DriftRecord) -> DriftRecord:
     """Keep it if nobody changed it since it was read, and return it with its revision. Raises RevisionConflict."""
-    written = await kv_put(connection, DRIFT_BUCKET, _key(record.what), _to_block(record), expected_revision=record.revision or None)
+    written = await kv_put(connection, DRIFT_BUCKET, drift_key(record.what), _to_block(record), expected_revision=record.revision or None)
     return replace(record, revision=written)
 
 
 async def drop_record(connection: Connection, what: str) -> None:
     """Watch it no more."""
-    await kv_delete(connection, DRIFT_BUCKET, _key(what))
+    await kv_delete(connection, DRIFT_BUCKET, drift_key(what))
 
 
 async def write_look(connection: Connection) -> None:
     """Note that a worker has looked at everything."""
     await kv_put(connection, DRIFT_BUCKET, LOOK_KEY, encode({"at": format_time(now())}))
-
-
-def _key(what: str) -> str:
-    kind, _, name = what.partition("/")
-    return f"{kind}.{_NOT_IN_KEYS.sub('-', name)}"
 
 
 def _without_none(facts: Facts) -> Facts:

@@ -11,25 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from blake3 import blake3
-
+from ..chain.limits import DRIFT_TYPE, drift_ref
 from ..encoding import Value
 from ..errors import VersionConflict
-from ..events import AggregateDefinition, AggregateRef, Event, NewEvent, State, fold, format_time
+from ..events import AggregateDefinition, Event, NewEvent, State, fold, format_time
 from ..store import CONSOLE, Store, append, load
-from ..subjects import is_token
 from .record import Difference
 from .words import title_of, value_words
 
-DRIFT_TYPE = "drift"
 WATCH = "drift watch"
 _TRIES = 5
-
-
-def drift_ref(what: str) -> AggregateRef:
-    """The aggregate of a watched thing; a name that cannot stand in a subject is there by its hash."""
-    name = what.replace("/", "-", 1)
-    return AggregateRef("console", DRIFT_TYPE, name if is_token(name) else f"hash-{blake3(what.encode()).hexdigest()[:32]}")
 
 
 def drifted(what: str, found: Difference) -> NewEvent:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ..chain.expiry import expired_of
 from ..chain.removal_runs import is_confirmed
-from ..chain.removals import Removal, list_removals, removals_of, stream_origins
+from ..chain.removals import EXPIRED, Removal, list_removals, removals_of, stream_origins
 from ..encoding import Cid, cid_of
 from ..errors import EventNotFound, FeatureUnavailable
 from ..events import AggregateRef
@@ -156,7 +156,10 @@ async def _confirmed(store: Store, manifest: Manifest, info: StreamInfo) -> list
     if named in stream_origins(info):
         found = await list_removals(store.connection, info)
     expired = await expired_of(store, info)
-    return [*([expired] if expired else []), *[removal for removal in found if await is_confirmed(store, removal)]]
+    return [
+        *([expired] if expired and expired.operation == EXPIRED else []),
+        *[removal for removal in found if await is_confirmed(store, removal)],
+    ]
 
 
 async def _look_up(store: Store, rows: Sequence[HeadRow]) -> dict[str, list[bytes]]:

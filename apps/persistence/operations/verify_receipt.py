@@ -50,7 +50,7 @@ def summary_of(verdict: Verdict, mark: Mark | None) -> Summary:
         "removed": [
             {"run": part.removal.run_id, "count": part.count, "sentence": part.sentence} for part in verdict.removed[:REMOVALS_KEPT]
         ],
-        "removals": len(verdict.removed),
+        "removals": sum(part.is_by_run for part in verdict.removed),
         "removed_count": sum(part.count for part in verdict.removed),
         "proves": list(verdict.proves),
         "does_not_prove": list(verdict.does_not_prove),
@@ -177,7 +177,7 @@ def _confirmed(one: Any) -> str:
 
 def _removed(one: Any) -> str:
     """What is not there because somebody removed it on purpose."""
-    if not one["removals"]:
-        return ""
     count, runs = one["removed_count"], one["removals"]
-    return f"; {count:,} more {'was' if count == 1 else 'were'} removed by {runs:,} recorded run{'' if runs == 1 else 's'}"
+    who = [f"{runs:,} recorded run{'' if runs == 1 else 's'}"] if runs else []
+    who += ["limits of the stream"] if any(not part["run"] for part in one["removed"]) else []
+    return f"; {count:,} more {'was' if count == 1 else 'were'} removed by {' and '.join(who)}" if who else ""
