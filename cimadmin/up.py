@@ -41,7 +41,7 @@ from apps.persistence.store.embedded import EmbeddedServer, User, write_private
 from apps.persistence.store.settings import ConnectionSettings
 
 from .supervisor import Program, Supervisor, say
-from .up_log import LogKeys, make_log_keys, witness_program
+from .up_log import LogKeys, make_log_keys, publish_new_key, witness_program
 from .up_options import home_settings, parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,6 +80,8 @@ def run(options: argparse.Namespace, lock: TextIO, stopping: threading.Event) ->
             say("Starting nats-server ...")
             server.start()
         keys = make_log_keys(options.data, port=usable_port(0), is_witness_named=bool(os.environ.get("CIM_WITNESS", "").strip()))
+        if keys is not None:
+            publish_new_key(keys, home.settings("signer") if isinstance(home, EmbeddedServer) else home)
         environments = environment_of_each(options, home, keys)
         write_environment(options.data / "environment", environments["command"])
         link = prepare(environments["web"])

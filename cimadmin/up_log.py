@@ -6,17 +6,21 @@ the store was put back or rewritten; to hold against whoever rules the machine i
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.persistence.errors import Conflict, PersistenceError
 from apps.persistence.log.keys import VerifierKey
+from apps.persistence.log.published import publish_keys, read_keys
 from apps.persistence.log.signer import open_signer_folder
 from apps.persistence.log.witness import open_witness
+from apps.persistence.store.connection import open_connection
+from apps.persistence.store.settings import ConnectionSettings
 
 from .supervisor import Program, say
 
@@ -26,17 +30,25 @@ FOLDER_SECONDS = 5  # the signer of an `up` that was killed needs a moment to en
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogKeys:
-    """The vkeys of the log since its first, and the witness of this `up`; `port` is None where another one is named."""
+    """The vkeys of the log since its first, each with the note by which it followed; and the witness of this `up`.
 
-    vkeys: tuple[str, ...]
+    `port` is None where another witness is named.
+    """
+
+    known: tuple[tuple[str, bytes], ...]
     witness_vkey: str = ""
     host: str = "127.0.0.1"
     port: int | None = None
 
     @property
+    def newest(self) -> str:
+        """The vkey that signs now. An older one may have been stolen, and could lead elsewhere, too."""
+        return self.known[-1][0]
+
+    @property
     def environment(self) -> dict[str, str]:
         """What each process is told."""
-        own = {"CIM_LOG_KEY": self.vkeys[0]}
+        own = {"CIM_LOG_KEY": self.newest}
         return own | ({"CIM_WITNESS": f"http://{self.host}:{self.port}/ {self.witness_vkey}"} if self.port else {})
 
 
@@ -59,19 +71,33 @@ def make_log_keys(data: Path, *, port: int, is_witness_named: bool) -> LogKeys |
             return None
 
 
+def publish_new_key(keys: LogKeys, home: ConnectionSettings) -> None:
+    """After a change of key, publish the new one before anybody is told it and finds the older ones alone."""
+    if len(keys.known) > 1:
+        with suppress(PersistenceError):  # who needs the server says so; the signer publishes its keys, too
+            asyncio.run(_publish(keys, home))
+
+
+async def _publish(keys: LogKeys, home: ConnectionSettings) -> None:
+    async with open_connection(home) as connection:
+        published = await read_keys(connection)
+        if published is not None and keys.newest not in {key.vkey for key in published.vkeys}:
+            await publish_keys(connection, keys.known, [key.vkey for key in published.witnesses])
+
+
 def witness_program(data: Path, keys: LogKeys, environment: Mapping[str, str]) -> Program:
-    """The witness, which knows nothing of NATS or the console; it watches the log under each of its keys."""
+    """The witness, which knows nothing of NATS or the console; it watches the log under its newest key alone."""
     assert keys.port is not None, "a witness of our own has a port"
-    logs = [word for vkey in keys.vkeys for word in ("--log", vkey)]
-    command = (sys.executable, "-m", "apps.persistence.log.witness", "--folder", str(data / "witness"), "--name", WITNESS_NAME, *logs)
+    named = ("--name", WITNESS_NAME, "--log", keys.newest)
+    command = (sys.executable, "-m", "apps.persistence.log.witness", "--folder", str(data / "witness"), *named)
     own = {name: value for name, value in environment.items() if not name.startswith("CIM_")}
     return Program(name="witness", command=(*command, "--port", str(keys.port), "--quiet"), environment=own, is_ready=lambda: True)
 
 
 def _make(data: Path, *, port: int, is_witness_named: bool) -> LogKeys:
     with ExitStack() as stack:
-        vkeys = [vkey for vkey, _ in stack.enter_context(open_signer_folder(data / "signer")).database.vkeys()]
+        known = tuple(stack.enter_context(open_signer_folder(data / "signer")).database.vkeys())
         if is_witness_named:
-            return LogKeys(vkeys=tuple(vkeys))
-        witness = stack.enter_context(open_witness(data / "witness", WITNESS_NAME, [VerifierKey.parse(vkey) for vkey in vkeys]))
-        return LogKeys(vkeys=tuple(vkeys), witness_vkey=witness.key.verifier.vkey, port=port)
+            return LogKeys(known=known)
+        witness = stack.enter_context(open_witness(data / "witness", WITNESS_NAME, [VerifierKey.parse(known[-1][0])]))
+        return LogKeys(known=known, witness_vkey=witness.key.verifier.vkey, port=port)

@@ -53,7 +53,7 @@ def vkeys_of_stream(request: HttpRequest, stream: str) -> HttpResponse:
 @fetched_with("audit.view")
 def rotation(request: HttpRequest, number: int) -> HttpResponse:
     """The note by which the vkey on line `number` followed the one before it, signed by both."""
-    notes = ask(_keys).rotations
+    notes = [change.note for change in ask(_keys).changes]
     if not 2 <= number <= len(notes) + 1:
         raise NotFound(f"The log has had {len(notes) + 1} keys, so no note made key {number} follow another; ask for 2 or more.")
     return plain(notes[number - 2].decode())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Browser, Page
 
 from apps.persistence.events import Event
 from apps.persistence.store import EVENTS
 from tests.persistence.raw_stream import edited
 
-from .shown_log import KEY, STREAM, ShownLog, ShownServer, history
+from .shown_log import KEY, STREAM, ShownLog, ShownServer, history, shown_server, three_aggregates
 
+COUNT = 600
 LAYOUT = {"kind": "versioned", "root": EVENTS.root}
 
 
@@ -59,3 +62,18 @@ def remembering(shown: ShownLog, size: int) -> dict[str, Any]:
     """What a browser kept when the log had so many leaves."""
     root = replace(shown, leaves=shown.leaves[:size]).tree.root().hex()
     return {"checkpoint": {"origin": f"{KEY.name}/{STREAM}", "size": size, "root": root, "at": "2026-11-21T10:40:31.904Z"}}
+
+
+@pytest.fixture(scope="module")
+def reader(browser: Browser) -> Iterator[Reader]:
+    page = browser.new_page()
+    with shown_server() as server:
+        page.goto(f"{server.address}/vendor/README.md")
+        yield Reader(server, page)
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def events() -> list[Event]:
+    """600 events of three aggregates: version v of the first lies at sequence 3 * v - 2."""
+    return three_aggregates(COUNT // 3)

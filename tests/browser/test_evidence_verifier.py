@@ -26,7 +26,7 @@ from apps.persistence.transfer.evidence_texts import PAGE
 from apps.persistence.transfer.evidence_verifier import REFUSED, NoKey, Unusable, read_car, verify
 from tests.persistence.bad_cars import bad_cars
 from tests.persistence.evidence_stage import packed, taken_apart
-from tests.persistence.made_evidence import MadeLog, new_witness
+from tests.persistence.made_evidence import MadeLog, new_witness, signed_by_older_key
 from tests.persistence.misleading_evidence import MISLEADING
 from tests.persistence.raw_stream import make_chain
 
@@ -56,7 +56,7 @@ FILES = {
     "range": slim(LOG.evidence(slice(2, 9), since=11).data),
     "one event": slim(LOG.evidence(slice(5, 6), since=16, is_signed=False).data),
     "trail": slim(WITH_TRAIL),
-    "another key": slim(replace(LOG, older_key=LOG_BEFORE).evidence(slice(0, 2)).data),
+    "another key": slim(replace(LOG, older_key=LOG_BEFORE, older_size=5).evidence(slice(6, 8), since=4).data),
 }
 
 JUDGE = """async ([data, changes, keys]) => {
@@ -188,6 +188,19 @@ def test_both_refuse_files_that_are_wrong_in_one_way(verifier: Page) -> None:
     kinds = agreed(verifier, b"", [(0, 0, data) for data in cars.values()], vkeys=KEYS)
 
     assert {what for what, kind in zip(cars, kinds, strict=True) if kind == "intact"} == {"blocks changed over"}
+
+
+def test_both_take_a_key_up_to_what_it_signed_last_before_another_followed(verifier: Page) -> None:
+    log = MadeLog(key=LOG.key, older_key=LOG_BEFORE, older_size=11)
+    files = [slim(signed_by_older_key(log, size)) for size in (10, 11, 12)]
+    files += [slim(signed_by_older_key(log, 11, events=log.events[::-1])), slim(signed_by_older_key(replace(log, older_size=0), 11))]
+    changes = [(0, 0, data) for data in files]
+
+    for vkeys in ([], [LOG.vkey], [LOG_BEFORE.verifier.vkey]):
+        assert agreed(verifier, b"", changes, vkeys=vkeys) == ["intact", "intact", "no key", "no key", "no key"]
+    older = slim(signed_by_older_key(replace(log, older_size=None), 12))
+    assert agreed(verifier, older, [WHOLE], vkeys=[LOG_BEFORE.verifier.vkey]) == ["intact"]
+    assert agreed(verifier, older, [WHOLE], vkeys=[LOG.vkey]) == ["no key"]
 
 
 @pytest.mark.parametrize("what", MISLEADING)

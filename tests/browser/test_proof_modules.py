@@ -199,7 +199,7 @@ def test_checkpoints_most_of_them_damaged_are_judged_as_python_judges_them(modul
     found = modules.evaluate(
         """async ([notes, vkeys, origin]) => Promise.all(notes.map(async (hex) => {
           try {
-            const { size, root, seen, unknown } = await proof.openCheckpoint(bytes(hex), vkeys.map(proof.parseVkey), origin);
+            const { size, root, seen, unknown } = await proof.openCheckpoint(bytes(hex), vkeys.map(proof.parseVkey), { origin });
             return `${size} ${proof.hex(root)} ${seen.map(({ time }) => time).join(",")} ${unknown}`;
           } catch (error) {
             return error instanceof proof.Refused ? "refused" : String(error);

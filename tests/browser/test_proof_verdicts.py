@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser
 
 from apps.persistence.encoding import cid_of
 from apps.persistence.events import Event
-from apps.persistence.log import KeyKind, SigningKey
+from apps.persistence.log import Checkpoint, KeyKind, SigningKey
 from apps.persistence.log.rotation import sign_rotation
 from tests.persistence.raw_stream import edited
 
-from .browser_reader import Reader, changed, first_of, remembering
-from .shown_log import KEY, STREAM, history, leaf, shown_server, three_aggregates
+from .browser_reader import COUNT, Reader, changed, events, first_of, reader, remembering
+from .shown_log import KEY, STREAM, history, leaf, three_aggregates
 
-COUNT = 600
-
-
-@pytest.fixture(scope="module")
-def reader(browser: Browser) -> Iterator[Reader]:
-    page = browser.new_page()
-    with shown_server() as server:
-        page.goto(f"{server.address}/vendor/README.md")
-        yield Reader(server, page)
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def events() -> list[Event]:
-    """600 events of three aggregates: version v of the first lies at sequence 3 * v - 2."""
-    return three_aggregates(COUNT // 3)
-
+__all__ = ["events", "reader"]
 
 # -- what holds ------------------------------------------------------------------------------------------------------------------------
 
@@ -212,6 +194,19 @@ def test_key_that_follows_without_a_note_of_the_old_one_does_not_count(reader: R
     )
 
     assert first_of(reader.verify(shown)) == ("broken", None, "signature")
+
+
+def test_retired_key_counts_up_to_what_it_signed_last(reader: Reader, events: list[Event]) -> None:
+    new = SigningKey.generate(KEY.name, KeyKind.LOG)
+    last = Checkpoint(origin=f"{KEY.name}/{STREAM}", size=300, root=history(events[:300]).tree.root())
+    keys = {"vkeys": [KEY.verifier.vkey, new.verifier.vkey], "rotations": [sign_rotation(KEY, new, [last]).raw]}
+    stolen, kept = (replace(history(events[:count]).signed(), **keys) for count in (301, 300))
+
+    for vkeys in ([], [KEY.verifier.vkey], [new.verifier.vkey]):
+        result = reader.verify(stolen, vkeys=vkeys)
+        assert first_of(result) == ("broken", None, "signature")
+        assert "which another key had followed by then" in result["findings"][0]["found"]
+        assert reader.verify(kept, vkeys=vkeys)["state"] == "intact"
 
 
 def test_checkpoint_of_another_stream_does_not_count(reader: Reader, events: list[Event]) -> None:

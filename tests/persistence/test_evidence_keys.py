@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from apps.persistence.log.rotation import sign_rotation
 from apps.persistence.transfer.evidence_verifier import NoKey, Wrong, read_policy, verify
 
 from .evidence_stage import refusal, with_file
-from .made_evidence import MadeLog, new_witness
+from .made_evidence import MadeLog, new_witness, signed_by_older_key
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,10 @@ def test_first_key_leads_to_the_one_that_signed() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        (b"key rotation v1", b"key rotation v2", "a change of keys is none"),
+        (b"key rotation v2", b"key rotation v3", "a change of keys is none"),
+        (b"key rotation v2", b"key rotation v1", "does not hold"),
         (b"cim\n", b"cam\n", "a change of keys is none"),
-        (b"\n\n\xe2", b"\n\n\n\xe2", "a change of keys is none"),
+        (b"\n\n\xe2", b"\n\n\n\xe2", "does not hold"),
     ],
 )
 def test_change_of_keys_that_is_none_is_refused(old: bytes, new: bytes, reason: str) -> None:
@@ -62,6 +64,38 @@ def test_change_of_keys_must_be_signed_by_both() -> None:
     assert "is not signed by both" in refusal(with_file(data, ".key-2", lambda note: b"\n".join(note.split(b"\n")[:-2]) + b"\n"))
     stranger = sign_rotation(SigningKey.generate("cim", KeyKind.LOG), ROTATED.key).raw
     assert "none of the keys given" in refusal(with_file(data, ".key-2", lambda _: stranger), [FIRST_KEY.verifier.vkey])
+
+
+RETIRED = MadeLog(older_key=FIRST_KEY, older_size=11)
+FIRST, NEWEST = FIRST_KEY.verifier.vkey, RETIRED.vkey
+
+
+@pytest.mark.parametrize("vkeys", [[], [FIRST], [NEWEST], [FIRST, NEWEST]])
+def test_first_key_counts_up_to_what_it_signed_last(vkeys: list[str]) -> None:
+    said = "the checkpoint of cim/CIM-EVENTS at {} is signed by a key that another one had followed by then"
+
+    assert [refusal(signed_by_older_key(RETIRED, size), vkeys) for size in (10, 11, 12, 24)] == ["", "", said.format(12), said.format(24)]
+
+
+def test_first_key_does_not_count_for_another_history_of_the_same_length() -> None:
+    assert "had followed by then" in refusal(signed_by_older_key(RETIRED, 11, events=RETIRED.events[::-1]))
+
+
+def test_first_key_of_a_log_that_it_never_signed_does_not_count() -> None:
+    assert "had followed by then" in refusal(signed_by_older_key(ROTATED, 11))
+
+
+def test_checkpoint_of_the_first_key_that_somebody_kept_counts_for_whoever_knows_the_newest() -> None:
+    data = RETIRED.evidence(slice(2, 15), since=9).data
+
+    assert refusal(data, [NEWEST]) == ""
+
+
+def test_change_of_keys_of_the_first_release_is_read_as_it_was() -> None:
+    log = replace(RETIRED, older_size=None)
+
+    assert refusal(signed_by_older_key(log, 24), [FIRST]) == ""
+    assert "none of the keys given" in refusal(signed_by_older_key(log, 24), [NEWEST])
 
 
 SEEN, ABSENT = new_witness(), new_witness()

@@ -118,6 +118,14 @@ def test_change_of_keys_without_the_old_signature_is_refused() -> None:
         keys_since(LOG.verifier, [without.raw])
 
 
+@pytest.mark.parametrize("origins", [["log.example/a", "log.example/a"], ["elsewhere/a"]])
+def test_change_of_keys_that_names_a_log_twice_or_another_one_is_refused(origins: list[str]) -> None:
+    note = sign_rotation(LOG, OTHER, [Checkpoint(origin=origin, size=1, root=bytes(32)) for origin in origins])
+
+    with pytest.raises(InvalidInput, match="names a log twice, or one that is not its own"):
+        keys_since(LOG.verifier, [note.raw])
+
+
 def test_checkpoint_is_no_change_of_keys() -> None:
     with pytest.raises(InvalidInput, match="does not change the key"):
         keys_since(LOG.verifier, [sign_checkpoint(Checkpoint(origin=ORIGIN, size=1, root=bytes(32)), LOG).raw])

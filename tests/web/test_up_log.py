@@ -22,16 +22,16 @@ def test_same_keys_are_told_at_the_next_start(tmp_path: Path) -> None:
     assert Trust.parse(log_key=second.environment["CIM_LOG_KEY"], witness=second.environment["CIM_WITNESS"]).witness is not None
 
 
-def test_first_key_is_told_and_the_witness_watches_all(tmp_path: Path) -> None:
+def test_newest_key_is_told_and_the_witness_takes_it_alone(tmp_path: Path) -> None:
     make_log_keys(tmp_path, port=8400, is_witness_named=False)
-    old, new = change_key(tmp_path / "signer")
+    _, new = change_key(tmp_path / "signer")
 
     keys = make_log_keys(tmp_path, port=8400, is_witness_named=False)
 
     assert keys is not None
-    assert keys.environment["CIM_LOG_KEY"] == old.verifier.vkey
+    assert keys.environment["CIM_LOG_KEY"] == new.verifier.vkey
     program = witness_program(tmp_path, keys, {"PATH": "/bin", "CIM_NATS_PASSWORD": "secret"})
-    assert [old.verifier.vkey, new.verifier.vkey] == [word for word in program.command if word.startswith("cim-")]
+    assert [new.verifier.vkey] == [word for word in program.command if word.startswith("cim-")]
     assert program.environment == {"PATH": "/bin"}
 
 

@@ -104,7 +104,7 @@ async def ask_signer(
         if reply.status:
             return True
         try:
-            held.append(open_answer(reply.data, question, keys.of(stream), origin=keys.origin(stream), at=now()))
+            held.append(open_answer(reply.data, question, keys.signing(stream), origin=keys.origin(stream), at=now()))
         except InvalidInput as error:
             wrong.append(error)
         return bool(held)

@@ -9,7 +9,7 @@ A question on `cim.signer.{stream}` is DAG-CBOR {nonce, compare}. The text of th
     base64(root)
     differs SEQUENCE EXPECTED FOUND     only where it was to compare, and what is there now is not what it signed; each a CID or `none`
 
-It has another number of lines than a checkpoint and than a change of keys, so that it is never taken for one.
+It has another number of lines than a checkpoint, and begins otherwise than a change of keys, so that it is never taken for one.
 """
 
 from __future__ import annotations
@@ -95,11 +95,18 @@ def open_answer(raw: bytes, question: Question, keys: Sequence[VerifierKey], *, 
     """What an answer says, which came at `at`. Raises InvalidInput unless it is one to this question, signed by a key of this log."""
     note = parse_note(raw)
     if not any(one.key.kind is KeyKind.LOG and one.key.name == origin for one in verify_note(note, keys)):
-        raise InvalidInput(f"The answer is signed by no known key of {origin}; somebody else than the signer gives it.")
+        raise InvalidInput(
+            f"The answer is signed by no key that signs for {origin} now, but by {_signers(note)}: somebody else than the signer gives it, "
+            "or its key was changed and somebody with the older one published another successor. The signer says its vkey when it starts."
+        )
     checkpoint, difference = _parse(note.text, question.nonce)
     if checkpoint.origin != origin or _text(checkpoint, question.nonce, difference) != note.text:
         raise InvalidInput(f"The answer is none to what was asked of {origin}: {note.text[:120]!r}.")
     return SignerAnswer(size=checkpoint.size, root=checkpoint.root, at=at, difference=difference)
+
+
+def _signers(note: Note) -> str:
+    return ", ".join(f"{one.name[:120]}+{one.key_id.hex()}" for one in note.signatures)
 
 
 def _text(checkpoint: Checkpoint, nonce: bytes, difference: Difference | None) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ..errors import HistoryRewritten, InvalidInput, InvalidProof
 from ..store import Connection
-from .checkpoints import Checkpoint, SignedCheckpoint, open_checkpoint
+from .checkpoints import Checkpoint, SignedCheckpoint
 from .coverage import Coverage, read_coverage
 from .kept import read_tiles
 from .proofs import check_consistency
@@ -57,7 +57,7 @@ async def judge_checkpoint(connection: Connection, stream: str, raw: bytes, trus
     try:
         if coverage.keys is None or newest is None:
             return _judged(coverage, Standing.UNKNOWN, coverage.problem or f"Nothing of {stream} is signed yet; a signer does that.")
-        brought = open_checkpoint(raw, coverage.keys.of(stream), origin=coverage.keys.origin(stream))
+        brought = coverage.keys.open(stream, raw)
         return await _compare(connection, coverage, brought, newest)
     except (InvalidProof, HistoryRewritten) as error:
         return _judged(coverage, Standing.REWRITTEN, str(error), brought)

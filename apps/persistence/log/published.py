@@ -17,7 +17,7 @@ from ..errors import EncodingError, InvalidInput, StreamNotFound
 from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_history, kv_put, kv_revision
 from .checkpoints import SignedCheckpoint, open_checkpoint
 from .keys import VerifierKey
-from .rotation import keys_since
+from .rotation import KeyChange, changes_since, check_not_retired, is_retired
 
 CHECKPOINTS_BUCKET = "cim-log-checkpoints"
 CHECKPOINTS_KEPT = 64
@@ -36,12 +36,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogKeys:
-    """The keys of a log since its first, under its bare name; those of its witnesses; the notes by which each key followed."""
+    """The keys of a log since its first, under its bare name; those of its witnesses; the changes by which each key followed."""
 
     name: str
     vkeys: tuple[VerifierKey, ...]
     witnesses: tuple[VerifierKey, ...] = ()
-    rotations: tuple[bytes, ...] = ()
+    changes: tuple[KeyChange, ...] = ()
 
     def origin(self, stream: str) -> str:
         """The name of the log of one stream."""
@@ -50,6 +50,22 @@ class LogKeys:
     def of(self, stream: str) -> list[VerifierKey]:
         """The keys that may have signed a checkpoint of this stream."""
         return [*(key.named(self.origin(stream)) for key in self.vkeys), *self.witnesses]
+
+    def signing(self, stream: str) -> list[VerifierKey]:
+        """The keys that may sign something new of this stream: those that no change has ended."""
+        return [key.named(self.origin(stream)) for key in self.vkeys if not is_retired(key, self.changes)]
+
+    def open(self, stream: str, note: bytes) -> SignedCheckpoint:
+        """A checkpoint of this stream, once its signature holds, by a key that signed then. Raises InvalidInput."""
+        found = open_checkpoint(note, self.of(stream), origin=self.origin(stream))
+        check_not_retired(found, self.changes)
+        return found
+
+
+def keys_from(first: VerifierKey, rotations: Sequence[bytes], *, witnesses: Sequence[VerifierKey] = ()) -> LogKeys:
+    """The keys of a log since its first, by the notes in which each named the next. Raises InvalidInput where one does not hold."""
+    changes = changes_since(first, rotations)
+    return LogKeys(name=first.name, vkeys=(first, *(change.new for change in changes)), witnesses=tuple(witnesses), changes=changes)
 
 
 async def ensure_checkpoints(connection: Connection) -> None:
@@ -130,16 +146,15 @@ def parse_keys(block: bytes) -> LogKeys:
         first = VerifierKey.parse(vkeys[0])
     except (EncodingError, LookupError, TypeError) as error:
         raise InvalidInput(f"The published keys of the log cannot be read: {error}. The signer publishes them when it starts.") from error
-    found = keys_since(first, rotations)
-    if [key.vkey for key in found] != vkeys:
+    found = keys_from(first, rotations, witnesses=[VerifierKey.parse(text) for text in witnesses])
+    if [key.vkey for key in found.vkeys] != vkeys:
         raise InvalidInput("The published keys of the log are not those that its changes of keys lead to; somebody changed them.")
-    seen = tuple(VerifierKey.parse(text) for text in witnesses)
-    return LogKeys(name=first.name, vkeys=found, witnesses=seen, rotations=tuple(rotations))
+    return found
 
 
 def open_published(published: Published, keys: LogKeys) -> SignedCheckpoint:
-    """The checkpoint, once its signature holds. Raises InvalidInput."""
-    return open_checkpoint(published.note, keys.of(published.stream), origin=keys.origin(published.stream))
+    """The checkpoint, once its signature holds, by a key that signed then. Raises InvalidInput."""
+    return keys.open(published.stream, published.note)
 
 
 def _published(stream: str, entry: KvEntry) -> Published:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Conflict, HistoryRewritten, InvalidInput
+from .checkpoints import Checkpoint
 from .frontier import Frontier
 from .hashes import EMPTY_ROOT
 
@@ -54,6 +55,11 @@ class SignedDatabase:
         """What was signed last of a log."""
         row = self._connection.execute("SELECT size, root, edge, note FROM signed WHERE origin = ?", (origin,)).fetchone()
         return Signed(origin=origin, size=row[0], root=row[1], edge=row[2], note=row[3]) if row else Signed(origin=origin)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The last one of each log that was signed, by name."""
+        rows = self._connection.execute("SELECT origin, size, root FROM signed ORDER BY origin")
+        return [Checkpoint(origin=row[0], size=row[1], root=row[2]) for row in rows]
 
     def advance(self, before: Signed, after: Signed) -> None:
         """Put `after` in the place of exactly `before`. Raises HistoryRewritten where the database holds something else by now."""

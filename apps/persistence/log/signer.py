@@ -47,11 +47,14 @@ def open_signer_folder(folder: Path) -> Iterator[SignerFolder]:
 
 
 def change_key(folder: Path) -> tuple[SigningKey, SigningKey]:
-    """Make a new key, signed by the old one, which is removed then. Returns both. Raises as `open_signer_folder`."""
+    """Make a new key, signed by the old one, which says what it signed last, and is removed then. Returns both.
+
+    Raises as `open_signer_folder`.
+    """
     with open_signer_folder(folder) as opened:
         new = SigningKey.generate(opened.key.name, KeyKind.LOG)
         write_key_file(_new_key_file(folder), new)
-        opened.database.add_key(new.verifier.vkey, sign_rotation(opened.key, new).raw)
+        opened.database.add_key(new.verifier.vkey, sign_rotation(opened.key, new, opened.database.checkpoints()).raw)
         _new_key_file(folder).replace(_key_file(folder))
         return opened.key, new
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..errors import HistoryRewritten, InvalidInput, LogIncomplete, RevisionConflict, StreamNotFound, Unavailable
 from ..store import Connection, get_stream
 from .agreement import agreed_leaves
 from .answers import Difference
-from .checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
+from .checkpoints import Checkpoint, sign_checkpoint
 from .difference import find_at_some_places, find_difference, rewritten
 from .frontier import Frontier
 from .kept import LogState, read_log
 from .keys import SigningKey, VerifierKey
 from .notes import parse_note
-from .published import LogKeys, publish_checkpoint, published_revision, read_published
+from .published import keys_from, publish_checkpoint, published_revision, read_published
 from .signed_database import Signed, SignedDatabase
 from .signed_leaves import SignedLeaves
 from .witness_client import WitnessClient
@@ -68,7 +68,8 @@ class Signer:
         self._witness = witness
         self._clock = clock
         self._turns: dict[str, _Turn] = {}
-        self.keys = LogKeys(name=key.name, vkeys=tuple(VerifierKey.parse(vkey) for vkey, _ in database.vkeys()))
+        known = database.vkeys()
+        self.keys = keys_from(VerifierKey.parse(known[0][0]), [note for _, note in known[1:]])
 
     @property
     def witness_vkeys(self) -> list[str]:
@@ -210,18 +211,33 @@ class Signer:
         now = self._clock()
         turn = _Turn(signed_at=now - SIGN_EVERY_SECONDS, size=0, revision=revision, created=created, checked_at=now)
         if published is not None:
-            found = open_checkpoint(published.note, self.keys.of(stream), origin=self.keys.origin(stream)).checkpoint
+            found = self.keys.open(stream, published.note).checkpoint
             if found.size > last.size or (found.size == last.size and found.root != last.root):
                 raise HistoryRewritten(
                     f"A checkpoint of {stream} at size {found.size:,} is published, and the signer's database knows {last.size:,}: it is "
                     "an old copy, or another signer has the key. Bring the newest copy back; nothing is signed until then."
                 )
             turn.size = found.size
+            turn.signed_at = now - (SIGN_EVERY_SECONDS if self._is_by_key(published.note, found.origin) else SIGN_IDLE_SECONDS)
         await self._read_again(stream, last)
+        last = self._renewed(last)
         if self._witness is not None and last.size > 0:
             await self._witness.cosign(self._connection, stream, last.note)
         self._turns[stream] = turn
         return turn
+
+    def _renewed(self, last: Signed) -> Signed:
+        """What was signed last, by the key of now: a witness that was told this one alone knows no other."""
+        if last.size == 0 or self._is_by_key(last.note, last.origin):
+            return last
+        note = sign_checkpoint(Checkpoint(origin=last.origin, size=last.size, root=last.root), self._key.named(last.origin)).raw
+        renewed = replace(last, note=note)
+        self._database.advance(last, renewed)
+        return renewed
+
+    def _is_by_key(self, note: bytes, origin: str) -> bool:
+        """Whether the key of now has signed a note, and not only one before it."""
+        return self._key.named(origin).verifier.key_id in {one.key_id for one in parse_note(note).signatures}
 
     async def _read_again(self, stream: str, last: Signed) -> None:
         """Hold what was signed against the stream, before anything is added to it; a folder without a copy of the leaves gets one."""

@@ -17,7 +17,7 @@ from .witness_client import WitnessClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """`log_key` is one of the keys of the log, its first as a rule; None where nobody said any. `witness` likewise."""
+    """`log_key` is one of the keys of the log, best its newest; None where nobody said any. `witness` likewise."""
 
     log_key: VerifierKey | None = None
     witness: WitnessClient | None = None
@@ -44,6 +44,7 @@ class Trust:
         return LogKeys(name=self.log_key.name, vkeys=(self.log_key,), witnesses=(self.witness.key,) if self.witness else ())
 
 
+_FORK = ". Both bear the name of this log, so perhaps somebody who has an older key of it let another one follow"
 NO_TRUST = Trust()
 """Nothing was told: the published keys are taken as they are."""
 
@@ -51,15 +52,17 @@ NO_TRUST = Trust()
 async def trusted_keys(connection: Connection, trust: Trust) -> LogKeys | None:
     """The published keys of the log, if they are those of the key that was told; None where there are none and none was told.
 
-    Any key of a log will do: each leads to the next, and names the one before it. Where nothing is published the key that was told stands
-    alone. Raises InvalidInput where the published keys do not hold, or are those of another log.
+    Any key of a log will do: each leads to the next, and names the one before it. But one that was stolen can lead to two, so the newest is
+    the one to tell. Where nothing is published the key that was told stands alone. Raises InvalidInput where the published keys do not
+    hold, or are those of another log.
     """
     published = await read_keys(connection)
     if published is None:
         return trust.keys
     if trust.log_key is not None and trust.log_key not in published.vkeys:
         raise InvalidInput(
-            f"The published keys of the log begin with {published.vkeys[0].vkey}, and this process was told {trust.log_key.vkey} "
-            "(CIM_LOG_KEY): another log was put in the place of this one, or the setting is that of another installation."
+            f"The published keys of the log lead from {published.vkeys[0].vkey} to {published.vkeys[-1].vkey}, and this process was told "
+            f"{trust.log_key.vkey} (CIM_LOG_KEY): another log was put in the place of this one, or the setting is that of another "
+            f"installation{_FORK if trust.log_key.name == published.name else ''}."
         )
     return replace(published, witnesses=(trust.witness.key,)) if trust.witness else published

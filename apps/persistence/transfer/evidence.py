@@ -190,12 +190,12 @@ def _entry(proved: Proved, attached: dict[Cid, tuple[str, bytes]]) -> Value:
         text = proof_text(sequence - 1, [span_hash(proved.tiles, span) for span in inclusion_spans(sequence - 1, size)], note)
         return [sequence, _attach(attached, file_name(stream, f"{sequence}.tlog-proof"), text.encode())]
 
-    policy = policy_of(covered.keys, stream, [one.key for one in covered.signed.witnesses])
+    policy = policy_of(covered.keys, stream, covered.signed)
     return {
         "stream": stream,
         "checkpoint": _attach(attached, file_name(stream, "checkpoint"), covered.note),
         "policy": _attach(attached, file_name(stream, "policy"), policy.encode()),
-        "rotations": [_attach(attached, f"log.key-{number}", note) for number, note in enumerate(covered.keys.rotations, 2)],
+        "rotations": [_attach(attached, f"log.key-{number}", change.note) for number, change in enumerate(covered.keys.changes, 2)],
         "events": [[message.sequence, cid_of(message.data), message.subject] for message in messages],
         "hashes": hashes(spans_without([message.sequence - 1 for message in messages], size)),
         "proofs": [proof(sequence) for sequence in sorted({messages[0].sequence, messages[-1].sequence})],

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..log import VerifierKey
+from ..log import KeyKind, SignedCheckpoint
 from ..log.published import LogKeys
 
 VERIFIER = Path(__file__).with_name("evidence_verifier.py")
@@ -55,12 +55,13 @@ def file_name(stream: str, what: str) -> str:
     return f"{re.sub('[^A-Za-z0-9_-]', '_', stream).lstrip('_-') or 'log'}.{what}"
 
 
-def policy_of(keys: LogKeys, stream: str, seen_by: Sequence[VerifierKey]) -> str:
-    """The policy that a checkpoint meets: which keys may have signed it, and which witnesses have seen it."""
+def policy_of(keys: LogKeys, stream: str, signed: SignedCheckpoint) -> str:
+    """The policy that a checkpoint meets: which keys sign it, or have signed it, and which witnesses have seen it."""
     names = {key.vkey: f"w{number}" for number, key in enumerate(keys.witnesses, 1)}
-    lines = [f"log {key.named(keys.origin(stream)).vkey}" for key in keys.vkeys]
+    counting = [*keys.signing(stream), *(one.key for one in signed.signatures)]
+    lines = [f"log {key.vkey}" for key in keys.of(stream) if key.kind is KeyKind.LOG and key in counting]
     lines += [f"witness {name} {vkey}" for vkey, name in names.items()]
-    members = [names[key.vkey] for key in seen_by]
+    members = [names[one.key.vkey] for one in signed.witnesses]
     lines += [f"group seen all {' '.join(members)}", "quorum seen"] if members else ["quorum none"]
     return "\n".join(["# Compare these keys with those that you noted; https://c2sp.org/tlog-policy says how this is read.", *lines, ""])
 

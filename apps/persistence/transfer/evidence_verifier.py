@@ -435,30 +435,67 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), root)
 
 
-def read_checkpoint(note: str, keys: Sequence[Key]) -> Checkpoint:
-    """The checkpoint of a signed note, once its log's signature holds."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key of a log in the place of another, whose last checkpoints are here by origin; None in older notes, which do not say."""
+
+    old: Key
+    new: Key
+    last: dict[str, Checkpoint] | None
+
+
+def read_checkpoint(note: str, keys: Sequence[Key], changes: Sequence[Change] = ()) -> Checkpoint:
+    """The checkpoint of a signed note, once its log's signature holds, by a key that signed then."""
     text, lines = _read_note(note)
     found = parse_checkpoint(text)
     signatures = _signatures(text, lines, _keys_of(found.origin, keys))
-    if not any(one.key.kind == LOG and one.key.name == found.origin for one in signatures):
+    by = [one.key for one in signatures if one.key.kind == LOG and one.key.name == found.origin]
+    if not by:
         raise NoKey(f"none of the keys given is the one of {found.origin} that signed the checkpoint")
+    if not any(_counts(key, found, changes) for key in by):
+        raise NoKey(f"the checkpoint of {found.origin} at {found.size} is signed by a key that another one had followed by then")
     return Checkpoint(found.origin, found.size, found.root, tuple(signatures))
 
 
-def with_successors(keys: Sequence[Key], notes: Sequence[str]) -> list[Key]:
-    """These keys of logs, and those that they have named to sign after them, each in a note that both have signed."""
+def _counts(key: Key, found: Checkpoint, changes: Sequence[Change]) -> bool:
+    """Whether a key had not stopped to sign before this checkpoint, by all changes that say what it signed last."""
+    since = next((changes[place:] for place, change in enumerate(changes) if change.old.public == key.public), ())
+    named = [change.last.get(found.origin) for change in since if change.last is not None]
+    return all(last is not None and (found.size < last.size or found == last) for last in named)
+
+
+def read_changes(notes: Sequence[str]) -> list[Change]:
+    """The changes of a log's key, each in a note that the old and the new one have signed, each from where the one before led."""
     need(len(notes) <= MOST_CHANGES, f"the file has more than {MOST_CHANGES} changes of keys")
-    found = list(keys)
+    changes: list[Change] = []
     for note in notes:
         text, lines = _read_note(note)
         said = text.split("\n")
-        need(len(said) == 5 and said[1] == "key rotation v1", "a change of keys is none")
+        is_older = len(said) == 5 and said[1] == "key rotation v1"
+        need(len(said) > 4 and (is_older or said[1] == "key rotation v2"), "a change of keys is none")
         old, new = read_vkey(said[2]), read_vkey(said[3])
         need(old.kind == new.kind == LOG and old.name == new.name == said[0], "a change of keys is none")
         signed = {one.key for one in _signatures(text, lines, {(key.name, key.id): key for key in (old, new)})}
         need(signed == {old, new}, "a change of keys is not signed by both")
-        if any(key.kind == LOG and key.public == old.public and f"{key.name}/".startswith(f"{old.name}/") for key in found):
-            found.append(new)
+        need(not changes or changes[-1].new == old, "a change of keys does not begin at the key that the one before it led to")
+        last = [parse_checkpoint("\n".join([*line.split(" "), ""])) for line in said[4:-1]]
+        need(all(one.origin.startswith(f"{old.name}/") for one in last), "a change of keys names the log of another")
+        need(len({one.origin for one in last}) == len(last), "a change of keys names a log twice")
+        changes.append(Change(old, new, None if is_older else {one.origin: one for one in last}))
+    return changes
+
+
+def with_changes(keys: Sequence[Key], changes: Sequence[Change]) -> list[Key]:
+    """These keys of logs, those that followed them, and those before them whose last checkpoints they name."""
+    found = list(keys)
+
+    def is_known(one: Key) -> bool:
+        return any(key.kind == LOG and key.public == one.public and f"{key.name}/".startswith(f"{one.name}/") for key in found)
+
+    for change in changes:
+        found += [change.new] if is_known(change.old) else []
+    for change in reversed(changes):
+        found += [change.old] if change.last is not None and is_known(change.new) else []
     return found
 
 
@@ -580,20 +617,21 @@ def verify(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None) ->
     return [shown(line) for line in lines]
 
 
-def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple[Checkpoint, list[Key]]:
-    """The checkpoint of one log of the file, and the keys that it was held against. Raises NoKey where the policy is not met."""
+def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple[Checkpoint, list[Key], list[Change]]:
+    """The checkpoint of one log of the file, the keys that it was held against, and their changes. Raises NoKey where they do not fit."""
     own = read_policy(bundle.text(log["policy"]))
     policy = given or own
-    keys = with_successors(policy.keys, [bundle.text(one) for one in log["rotations"]])
-    checkpoint = read_checkpoint(bundle.text(log["checkpoint"]), keys)
+    changes = read_changes([bundle.text(one) for one in log["rotations"]])
+    keys = with_changes(policy.keys, changes)
+    checkpoint = read_checkpoint(bundle.text(log["checkpoint"]), keys, changes)
     need(checkpoint.origin.rpartition("/")[2] == log["stream"], f"the checkpoint is not that of the log of {log['stream'][:80]}")
     if not policy.is_met(policy.quorum, {one.key for one in checkpoint.signatures if one.key.kind == WITNESS}):
         raise NoKey(f"the checkpoint of {checkpoint.origin} is not cosigned by the witnesses that are asked for")
-    return checkpoint, keys
+    return checkpoint, keys, changes
 
 
 def _verify_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> list[str]:
-    checkpoint, keys = open_log(bundle, log, given)
+    checkpoint, keys, changes = open_log(bundle, log, given)
     leaves = _leaves(bundle, log)
     origin, size = checkpoint.origin, checkpoint.size
     need(root_of(size, leaves, _hashes(log["hashes"])) == checkpoint.root, f"the events do not lead to the root that {origin} signed")
@@ -605,7 +643,7 @@ def _verify_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> li
         if one.seconds is not None:
             lines.append(f"  seen by {one.key.name} at {datetime.fromtimestamp(one.seconds, UTC).isoformat()}")
     if log["since"] is not None:
-        lines.append(_since(bundle, log["since"], checkpoint, keys))
+        lines.append(_since(bundle, log["since"], checkpoint, keys, changes))
     for proof in log["proofs"]:
         need(type(proof) is list and len(proof) == 2 and type(proof[0]) is int, "a proof in the manifest is none")
         _check_proof(bundle.text(proof[1]), proof[0], leaves, checkpoint, bundle.text(log["checkpoint"]))
@@ -628,12 +666,12 @@ def _leaves(bundle: Bundle, log: dict[str, Any]) -> dict[int, bytes]:
     return leaves
 
 
-def _since(bundle: Bundle, since: Any, checkpoint: Checkpoint, keys: Sequence[Key]) -> str:
+def _since(bundle: Bundle, since: Any, checkpoint: Checkpoint, keys: Sequence[Key], changes: Sequence[Change]) -> str:
     """Whether the log begins with the older one whose checkpoint somebody brought."""
     _fields(since, note=Link, hashes=list)
     text = bundle.text(since["note"])
     is_signed = "\n\n" in text
-    old = read_checkpoint(text, keys) if is_signed else parse_checkpoint(text)
+    old = read_checkpoint(text, keys, changes) if is_signed else parse_checkpoint(text)
     need(old.origin == checkpoint.origin and old.size <= checkpoint.size, "the older checkpoint is not one of this log")
     roots = roots_by_consistency(old.size, old.root, checkpoint.size, _hashes(since["hashes"]))
     need(roots == (old.root, checkpoint.root), f"the log does not begin with the {old.size} leaves of the older checkpoint")
@@ -699,7 +737,7 @@ def extract(data: bytes, folder: Path, vkeys: Sequence[str] = (), policy: str | 
     sums = [f"{cid[4:].hex()}  blocks/{cid[4:].hex()}\n" for cid in bundle.blocks]
     written["blocks.b3"] = "".join(sums).encode()
     for number, log in enumerate(bundle.manifest["logs"], 1):
-        checkpoint, _ = open_log(bundle, log, given)
+        checkpoint, _, _ = open_log(bundle, log, given)
         for place, one in enumerate(checkpoint.signatures):
             name = f"signatures/log{number}" if one.seconds is None else f"signatures/log{number}-witness{place}"
             public = Ed25519PublicKey.from_public_bytes(one.key.public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

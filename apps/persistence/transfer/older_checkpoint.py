@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InvalidInput, InvalidProof
-from ..log import Checkpoint, check_consistency, open_checkpoint
+from ..log import Checkpoint, check_consistency
 from ..log.kept import prove_consistency, root_at
 from ..log.published import LogKeys, open_published, published_before
 from ..store import Connection
@@ -46,7 +46,7 @@ async def find_older(connection: Connection, keys: LogKeys, stream: str, given: 
 
 
 def _brought(keys: LogKeys, stream: str, text: str) -> Older:
-    opened = open_checkpoint(f"{text}\n".encode(), keys.of(stream), origin=keys.origin(stream))
+    opened = keys.open(stream, f"{text}\n".encode())
     if opened.checkpoint.size == 0:
         raise InvalidInput("The older checkpoint is of a log without a single event, which every log extends; it proves nothing.")
     return Older(text=f"{text}\n", size=opened.checkpoint.size, root=opened.checkpoint.root)

@@ -3,7 +3,7 @@
 import { readCar, keyOf } from "./car.js";
 import { Link, decode } from "./cbor.js";
 import { DAG_CBOR, RAW, isOurs, same } from "./cid.js";
-import { LOG, WITNESS, fromBase64, named, parseCheckpoint, parseNote, parseVkey, toBase64, verifyNote } from "./notes.js";
+import { LOG, WITNESS, countsFor, fromBase64, named, parseCheckpoint, parseNote, readChanges, toBase64, verifyNote, withChanges } from "./notes.js";
 import { isMet, policyOfKeys, readPolicy } from "./policy.js";
 import { checkConsistency, checkInclusion, leafBytes, leafHash, middleOf, nodeHash } from "./tree.js";
 
@@ -25,7 +25,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 const HIDDEN = /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
 const HASH_BYTES = 32;
 const MOST_CHANGES = 1000;
-const ROTATION = "key rotation v1";
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
@@ -123,9 +122,11 @@ function checkHashes(value) {
 async function verifyLog(bundle, log, given) {
   const own = readPolicy(textIn(bundle, log.get("policy")));
   const policy = given ?? own;
-  const keys = await withSuccessors(policy.keys, log.get("rotations").map((one) => textIn(bundle, one)));
+  need(log.get("rotations").length <= MOST_CHANGES, `the file has more than ${MOST_CHANGES} changes of keys`);
+  const changes = await readChanges(log.get("rotations").map((one) => encoder.encode(textIn(bundle, one))));
+  const keys = withChanges(policy.keys, changes);
   const note = textIn(bundle, log.get("checkpoint"));
-  const checkpoint = await readCheckpoint(note, keys);
+  const checkpoint = await readCheckpoint(note, keys, changes);
   const { origin, size, root } = checkpoint;
   need(origin.slice(origin.lastIndexOf("/") + 1) === log.get("stream"), `the checkpoint is not that of the log of ${log.get("stream").slice(0, 80)}`);
   if (!isMet(policy, checkpoint.seen.map(({ key }) => key))) throw new NoKey(`the checkpoint of ${origin} is not cosigned by the witnesses that are asked for`);
@@ -137,7 +138,7 @@ async function verifyLog(bundle, log, given) {
     `  sequences ${first} to ${last}, ${last - first + 1 - leaves.length || "none"} left out`,
     ...checkpoint.seen.map(({ key, time }) => `  seen by ${key.name} at ${time.slice(0, 19)}+00:00`),
   ];
-  if (log.get("since") !== null) lines.push(await goesOn(bundle, log.get("since"), checkpoint, keys));
+  if (log.get("since") !== null) lines.push(await goesOn(bundle, log.get("since"), checkpoint, keys, changes));
   const byIndex = new Map(leaves.map((one) => [one.index, one]));
   for (const proof of log.get("proofs")) {
     need(isList(proof) && proof.length === 2 && isSequence(proof[0]), "a proof in the manifest is none");
@@ -147,31 +148,16 @@ async function verifyLog(bundle, log, given) {
   return [...lines, ...chains(log, bundle.blocks)];
 }
 
-/** A checkpoint whose log's signature holds, with those who have cosigned it. */
-async function readCheckpoint(text, keys) {
+/** A checkpoint whose log's signature holds, by a key that signed then, with those who have cosigned it. */
+async function readCheckpoint(text, keys, changes) {
   const note = parseNote(encoder.encode(text));
   const found = checkSize(parseCheckpoint(note.text));
   const ofLog = keys.filter((key) => key.kind === LOG && found.origin.startsWith(`${key.name}/`)).map((key) => named(key, found.origin));
   const verified = await verifyNote(note, [...keys, ...ofLog]);
-  if (!verified.some(({ key }) => key.kind === LOG && key.name === found.origin)) throw new NoKey(`none of the keys given is the one of ${found.origin} that signed the checkpoint`);
+  const by = verified.filter(({ key }) => key.kind === LOG && key.name === found.origin);
+  if (by.length === 0) throw new NoKey(`none of the keys given is the one of ${found.origin} that signed the checkpoint`);
+  if (!by.some(({ key }) => countsFor(key, found, changes))) throw new NoKey(`the checkpoint of ${found.origin} at ${found.size} is signed by a key that another one had followed by then`);
   return { ...found, seen: verified.filter(({ key }) => key.kind === WITNESS) };
-}
-
-/** These keys of logs, and those that they have named to sign after them, each in a note that both have signed. */
-async function withSuccessors(keys, notes) {
-  need(notes.length <= MOST_CHANGES, `the file has more than ${MOST_CHANGES} changes of keys`);
-  const found = [...keys];
-  for (const text of notes) {
-    const note = parseNote(encoder.encode(text));
-    const said = note.text.split("\n");
-    need(said.length === 5 && said[1] === ROTATION, "a change of keys is none");
-    const [older, newer] = [parseVkey(said[2]), parseVkey(said[3])];
-    need([older, newer].every((key) => key.kind === LOG && key.name === said[0]), "a change of keys is none");
-    const signed = new Set((await verifyNote(note, [older, newer])).map(({ key }) => key.vkey));
-    need(signed.has(older.vkey) && signed.has(newer.vkey), "a change of keys is not signed by both");
-    if (found.some((key) => key.kind === LOG && same(key.public, older.public) && `${key.name}/`.startsWith(`${older.name}/`))) found.push(newer);
-  }
-  return found;
 }
 
 function checkSize(checkpoint) {
@@ -217,11 +203,11 @@ function rootOf(size, leaves, hashes) {
 }
 
 /** Whether the log begins with the older one whose checkpoint somebody brought. */
-async function goesOn(bundle, since, checkpoint, keys) {
+async function goesOn(bundle, since, checkpoint, keys, changes) {
   checkFields(since, { note: isLink, hashes: isList });
   const text = textIn(bundle, since.get("note"));
   const isSigned = text.includes("\n\n");
-  const old = isSigned ? await readCheckpoint(text, keys) : checkSize(parseCheckpoint(text));
+  const old = isSigned ? await readCheckpoint(text, keys, changes) : checkSize(parseCheckpoint(text));
   need(old.origin === checkpoint.origin && old.size <= checkpoint.size, "the older checkpoint is not one of this log");
   checkConsistency({ oldSize: old.size, oldRoot: old.root, newSize: checkpoint.size, newRoot: checkpoint.root, proof: checkHashes(since.get("hashes")) });
   const which = isSigned ? "is signed" : "is not signed: compare it with what you noted";

@@ -1,5 +1,5 @@
 // This module is what a verification fetches: the checkpoint, keys and tiles of a log, and the stored bytes of its stream, as contract and C2SP have them.
-import { Refused, keysSince, parseVkey } from "./notes.js";
+import { LOG, Refused, parseVkey, readChanges } from "./notes.js";
 import { ENTRIES, tilePath } from "./tiles.js";
 
 const AT_ONCE = 6;
@@ -56,13 +56,10 @@ export class Source {
     return utf8.decode(bytes).split("\n").filter(Boolean).map(parseVkey);
   }
 
-  /** A key of the log and all that followed it, each by a note that the one before it signed; `published` are the server's. */
-  async keysAfter(key, published) {
-    const at = published.findIndex(({ vkey }) => vkey === key.vkey);
-    if (at < 0) return [key];
-    const later = published.slice(at + 1).filter(({ kind }) => kind === key.kind);
-    const notes = await Promise.all(later.map((_, index) => bytesOf(`/log/vkeys/${at + index + 2}`)));
-    return keysSince(key, notes);
+  /** The changes that led from each of the server's `published` keys of the log to the next. */
+  async changes(published) {
+    const later = published.filter(({ kind }) => kind === LOG).slice(1);
+    return readChanges(await Promise.all(later.map((_, index) => bytesOf(`/log/vkeys/${index + 2}`))));
   }
 
   /** Tiles, by their paths; those that the server lacks are left out. `widthOf` says how much of each there is. */

@@ -15,7 +15,7 @@ const KEY_ID_BYTES = 4;
 const TIME_BYTES = 8;
 const SIGNATURE_BYTES = 64;
 const MARK = "— ";
-const ROTATION = "key rotation v1";
+const [ROTATION, OLDER_ROTATION] = ["key rotation v2", "key rotation v1"];
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
@@ -105,21 +105,45 @@ function keyOf(name, raw) {
   return { name, kind: raw[0], id, raw, public: raw.subarray(1), vkey: `${name}+${id}+${toBase64(raw)}` };
 }
 
-/** All keys of a log from one that somebody trusts, by the notes in which each names the one after it. */
-export async function keysSince(first, rotations) {
-  const keys = [first];
-  for (const raw of rotations) {
-    const old = keys.at(-1);
+/** The changes of a log's key, each from where the one before led: `older` and `newer`, and by origin what the older one signed `last` of each log; null where the note does not say. */
+export async function readChanges(notes) {
+  const changes = [];
+  for (const raw of notes) {
     const note = parseNote(raw);
     const lines = note.text.split("\n");
-    if (lines.length !== 5 || lines[0] !== old.name || lines[1] !== ROTATION || lines[2] !== old.vkey) throw new Refused(`A note that should change the key of ${shown(old.name)} does not begin at ${old.vkey}.`);
-    const next = parseVkey(lines[3]);
-    if (next.name !== old.name || next.kind !== LOG) throw new Refused(`${next.vkey} is no key of the log ${shown(old.name)}.`);
-    const signed = new Set((await verifyNote(note, [old, next])).map(({ key }) => key.id));
-    if (!signed.has(old.id) || !signed.has(next.id)) throw new Refused(`The change of keys to ${next.vkey} is not signed by both keys; it does not hold.`);
-    keys.push(next);
+    const isFirstForm = lines.length === 5 && lines[1] === OLDER_ROTATION;
+    if (lines.length < 5 || !(isFirstForm || lines[1] === ROTATION)) throw new Refused("A note that should change the key of a log is none.");
+    const [older, newer] = [parseVkey(lines[2]), parseVkey(lines[3])];
+    if ([older, newer].some((key) => key.kind !== LOG || key.name !== lines[0])) throw new Refused("A note that should change the key of a log is none.");
+    const signed = new Set((await verifyNote(note, [older, newer])).map(({ key }) => key.vkey));
+    if (!signed.has(older.vkey) || !signed.has(newer.vkey)) throw new Refused(`The change of keys to ${newer.vkey} is not signed by both keys; it does not hold.`);
+    if (changes.length > 0 && changes.at(-1).newer.vkey !== older.vkey) throw new Refused(`A change of keys does not begin at ${changes.at(-1).newer.vkey}, which the one before it led to.`);
+    changes.push({ older, newer, last: isFirstForm ? null : lastOf(older.name, lines.slice(4, -1)) });
   }
-  return keys;
+  return changes;
+}
+
+function lastOf(name, lines) {
+  const found = lines.map((line) => parseCheckpoint([...line.split(" "), ""].join("\n")));
+  const last = new Map(found.map((one) => [one.origin, one]));
+  if (last.size < found.length || found.some(({ origin }) => !origin.startsWith(`${name}/`))) throw new Refused(`The change of keys of ${shown(name)} names a log twice, or one that is not its own.`);
+  return last;
+}
+
+/** These keys of logs, those that followed them, and those before them whose last checkpoints they name. */
+export function withChanges(keys, changes) {
+  const found = [...keys];
+  const isKnown = (one) => found.some((key) => key.kind === LOG && same(key.public, one.public) && `${key.name}/`.startsWith(`${one.name}/`));
+  for (const { older, newer } of changes) if (isKnown(older)) found.push(newer);
+  for (const { older, newer, last } of [...changes].reverse()) if (last && isKnown(newer)) found.push(older);
+  return found;
+}
+
+/** Whether a key had not stopped to sign before this checkpoint, by all changes that say what it signed last. */
+export function countsFor(key, { origin, size, root }, changes) {
+  const at = changes.findIndex(({ older }) => same(older.public, key.public));
+  const named = at < 0 ? [] : changes.slice(at).filter(({ last }) => last).map(({ last }) => last.get(origin));
+  return named.every((last) => last && (size < last.size || (size === last.size && same(root, last.root))));
 }
 
 // -- checkpoints ---------------------------------------------------------------------------------------------------------------------
@@ -138,14 +162,16 @@ export function parseCheckpoint(text) {
   return { origin, size, root };
 }
 
-/** The checkpoint in a note, once the signature of its log holds by one of `keys`; who has cosigned it when is `seen`. */
-export async function openCheckpoint(raw, keys, origin = null) {
+/** The checkpoint in a note, once the signature of its log holds by one of `keys` that signed then; who has cosigned it when is `seen`. */
+export async function openCheckpoint(raw, keys, { origin = null, changes = [] } = {}) {
   const note = parseNote(raw);
   const checkpoint = parseCheckpoint(note.text);
   if (origin !== null && checkpoint.origin !== origin) throw new Refused(`The checkpoint is of the log ${shown(checkpoint.origin)}, not of ${shown(origin)}.`);
   const verified = await verifyNote(note, keys);
-  const by = verified.find(({ key }) => key.kind === LOG && key.name === checkpoint.origin);
-  if (!by) throw new Refused(`No signature on the checkpoint is by a known key of ${shown(checkpoint.origin)}.`);
+  const ofLog = verified.filter(({ key }) => key.kind === LOG && key.name === checkpoint.origin);
+  if (ofLog.length === 0) throw new Refused(`No signature on the checkpoint is by a known key of ${shown(checkpoint.origin)}.`);
+  const by = ofLog.find(({ key }) => countsFor(key, checkpoint, changes));
+  if (!by) throw new Refused(`The checkpoint at ${checkpoint.size} is signed by ${ofLog[0].key.vkey} alone, which another key had followed by then.`);
   const seen = verified.filter(({ key }) => key.kind === WITNESS);
   return { ...checkpoint, by: by.key, seen, unknown: note.signatures.length - verified.length };
 }

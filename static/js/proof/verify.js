@@ -3,7 +3,7 @@ import { cidOf, same, textOf } from "./cid.js";
 import { Chains } from "./events.js";
 import { Source } from "./fetching.js";
 import { Leaves } from "./leaves.js";
-import { LOG, Refused, WITNESS, hex, named, openCheckpoint, parseVkey } from "./notes.js";
+import { LOG, Refused, WITNESS, hex, named, openCheckpoint, parseVkey, withChanges } from "./notes.js";
 import { TILE_WIDTH, nodeOf, partsBeside, perfectParts, spanHash, tilePath, tilesOf, widthIn } from "./tiles.js";
 import { BadProof, checkConsistency, consistencySpans, rootOf } from "./tree.js";
 
@@ -56,9 +56,10 @@ class Run {
       this.trust = { isGiven, first: first?.vkey ?? null };
       if (!isGiven && remembered?.firstKey && remembered.firstKey !== first?.vkey) this.find(otherKey(remembered.firstKey, first?.vkey ?? "no key"));
       const anchors = isGiven ? given.filter(({ kind }) => kind === LOG) : published.filter(({ vkey }) => vkey === first?.vkey);
-      const keys = (await Promise.all(anchors.map((key) => this.source.keysAfter(key, published)))).flat();
+      const changes = await this.source.changes(published);
+      const keys = withChanges(anchors, changes);
       const witnesses = [...given, ...published].filter(({ kind }) => kind === WITNESS);
-      const opened = await openCheckpoint(note, [...keys.map(origin), ...witnesses]);
+      const opened = await openCheckpoint(note, [...keys.map(origin), ...witnesses], { changes });
       const seen = opened.seen.map(({ key, time }) => ({ name: key.name, vkey: key.vkey, time, isGiven: vkeys.includes(key.vkey) }));
       if (!Number.isSafeInteger(opened.size)) throw new Refused("The checkpoint is of more leaves than this browser can count.");
       this.checkpoint = { ...opened, seen };
