@@ -60,11 +60,11 @@ async def carry_out(store: Store, registry: Registry, operation: Operation, prog
 
 
 @asynccontextmanager
-async def supervised(store: Store, *definitions: ProjectionDefinition) -> AsyncIterator[None]:
+async def supervised(store: Store, *definitions: ProjectionDefinition, owner: str = "worker") -> AsyncIterator[None]:
     """A worker that keeps these projections running for as long as the block lasts."""
 
     def hold_lease(name: str) -> AbstractAsyncContextManager[HeldLease]:
-        return hold(store.connection, name, "worker", ttl_seconds=2)
+        return hold(store.connection, name, owner, ttl_seconds=2)
 
     stop = asyncio.Event()
     running = asyncio.create_task(run_all(store, definitions, hold_lease, stop))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import pytest
+
 from apps.persistence.encoding import Value, decode
 from apps.persistence.events import AggregateRef, NewEvent, StoredEvent, new_id
+from apps.persistence.projections import Orders
 from apps.persistence.projections.definition import Model, Models, ProjectionDefinition, bucket_of
-from apps.persistence.store import Store, append, head_of, kv_all
+from apps.persistence.store import Store, append, ensure_home, head_of, kv_all, open_store
+from apps.persistence.store.embedded import EmbeddedServer
 
 DEADLINE_SECONDS = 60
+TO_THE_HEAD = Orders(until=10**12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +92,10 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float
             if await condition():
                 return
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
+    async with open_store(nats_server.settings("worker")) as store:
+        await ensure_home(store.connection)
+        yield Case(store=store, context=new_context())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,12 +10,12 @@ import pytest
 from apps.persistence.encoding import Value
 from apps.persistence.operations import Rebuild, Replay
 from apps.persistence.operations.declared import applied_in_words
-from apps.persistence.store import ensure_home, open_store
-from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.operation import Operation
 
 from .operating import Noted, carry_out, declaring, supervised, wait_for_total
-from .projecting import Case, new_context
+from .projecting import Case, case
+
+__all__ = ["case"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,13 +32,6 @@ class Busy(Noted):
         if not self.reports:
             await self.case.add(4, 5)
         self.reports.append((done, total))
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
 
 
 @pytest.mark.parametrize("operation", [Replay, Rebuild])

@@ -25,7 +25,7 @@ from apps.persistence.events import (
     sealed_in,
 )
 from apps.persistence.evolution.transform import keep, parts_of, read_to_copy
-from apps.persistence.projections import Orders, run_projection
+from apps.persistence.projections import run_projection
 from apps.persistence.projections.definition import ProjectionDefinition
 from apps.persistence.projections.runner import EventRefused
 from apps.persistence.registry import Command, CommandHandler, Domain, Registry
@@ -37,9 +37,7 @@ from apps.persistence.work.decide import handler_of
 
 from .baskets import BASKET, added
 from .commanding import events_of
-from .projecting import Case, eventually, model_in, new_context
-
-TO_THE_HEAD = Orders(until=10**12)
+from .projecting import TO_THE_HEAD, Case, eventually, model_in, new_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,21 +30,14 @@ from apps.persistence.projections.control import record_failure
 from apps.persistence.projections.sampler import Sampler, run_sampler
 from apps.persistence.projections.samples import TIERS, Point, Series, read_samples
 from apps.persistence.projections.stream_samples import MAX_BYTES, StreamSamples, read_stream_samples, unpack
-from apps.persistence.store import StreamInfo, ensure_home, get_stream, kv_put, open_store
-from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store import StreamInfo, get_stream, kv_put
 from apps.persistence.work.lease import hold
 
-from .projecting import DEADLINE_SECONDS, Case, eventually, new_context
+from .projecting import DEADLINE_SECONDS, TO_THE_HEAD, Case, case, eventually
 
-TO_THE_HEAD = Orders(until=10**12)
+__all__ = ["case"]
+
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
 
 
 @pytest.fixture

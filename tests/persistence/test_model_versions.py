@@ -17,18 +17,14 @@ from apps.persistence.store import Layout, Store, ensure_event_stream, ensure_ho
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .conftest import fresh_layout
-from .projecting import Case, add_up, eventually, new_context
+from .operating import supervised, wait_for_total
+from .projecting import Case, add_up, case, eventually
 from .test_projection_directory import ORDER_ONE, add, project
-from .test_projection_rebuild import is_serving, reaches, supervised
+from .test_projection_rebuild import is_serving
+
+__all__ = ["case"]
 
 KEY = "order.one"
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as opened:
-        await ensure_home(opened.connection)
-        yield Case(store=opened, context=new_context())
 
 
 def in_dozens(stored: StoredEvent, models: Models) -> Models:
@@ -47,7 +43,7 @@ async def first_version(case: Case) -> ProjectionDefinition:
     definition = case.definition()
     await case.add(12, 12)
     async with supervised(case.store, definition):
-        await reaches(case, definition, 24)
+        await wait_for_total(case, definition, 24)
     return definition
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -11,18 +10,11 @@ from apps.persistence.errors import InvalidInput, KeyNotFound
 from apps.persistence.operations import DismissParked, Park, Rebuild, ReplayParked, Retry
 from apps.persistence.projections import ProjectionDefinition, apply_parked, build_beside, place_of, read_position, read_record
 from apps.persistence.registry import Registry
-from apps.persistence.store import ensure_home, open_store
-from apps.persistence.store.embedded import EmbeddedServer
 
 from .operating import Noted, carry_out, declaring, model_of, refuse_thirteen, supervised, wait_for_stop, wait_for_total
-from .projecting import Case, add_up, new_context
+from .projecting import Case, add_up, case
 
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
+__all__ = ["case"]
 
 
 async def park_thirteen(case: Case, definition: ProjectionDefinition, *, order: str = "one") -> tuple[int, Registry]:

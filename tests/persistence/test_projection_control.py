@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from apps.persistence.errors import InvalidInput, KeyNotFound, StreamNotFound
+from apps.persistence.errors import InvalidInput, KeyNotFound
 from apps.persistence.events import StoredEvent
 from apps.persistence.projections import (
-    HeldLease,
     Models,
-    Orders,
     ProjectionDefinition,
     ProjectionRecord,
     Wanted,
@@ -27,60 +23,36 @@ from apps.persistence.projections import (
     read_position,
     read_record,
     resume,
-    run_all,
     skip_failed,
 )
-from apps.persistence.store import Store, ensure_home, find_consumer, open_connection, open_store
+from apps.persistence.store import find_consumer, open_connection
 from apps.persistence.store.embedded import EmbeddedServer
-from apps.persistence.work.lease import hold
 
-from .projecting import Case, add_up, eventually, new_context
+from .operating import supervised, wait_for_total
+from .projecting import Case, add_up, case, eventually
 
-TO_THE_HEAD = Orders(until=10**12)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
-
-
-@asynccontextmanager
-async def supervised(store: Store, *definitions: ProjectionDefinition, owner: str = "worker") -> AsyncIterator[None]:
-    """A worker that keeps these projections running for as long as the block lasts."""
-
-    def hold_lease(name: str) -> AbstractAsyncContextManager[HeldLease]:
-        return hold(store.connection, name, owner, ttl_seconds=2)
-
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_all(store, definitions, hold_lease, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
+__all__ = ["case"]
 
 
 async def test_a_supervised_projection_is_kept_up(case: Case) -> None:
     async with supervised(case.store, case.definition()):
         await case.add(2, 3)
 
-        await reaches(case, case.definition(), 5)
+        await wait_for_total(case, case.definition(), 5)
 
 
 async def test_a_paused_projection_rests_and_a_resumed_one_goes_on(case: Case) -> None:
     definition = case.definition()
     async with supervised(case.store, definition):
         await case.add(1)
-        await reaches(case, definition, 1)
+        await wait_for_total(case, definition, 1)
         await pause(case.store.connection, definition.name)
         await eventually(lambda: is_idle(case, definition))
         await case.add(10)
         while_paused = await case.total(definition)
 
         await resume(case.store.connection, definition.name)
-        await reaches(case, definition, 11)
+        await wait_for_total(case, definition, 11)
 
     assert while_paused == 1
 
@@ -120,7 +92,7 @@ async def test_a_failed_event_may_be_left_out_with_a_note(case: Case) -> None:
         await failed(case, definition)
 
         await skip_failed(case.store.connection, definition.name, sequence=failing.sequence, note="known bad", by="ops")
-        await reaches(case, definition, 5)
+        await wait_for_total(case, definition, 5)
 
     record = await read_record(case.store.connection, definition.name)
     assert [(skip.sequence, skip.note, skip.by) for skip in record.skips] == [(failing.sequence, "known bad", "ops")]
@@ -150,7 +122,7 @@ async def test_a_projection_that_fails_does_not_stop_another(case: Case) -> None
         await failed(case, failing)
         await case.add(1)
 
-        await reaches(case, case.definition(), 14)
+        await wait_for_total(case, case.definition(), 14)
 
 
 async def test_another_worker_takes_over_when_the_first_one_dies(nats_server: EmbeddedServer, case: Case) -> None:
@@ -160,12 +132,12 @@ async def test_another_worker_takes_over_when_the_first_one_dies(nats_server: Em
         supervised(replace(case.store, connection=doomed), definition, owner="first"),
     ):
         await case.add(1)
-        await reaches(case, definition, 1)
+        await wait_for_total(case, definition, 1)
         async with supervised(case.store, definition, owner="heir"):
             await doomed.close()
             await case.add(10)
 
-            await reaches(case, definition, 11)
+            await wait_for_total(case, definition, 11)
 
     position = await read_position(case.store.connection, place_of(definition, 1))
     assert position.applied == 2
@@ -210,16 +182,6 @@ def refuse_thirteen(stored: StoredEvent, models: Models) -> Models:
     if stored.event.payload["quantity"] == 13:
         raise ValueError("thirteen is unlucky")
     return add_up(stored, models)
-
-
-async def reaches(case: Case, definition: ProjectionDefinition, total: int, *, build: int = 1) -> None:
-    async def is_there() -> bool:
-        try:
-            return await case.total(definition, build) == total
-        except StreamNotFound:
-            return False
-
-    await eventually(is_there)
 
 
 async def failed(case: Case, definition: ProjectionDefinition) -> ProjectionRecord:

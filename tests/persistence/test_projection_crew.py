@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from apps.persistence.operations import Rebuild, Replay
 from apps.persistence.projections import (
     Crew,
     Filling,
-    Orders,
     ProjectionDefinition,
     State,
     begin_build,
@@ -24,24 +22,15 @@ from apps.persistence.projections import (
 )
 from apps.persistence.projections.control import record_failure
 from apps.persistence.projections.sampler import Sampler
-from apps.persistence.store import ensure_home, open_store
-from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.crew import find_crew
 from apps.persistence.work.run import RunState
 
 from .engine_stage import Stage
 from .operating import Noted, carry_out, declaring, supervised, wait_for_total
-from .projecting import Case, new_context
+from .projecting import TO_THE_HEAD, Case, case
 from .trial_operations import Count
 
-TO_THE_HEAD = Orders(until=10**12)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
+__all__ = ["case"]
 
 
 @pytest.fixture

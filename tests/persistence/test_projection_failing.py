@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -12,20 +11,13 @@ from apps.persistence.errors import ContinuityLost, InvalidInput, PermissionDeni
 from apps.persistence.events import StoredEvent
 from apps.persistence.projections.definition import Models, ProjectionDefinition, bucket_of
 from apps.persistence.projections.models import ModelBucket, place_of, read_position
-from apps.persistence.projections.runner import Orders, run_projection
-from apps.persistence.store import Outgoing, ensure_home, ensure_stream, find_consumer, open_store, store_message
+from apps.persistence.projections.runner import run_projection
+from apps.persistence.store import Outgoing, ensure_stream, find_consumer, open_store, store_message
 from apps.persistence.store.embedded import EmbeddedServer
 
-from .projecting import Case, add_up, model_in, new_context
+from .projecting import TO_THE_HEAD, Case, add_up, case, model_in
 
-TO_THE_HEAD = Orders(until=10**12)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
+__all__ = ["case"]
 
 
 async def test_the_event_that_cannot_be_applied_stops_the_runner_with_everything_before_it_stored(case: Case) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +18,11 @@ from apps.persistence.projections.runner import Orders, run_projection
 from apps.persistence.store import Store, ensure_home, find_consumer, kv_get, open_store
 from apps.persistence.store.embedded import EmbeddedServer
 
-from .projecting import DEADLINE_SECONDS, Case, eventually, new_context
+from .projecting import DEADLINE_SECONDS, TO_THE_HEAD, Case, case, eventually, new_context
+
+__all__ = ["case"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TO_THE_HEAD = Orders(until=10**12)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
 
 
 async def test_two_runners_of_one_build_apply_each_event_once_and_the_stale_one_stops(case: Case) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -29,36 +29,13 @@ from apps.persistence.projections import (
     serving_bucket,
     switch,
 )
-from apps.persistence.store import Store, ensure_home, find_consumer, get_stream, open_store
-from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store import find_consumer, get_stream
 from apps.persistence.work.lease import hold
 
-from .projecting import Case, add_up, eventually, new_context
+from .operating import supervised, wait_for_total
+from .projecting import TO_THE_HEAD, Case, add_up, case, eventually
 
-TO_THE_HEAD = Orders(until=10**12)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
-
-
-@asynccontextmanager
-async def supervised(store: Store, *definitions: ProjectionDefinition, owner: str = "worker") -> AsyncIterator[None]:
-    """A worker that keeps these projections running for as long as the block lasts."""
-
-    def hold_lease(name: str) -> AbstractAsyncContextManager[HeldLease]:
-        return hold(store.connection, name, owner, ttl_seconds=2)
-
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_all(store, definitions, hold_lease, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
+__all__ = ["case"]
 
 
 async def test_a_build_beside_is_filled_compared_and_switched_and_both_are_fed_on(case: Case) -> None:
@@ -66,14 +43,14 @@ async def test_a_build_beside_is_filled_compared_and_switched_and_both_are_fed_o
     connection = case.store.connection
     async with supervised(case.store, definition):
         await case.add(1, 2, 3)
-        await reaches(case, definition, 6)
+        await wait_for_total(case, definition, 6)
         rebuilt = await build_beside(case.store, definition)
         comparison = await compare_builds(case.store, definition, one=1, other=rebuilt.build)
         await switch(connection, definition.name, from_build=1, to_build=rebuilt.build)
         await case.add(4)
 
-        await reaches(case, definition, 10, build=1)
-        await reaches(case, definition, 10, build=2)
+        await wait_for_total(case, definition, 10, build=1)
+        await wait_for_total(case, definition, 10, build=2)
 
     assert rebuilt.build == 2
     assert rebuilt.applied == 3
@@ -165,13 +142,13 @@ async def test_newer_code_builds_anew_and_switches_by_itself(case: Case) -> None
     definition = case.definition()
     await case.add(4)
     async with supervised(case.store, definition):
-        await reaches(case, definition, 4)
+        await wait_for_total(case, definition, 4)
 
     newer = replace(definition, version=2, apply=double)
     async with supervised(case.store, newer):
         await eventually(lambda: is_serving(case, definition, 2))
         await case.add(1)
-        await reaches(case, definition, 10, build=2)
+        await wait_for_total(case, definition, 10, build=2)
 
     assert await case.total(definition, build=1) == 4
 
@@ -225,16 +202,6 @@ def forget_two(stored: StoredEvent, models: Models) -> Models:
 def double(stored: StoredEvent, models: Models) -> Models:
     total = cast(int, (models["order.one"] or {"total": 0})["total"])
     return {"order.one": {"total": total + 2 * cast(int, stored.event.payload["quantity"])}}
-
-
-async def reaches(case: Case, definition: ProjectionDefinition, total: int, *, build: int = 1) -> None:
-    async def is_there() -> bool:
-        try:
-            return await case.total(definition, build) == total
-        except StreamNotFound:
-            return False
-
-    await eventually(is_there)
 
 
 async def is_serving(case: Case, definition: ProjectionDefinition, build: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,19 +12,11 @@ from apps.persistence.events import StoredEvent, Upcaster, Upcasters
 from apps.persistence.projections.definition import Models, ProjectionDefinition, bucket_of
 from apps.persistence.projections.models import place_of, read_position
 from apps.persistence.projections.runner import Orders, Progress, run_projection
-from apps.persistence.store import ensure_home, find_consumer, get_message, get_stream, open_store
-from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store import find_consumer, get_message, get_stream
 
-from .projecting import Case, eventually, metadata_in, model_in, new_context
+from .projecting import TO_THE_HEAD, Case, case, eventually, metadata_in, model_in
 
-TO_THE_HEAD = Orders(until=10**12)
-
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
+__all__ = ["case"]
 
 
 async def test_every_event_is_applied_once_and_the_position_says_so(case: Case) -> None:

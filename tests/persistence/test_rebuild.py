@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import cast
 
@@ -14,19 +13,13 @@ from apps.persistence.errors import InvalidInput, PlanStale
 from apps.persistence.events import AggregateRef, Head, NewEvent, StoredEvent
 from apps.persistence.operations import Compare, Drop, Rebuild, Switch
 from apps.persistence.projections import Models, ProjectionDefinition, bucket_of, build_beside, read_record, switch
-from apps.persistence.store import Store, append, ensure_home, kv_get, open_store
-from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store import Store, append, kv_get
 from apps.persistence.work.planning import check_plan
 
 from .operating import Noted, carry_out, declaring, supervised, wait_for_total
-from .projecting import Case, add_up, new_context
+from .projecting import Case, add_up, case
 
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
+__all__ = ["case"]
 
 
 async def test_rebuild_fills_catches_up_compares_and_switches_and_says_so(case: Case) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,19 +12,13 @@ from apps.persistence.errors import InvalidInput
 from apps.persistence.events import StoredEvent, format_time
 from apps.persistence.operations import Replay
 from apps.persistence.projections import Models, ProjectionDefinition, place_of, read_position
-from apps.persistence.store import EVENTS, Outgoing, ensure_home, get_message, open_store, store_message
-from apps.persistence.store.embedded import EmbeddedServer
+from apps.persistence.store import EVENTS, Outgoing, get_message, store_message
 from apps.persistence.work.parameters import Place
 
 from .operating import Noted, carry_out, declaring, note_newest, supervised, wait_for_total
-from .projecting import Case, model_in, new_context
+from .projecting import Case, case, model_in
 
-
-@pytest.fixture
-async def case(nats_server: EmbeddedServer) -> AsyncIterator[Case]:
-    async with open_store(nats_server.settings("worker")) as store:
-        await ensure_home(store.connection)
-        yield Case(store=store, context=new_context())
+__all__ = ["case"]
 
 
 def each_event(stored: StoredEvent) -> Sequence[str]:
