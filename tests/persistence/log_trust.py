@@ -47,14 +47,14 @@ async def _answers(stage: SigningStage, trust: Trust) -> bool:
 
 
 @contextmanager
-def witness_at(folder: Path, log: VerifierKey) -> Iterator[str]:
+def witness_at(folder: Path, log: VerifierKey, *, port: int = 0) -> Iterator[str]:
     """A witness in a thread, as `CIM_WITNESS` names it."""
     named: list[str] = []
     stops: list[Callable[[], None]] = []
     started = threading.Event()
 
     def serve() -> None:
-        with open_witness(folder, "witness.example", [log]) as witness, serving(witness, "127.0.0.1", 0) as server:
+        with open_witness(folder, "witness.example", [log]) as witness, serving(witness, "127.0.0.1", port) as server:
             named.append(f"http://127.0.0.1:{server.server_port}/ {witness.key.verifier.vkey}")
             stops.append(server.shutdown)
             started.set()

@@ -13,6 +13,7 @@ from apps.persistence.events import AggregateRef, NewEvent, new_id
 from apps.persistence.log.checkpoints import Checkpoint, sign_checkpoint
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import ensure_log
+from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.published import ensure_checkpoints, publish_keys, publish_refusal
 from apps.persistence.log.signer import open_signer_folder
 from apps.persistence.log.signing import Signer
@@ -101,6 +102,29 @@ def test_page_says_how_far_the_stream_is_signed_and_by_whom(viewer: Visitor) -> 
     assert "0 events not yet covered" in text
     assert "by the log's own key" in text.replace("&#x27;", "'")
     assert "Needs the auditor role." in text
+
+
+@pytest.mark.usefixtures("signed")
+def test_witness_that_is_away_for_over_a_minute_is_an_alarm(
+    viewer: Visitor, home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witness = SigningKey.generate("witness.example", KeyKind.WITNESS).verifier.vkey
+
+    async def name(store: Store, *witnesses: str) -> None:
+        with open_signer_folder(folder) as opened:
+            await publish_keys(store.connection, opened.database.vkeys(), witnesses)
+
+    home.run(name, witness)
+    within = [read(viewer, address) for address in (AUDIT, "/")]
+    monkeypatch.setattr("apps.persistence.log.coverage.LATE_SECONDS", 0)
+    after = [read(viewer, address) for address in (AUDIT, "/audit/", "/")]
+    home.run(name)
+
+    assert not any("witness since" in text for text in within)
+    assert "Has not cosigned it yet" in within[0]
+    assert all(re.search(r"[Nn]o witness since \d{4}-\d\d-\d\d \d\d:\d\d UTC", text) for text in after[1:])
+    assert "Checkpoints since then bear the log's signature alone" in after[0].replace("&#x27;", "'")
+    assert "not signed as it should be" in after[2]
 
 
 @pytest.mark.usefixtures("signed")

@@ -1,4 +1,4 @@
-"""This module is how far the log of a stream is signed: what is covered, what is not yet and since when, and what is wrong with it."""
+"""This module is how far the log of a stream is signed: what is covered and witnessed, what is not and since when, and what is wrong."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import datetime
 from ..errors import InvalidInput, StreamNotFound
 from ..events import now
 from ..store import Connection, get_next, get_stream
-from .checkpoints import SignedCheckpoint
+from .checkpoints import SignedCheckpoint, verify_note
 from .kept import LogState, read_log
-from .published import LogKeys, Published, open_published, read_published, read_refusal
+from .notes import parse_note
+from .published import LogKeys, Published, open_published, published_before, read_published, read_refusal
 from .trust import NO_TRUST, Trust, trusted_keys
 
 LATE_SECONDS = 60
@@ -23,6 +24,7 @@ class Coverage:
     `checkpoint` is the newest whose signature holds, `published` what was found there; `problem` says why they are not the same.
     `is_foreign` says that the published keys are not those of the log that this process was told.
     `waiting_since` is when the first event was stored that no checkpoint covers; `refusal` is what the signer gives as its reason.
+    `unwitnessed_since` is when the first of the newest checkpoints was published that no witness has cosigned, though one is named.
     """
 
     stream: str
@@ -35,6 +37,7 @@ class Coverage:
     refusal: str
     waiting_since: datetime | None
     is_foreign: bool = False
+    unwitnessed_since: datetime | None = None
 
     @property
     def cosigned(self) -> int:
@@ -59,12 +62,19 @@ class Coverage:
     @property
     def is_late(self) -> bool:
         """Whether an event waits for its checkpoint for longer than it should."""
-        return self.waiting_since is not None and (now() - self.waiting_since).total_seconds() > LATE_SECONDS
+        return _is_long_ago(self.waiting_since)
+
+    @property
+    def is_unwitnessed(self) -> bool:
+        """Whether the witness that is named is away for longer than it should."""
+        return _is_long_ago(self.unwitnessed_since)
 
     @property
     def alarm(self) -> str:
         """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
-        return self.contradiction or ("newest events not signed" if self.is_late and self.keys else "")
+        if self.contradiction or (self.is_late and self.keys):
+            return self.contradiction or "newest events not signed"
+        return f"no witness since {self.unwitnessed_since:%Y-%m-%d %H:%M} UTC" if self.is_unwitnessed else ""
 
     @property
     def contradiction(self) -> str:
@@ -100,7 +110,25 @@ async def read_coverage(connection: Connection, stream: str, trust: Trust = NO_T
         refusal=await read_refusal(connection, stream),
         waiting_since=first.time if first else None,
         is_foreign=bool(problem) and keys is None and trust.log_key is not None,
+        unwitnessed_since=await _unwitnessed_since(connection, stream, keys) if keys and checkpoint and not checkpoint.witnesses else None,
     )
+
+
+async def _unwitnessed_since(connection: Connection, stream: str, keys: LogKeys) -> datetime | None:
+    """When the first of the newest checkpoints without a cosignature was published; None where nobody names a witness."""
+    since = None
+    for one in await published_before(connection, stream) if keys.witnesses else ():
+        try:
+            if verify_note(parse_note(one.note), keys.witnesses):
+                break
+        except InvalidInput:
+            pass  # what cannot be read, or was forged, has no witness either
+        since = one.at
+    return since
+
+
+def _is_long_ago(since: datetime | None) -> bool:
+    return since is not None and (now() - since).total_seconds() > LATE_SECONDS
 
 
 async def _open(connection: Connection, published: Published | None, trust: Trust) -> tuple[LogKeys | None, SignedCheckpoint | None, str]:

@@ -31,6 +31,7 @@ from .witness_client import WitnessClient
 SIGN_EVERY_EVENTS = 1000
 SIGN_EVERY_SECONDS = 10.0
 SIGN_IDLE_SECONDS = 3600.0
+ASK_AGAIN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 class _Turn:
     """When a stream's log was published last by this process, at which size and revision.
 
-    `created` is when the server says that it made the stream, `checked_at` when what was signed was last held against it.
+    `created` is when the server says that it made the stream, `checked_at` when what was signed was last held against it;
+    `is_witnessed` says that what is published has the witness's signature, or that there is no witness.
     """
 
     signed_at: float
@@ -47,6 +49,7 @@ class _Turn:
     revision: int
     created: datetime | None
     checked_at: float
+    is_witnessed: bool = True
 
 
 class Signer:
@@ -67,6 +70,7 @@ class Signer:
         self._key = key
         self._witness = witness
         self._clock = clock
+        self._ask_at = 0.0
         self._turns: dict[str, _Turn] = {}
         known = database.vkeys()
         self.keys = keys_from(VerifierKey.parse(known[0][0]), [note for _, note in known[1:]])
@@ -92,6 +96,7 @@ class Signer:
             turn = await self._begin(stream, last, created)
         await self._check_some(stream, last, turn)
         if not self._is_due(turn, state.size - turn.size):
+            await self._join_late(stream, last, turn)
             return None
         tree = await self._extended(stream, last, state.size)
         if tree.size == 0:
@@ -183,7 +188,20 @@ class Signer:
         checkpoint = Checkpoint(origin=origin, size=tree.size, root=tree.root())
         note = sign_checkpoint(checkpoint, self._key.named(origin)).raw
         self._database.advance(last, Signed(origin=origin, size=tree.size, root=checkpoint.root, edge=tree.raw, note=note))
-        note = await self._witnessed(stream, note)
+        await self._publish(stream, await self._witnessed(stream, note), turn)
+        turn.signed_at, turn.size = self._clock(), tree.size
+        return checkpoint
+
+    async def _join_late(self, stream: str, last: Signed, turn: _Turn) -> None:
+        """Publish what was signed last once more, with the signature of a witness that was away then."""
+        if turn.is_witnessed or turn.size != last.size or self._clock() < self._ask_at:
+            return
+        note = await self._witnessed(stream, last.note)
+        if self._is_witnessed(note):
+            await self._publish(stream, note, turn)
+
+    async def _publish(self, stream: str, note: bytes, turn: _Turn) -> None:
+        """Publish a checkpoint in the place of the one that this signer published last. Raises HistoryRewritten where there is another."""
         try:
             turn.revision = await publish_checkpoint(self._connection, stream, note, revision=turn.revision)
         except RevisionConflict as error:
@@ -191,18 +209,25 @@ class Signer:
             raise HistoryRewritten(
                 f"Somebody else changed the published checkpoint of {stream}; is there a second signer with this key?"
             ) from error
-        turn.signed_at, turn.size = self._clock(), tree.size
-        return checkpoint
+        turn.is_witnessed = self._is_witnessed(note)
 
     async def _witnessed(self, stream: str, note: bytes) -> bytes:
-        """The checkpoint with the witness's signature; as it is where there is no witness or it is away. Raises HistoryRewritten."""
-        if self._witness is None:
+        """The checkpoint with the witness's signature; as it is where there is no witness or it is away. Raises HistoryRewritten.
+
+        One that is away is asked again after some seconds only, about whichever stream, as each of them would wait for it.
+        """
+        if self._witness is None or self._clock() < self._ask_at:
             return note
         try:
             return parse_note(note).with_signatures(await self._witness.cosign(self._connection, stream, note)).raw
         except Unavailable as error:
             log.warning("the checkpoint of %s has no witness: %s", stream, error)
+            self._ask_at = self._clock() + ASK_AGAIN_SECONDS
             return note
+
+    def _is_witnessed(self, note: bytes) -> bool:
+        """Whether a checkpoint has the witness's signature, or there is no witness."""
+        return self._witness is None or _is_signed(note, self._witness.key)
 
     async def _begin(self, stream: str, last: Signed, created: datetime | None) -> _Turn:
         """Hold the database against what was published and witnessed, and what was signed against the stream. Raises HistoryRewritten."""
@@ -218,7 +243,9 @@ class Signer:
                     "an old copy, or another signer has the key. Bring the newest copy back; nothing is signed until then."
                 )
             turn.size = found.size
-            turn.signed_at = now - (SIGN_EVERY_SECONDS if self._is_by_key(published.note, found.origin) else SIGN_IDLE_SECONDS)
+            is_mine = _is_signed(published.note, self._key.named(found.origin).verifier)
+            turn.signed_at = now - (SIGN_EVERY_SECONDS if is_mine else SIGN_IDLE_SECONDS)
+            turn.is_witnessed = self._is_witnessed(published.note)
         await self._read_again(stream, last)
         last = self._renewed(last)
         if self._witness is not None and last.size > 0:
@@ -228,16 +255,13 @@ class Signer:
 
     def _renewed(self, last: Signed) -> Signed:
         """What was signed last, by the key of now: a witness that was told this one alone knows no other."""
-        if last.size == 0 or self._is_by_key(last.note, last.origin):
+        key = self._key.named(last.origin)
+        if last.size == 0 or _is_signed(last.note, key.verifier):
             return last
-        note = sign_checkpoint(Checkpoint(origin=last.origin, size=last.size, root=last.root), self._key.named(last.origin)).raw
+        note = sign_checkpoint(Checkpoint(origin=last.origin, size=last.size, root=last.root), key).raw
         renewed = replace(last, note=note)
         self._database.advance(last, renewed)
         return renewed
-
-    def _is_by_key(self, note: bytes, origin: str) -> bool:
-        """Whether the key of now has signed a note, and not only one before it."""
-        return self._key.named(origin).verifier.key_id in {one.key_id for one in parse_note(note).signatures}
 
     async def _read_again(self, stream: str, last: Signed) -> None:
         """Hold what was signed against the stream, before anything is added to it; a folder without a copy of the leaves gets one."""
@@ -257,3 +281,8 @@ class Signer:
         if tree.root() != last.root:
             raise HistoryRewritten(f"What {stream} and its log hold up to {last.size:,} is not what was signed; nothing more is signed.")
         self._copy(stream).take(draft)
+
+
+def _is_signed(note: bytes, key: VerifierKey) -> bool:
+    """Whether a note bears a signature of a key; nothing is said of whether it holds."""
+    return (key.name, key.key_id) in {(one.name, one.key_id) for one in parse_note(note).signatures}
