@@ -7,10 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from apps.connection import ask
 from apps.persistence.errors import NotFound
 from apps.persistence.log.kept import read_log, read_tiles
-from apps.persistence.log.published import LogKeys, Published, read_keys, read_published
+from apps.persistence.log.published import LogKeys, Published, read_published
 from apps.persistence.log.tiles import TileId
+from apps.persistence.log.trust import trusted_keys
 from apps.persistence.store import Store
 from apps.persistence.store.names import check_stream_name
+from apps.registry import trust_of
 
 from .door import fetched_with, plain
 from .places import parse_place
@@ -74,7 +76,8 @@ async def _tile(store: Store, stream: str, tile: TileId) -> bytes:
 
 
 async def _keys(store: Store) -> LogKeys:
-    found = await read_keys(store.connection)
+    """Those of the log that this process was told, and of no other that lies in its place."""
+    found = await trusted_keys(store.connection, trust_of(store.connection))
     if found is None:
         raise NotFound("No signer has published its keys yet; `up` starts one, or `manage.py signer`.")
     return found

@@ -34,6 +34,7 @@ class ShownLog:
     note: bytes = b""
     vkeys: list[str] = field(default_factory=lambda: [KEY.verifier.vkey])
     rotations: list[bytes] = field(default_factory=list)
+    refusal: str = ""
     lost: frozenset[str] = frozenset()
     breaks_after: int | None = None
 
@@ -89,7 +90,7 @@ class ShownServer:
         self.asked: list[str] = []
 
     def answer(self, path: str, query: dict[str, list[str]]) -> tuple[bytes, dict[str, str], bool] | None:
-        """Body, headers, and whether it is sent whole."""
+        """Body, headers, and whether it is sent whole; the status of what is sent with a header `Status` is that one."""
         shown = self.shown
         self.asked.append(path)
         if path == f"/audit/{STREAM}/blocks":
@@ -97,6 +98,8 @@ class ShownServer:
             headers = {"CIM-Last-Sequence": f"{last}", "CIM-Stream-Last-Sequence": f"{shown.end}"}
             body = _framed(shown, int(query["first"][0]), last)
             return body[: shown.breaks_after], headers, shown.breaks_after is None or len(body) < shown.breaks_after
+        if path == "/log/vkeys" and shown.refusal:
+            return shown.refusal.encode(), {"Status": "400"}, True
         if path == "/log/vkeys":
             return "".join(f"{vkey}\n" for vkey in shown.vkeys).encode(), {}, True
         if path.startswith("/log/vkeys/"):
@@ -120,7 +123,7 @@ def shown_server() -> Iterator[ShownServer]:
                 return
             found = server.answer(url.path, parse_qs(url.query))
             body, headers, is_whole = found or (b"There is nothing here.", {}, True)
-            self.send_response(200 if found else 404)
+            self.send_response(int(headers.pop("Status", 200 if found else 404)))
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", f"{len(body) + (not is_whole)}")

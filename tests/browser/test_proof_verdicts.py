@@ -187,6 +187,13 @@ def test_checkpoint_by_another_key_does_not_count(reader: Reader, events: list[E
     assert first_of(reader.verify(shown)) == ("broken", None, "signature")
 
 
+def test_server_that_says_itself_that_another_log_lies_there_is_no_failure(reader: Reader, events: list[Event]) -> None:
+    result = reader.verify(replace(history(events).signed(), refusal="another log was put in the place of this one"))
+
+    assert first_of(result) == ("broken", None, "signature")
+    assert result["findings"][0]["found"] == "another log was put in the place of this one"
+
+
 def test_key_that_follows_without_a_note_of_the_old_one_does_not_count(reader: Reader, events: list[Event]) -> None:
     other, third = (SigningKey.generate(KEY.name, KeyKind.LOG) for _ in range(2))
     shown = replace(

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import Client
@@ -151,6 +152,19 @@ def test_keys_are_one_a_line_under_the_bare_name_and_under_that_of_the_log(signe
     assert viewer.get(f"{LOG}/vkeys").content.decode() == f"{keys.vkeys[0].named(keys.origin('CIM-EVENTS')).vkey}\n"
 
 
+@pytest.mark.usefixtures("signed")
+def test_keys_of_another_log_than_this_process_was_told_are_not_given_out(viewer: Visitor, settings: LazySettings, folder: Path) -> None:
+    with open_signer_folder(folder) as opened:
+        own = opened.key.verifier.vkey
+    settings.CIM_LOG_KEY = SigningKey.generate("cim-0000", KeyKind.LOG).verifier.vkey
+    refused = [viewer.get(path) for path in ("/log/vkeys", f"{LOG}/vkeys", "/log/vkeys/2")]
+    settings.CIM_LOG_KEY = own
+
+    assert [answer.status_code for answer in refused] == [400, 400, 400]
+    assert all("another log was put in the place of this one" in answer.content.decode() for answer in refused)
+    assert viewer.get("/log/vkeys").content.decode() == f"{own}\n"
+
+
 def test_note_by_which_a_key_followed_is_given_out(signed: Home, viewer: Visitor, folder: Path) -> None:
     with open_signer_folder(folder) as opened:
         before, old = opened.database.vkeys(), opened.key
@@ -167,7 +181,6 @@ def test_note_by_which_a_key_followed_is_given_out(signed: Home, viewer: Visitor
 
 def test_log_that_is_not_there_is_said_so(signed: Home, viewer: Visitor) -> None:
     answers = [viewer.get(f"/log/CIM-NONE/{what}") for what in ("checkpoint", "tile/0/000")]
-
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].content.decode().startswith("No checkpoint of CIM-NONE was signed yet")
     assert answers[1].content.decode().startswith("Nothing of CIM-NONE was logged")

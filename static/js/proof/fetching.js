@@ -38,6 +38,11 @@ const orNull = (error) => {
   throw error;
 };
 
+const orRefused = (error) => {
+  if (error instanceof NotGiven && error.status === 400) throw new Refused(error.message);
+  return orNull(error);
+};
+
 /** A stream and its log, as one server shows them. */
 export class Source {
   constructor(stream) {
@@ -50,9 +55,9 @@ export class Source {
     return bytesOf(`${this.log}/checkpoint`).catch(orNull);
   }
 
-  /** The keys that the server names, oldest first, then those of witnesses; none where no signer was there. */
+  /** The keys that the server names, oldest first, then those of witnesses; none where no signer was there. Throws Refused where it says itself that they are another log's. */
   async publishedKeys() {
-    const bytes = (await bytesOf("/log/vkeys").catch(orNull)) ?? NOTHING;
+    const bytes = (await bytesOf("/log/vkeys").catch(orRefused)) ?? NOTHING;
     return utf8.decode(bytes).split("\n").filter(Boolean).map(parseVkey);
   }
 
