@@ -177,6 +177,10 @@ async def test_false_answers_do_not_hide_the_true_one(stage: SigningStage, folde
         encode({"nonce": "x" * 16, "compare": False}),
         encode({"nonce": bytes(16), "compare": 1}),
         encode({"nonce": bytes(16), "compare": True, "more": 1}),
+        encode({"nonce": bytes(16), "compare": True, "after": 1}),
+        encode({"nonce": bytes(16), "compare": False, "after": -1}),
+        encode({"nonce": bytes(16), "compare": False, "after": "1"}),
+        encode({"nonce": bytes(16), "compare": False, "after": None}),
         encode([]),
     ],
 )
@@ -203,6 +207,8 @@ def test_answer_is_no_checkpoint_and_a_checkpoint_no_answer() -> None:
         ("cim-answer/1", "cim-answer/2"),
         ("differs 2 none none", "differs 02 none none"),
         ("none none", "none nonsense"),
+        ("differs 2 none none", "leaves AAAA"),
+        ("differs 2 none none", "leaves "),
     ],
 )
 def test_answer_in_another_spelling_is_refused(old: str, new: str) -> None:

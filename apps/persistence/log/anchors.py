@@ -24,7 +24,7 @@ from .trust import Trust, trusted_keys
 ANSWER_SECONDS = 5.0
 COMPARE_SECONDS = 600.0
 
-__all__ = ["Anchor", "AnchorSource", "Anchors", "Difference", "SignerAnswer", "ask_signer", "read_anchors"]
+__all__ = ["Anchor", "AnchorSource", "Anchors", "Difference", "SignerAnswer", "ask_leaves", "ask_signer", "read_anchors"]
 
 
 class AnchorSource(StrEnum):
@@ -94,8 +94,28 @@ async def ask_signer(
     With `compare` it reads all that it signed again, and names the first leaf that differs from its own copy.
     Raises Unavailable where none answers, InvalidInput where no answer holds.
     """
+    seconds = timeout_seconds or (COMPARE_SECONDS if compare else ANSWER_SECONDS)
+    return await _ask(connection, stream, trust, Question(nonce=os.urandom(NONCE_BYTES), compare=compare), seconds)
+
+
+async def ask_leaves(connection: Connection, stream: str, trust: Trust, *, after: int, last: int) -> list[bytes]:
+    """The leaves after `after` up to `last` as the signer keeps them on its own disk; fewer where it signed fewer, or has no copy.
+
+    Raises Unavailable where none answers, InvalidInput where no answer holds.
+    """
+    leaves: list[bytes] = []
+    while after + len(leaves) < last:
+        question = Question(nonce=os.urandom(NONCE_BYTES), after=after + len(leaves))
+        answer = await _ask(connection, stream, trust, question, ANSWER_SECONDS)
+        if not answer.leaves:
+            break
+        leaves += answer.leaves
+    return leaves[: last - after]
+
+
+async def _ask(connection: Connection, stream: str, trust: Trust, question: Question, seconds: float) -> SignerAnswer:
+    """The first answer that holds."""
     keys = await _keys(connection, trust)
-    question = Question(nonce=os.urandom(NONCE_BYTES), compare=compare)
     held: list[SignerAnswer] = []
     wrong: list[InvalidInput] = []
 
@@ -109,7 +129,6 @@ async def ask_signer(
             wrong.append(error)
         return bool(held)
 
-    seconds = timeout_seconds or (COMPARE_SECONDS if compare else ANSWER_SECONDS)
     try:
         await connection.request_many(asked_subject(stream), question.raw, is_last, timeout=seconds)
     except Unavailable as error:

@@ -1,4 +1,4 @@
-"""This module is the signer answering what it is asked over core NATS: what it signed last, and what differs from it now.
+"""This module is the signer answering what it is asked over core NATS: what it signed last, which leaves, and what differs from it now.
 
 Whoever may publish there can ask. A comparison reads a whole stream, so there is one at a time; it answers all who asked before it began.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import InvalidInput, PersistenceError
 from ..store import Connection, CoreMessage
-from .answers import ASKED_SUBJECTS, Difference, Question, parse_question, sign_answer
+from .answers import ASKED_SUBJECTS, LEAVES_ASKED, Difference, Question, parse_question, sign_answer
 from .checkpoints import Checkpoint
 from .keys import SigningKey
 from .signed_database import Signed, SignedDatabase
+from .signed_leaves import SignedLeaves
 
 MOST_WAITING = 256
 AGAIN_SECONDS = 5.0
@@ -74,7 +75,8 @@ class _Desk:
     async def answer_plain(self) -> None:
         while True:
             asked = await self._plain.get()
-            await self._answer(asked, self._signed(asked.stream), None)
+            signed = self._signed(asked.stream)
+            await self._answer(asked, signed, None, self._leaves(asked, signed))
 
     async def answer_comparing(self) -> None:
         while True:
@@ -97,7 +99,14 @@ class _Desk:
     def _signed(self, stream: str) -> Signed:
         return self._database.last(f"{self._key.name}/{stream}")
 
-    async def _answer(self, asked: _Asked, signed: Signed, difference: Difference | None) -> None:
+    def _leaves(self, asked: _Asked, signed: Signed) -> list[bytes]:
+        """Of what was signed, the leaves that were asked for; none where there is no copy of them."""
+        copy, after = SignedLeaves(self._database.folder, asked.stream), asked.question.after
+        if after is None or after >= signed.size or not copy.is_there:
+            return []
+        return copy.read(after=after, last=min(signed.size, after + LEAVES_ASKED))
+
+    async def _answer(self, asked: _Asked, signed: Signed, difference: Difference | None, leaves: Sequence[bytes] = ()) -> None:
         checkpoint = Checkpoint(origin=signed.origin, size=signed.size, root=signed.root)
-        note = sign_answer(checkpoint, asked.question, self._key.named(signed.origin), difference=difference)
+        note = sign_answer(checkpoint, asked.question, self._key.named(signed.origin), difference=difference, leaves=leaves)
         await self._connection.publish(asked.reply, note.raw)

@@ -1,28 +1,31 @@
 """This module is holding a kept tree against its stream: the tree is made anew from what the stream holds, and compared leaf by leaf.
 
-What the stream no longer holds is taken from what was logged of it: it is *gone*, which is no fault by itself, as retention and purges do
-that. Whether all of it is true shows in the root: it must be the one that was signed, or where nothing was signed, the one that was kept.
-Where it is, tiles that are damaged or missing are known to the last byte, and can be mended.
+What the stream no longer holds is taken from what was logged of it, or recalled from who keeps it, as the signer does: it is *gone*, which
+is no fault by itself, as retention and purges do that. Whether all of it is true shows in the root: it must be the one that was signed, or
+where nothing was signed, the one that was kept. Where it is, tiles that are damaged or missing are known to the last byte, and are mended
+if that is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..errors import InvalidInput, NotFound, RevisionConflict
 from ..store import Connection
 from .checkpoints import Checkpoint
 from .hashes import EMPTY_ROOT
-from .kept import LogState, keep_tiles, logged_leaves, read_log, read_tiles
+from .kept import keep_tiles, logged_leaves, read_log, read_tiles
 from .leaves import Leaf, leaf_bytes, parse_leaf
 from .reading import read_leaves
+from .remade import known_leaves
 from .tiles import TiledTree, TileId, width_of
 
 _TILES_AT_ONCE = 200
 _TRIES = 5
 
 OnProgress = Callable[[int, int], Awaitable[None]]
+Recall = Callable[[int, int], Awaitable[Sequence[bytes]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,8 @@ class LogComparison:
     """A tree made anew from the stream beside the kept one, over the sequences to `size`, of which `read` could be read.
 
     `present` counts the sequences whose event the stream holds, `gone` those whose event only the log knows, `changed` those where both
-    know one and they differ; `first_changed` is what was logged and what lies there at the first. `damaged` are tiles as they should be.
+    know one and they differ; `first_changed` is what was logged and what lies there at the first. `recalled` counts those of which the log
+    says something else than who was asked. `damaged` are tiles as they should be, `tree` is what comes next to be added to.
     """
 
     stream: str
@@ -45,6 +49,8 @@ class LogComparison:
     changed: int
     first_changed: tuple[Leaf, Leaf] | None
     damaged: Mapping[TileId, bytes]
+    recalled: int
+    tree: TiledTree
 
     @property
     def is_cut(self) -> bool:
@@ -69,16 +75,24 @@ class _Counts:
     present: int = 0
     gone: int = 0
     changed: int = 0
+    recalled: int = 0
     first_changed: tuple[Leaf, Leaf] | None = None
     root_at_signed: bytes = EMPTY_ROOT
     damaged: dict[TileId, bytes] = field(default_factory=dict)
 
 
 async def compare_with_stream(
-    connection: Connection, stream: str, *, last: int, signed: Checkpoint | None = None, on_progress: OnProgress | None = None
+    connection: Connection,
+    stream: str,
+    *,
+    last: int,
+    signed: Checkpoint | None = None,
+    recall: Recall | None = None,
+    on_progress: OnProgress | None = None,
 ) -> LogComparison:
     """Make the tree anew from the stream, whose last sequence is `last`, and compare; `signed` is a checkpoint whose signature holds.
 
+    `recall` gives the leaves after one sequence up to another, or fewer, and is asked where the stream holds something no more.
     Reads only. Raises NotFound where nothing was logged, Unavailable.
     """
     state = await read_log(connection, stream)
@@ -88,9 +102,10 @@ async def compare_with_stream(
     size = max(state.size, signed.size if signed else 0)
     async for found in read_leaves(connection, stream, after=0, last=min(last, size)):
         logged = await logged_leaves(connection, stream, first=tree.size + 1, last=tree.size + len(found))
-        leaves = [_count(counts, was, is_now) for was, is_now in zip(logged, found, strict=True)]
+        known = await _recalled(recall, found, after=tree.size)
+        leaves = [_count(counts, was, is_now, told) for was, is_now, told in zip(logged, found, known, strict=True)]
         _append(counts, tree, leaves, signed)
-        await _look_at_tiles(connection, state, tree, counts)
+        await _look_at_tiles(connection, stream, tree, counts, size=size)
         if on_progress is not None:
             await on_progress(tree.size, size)
     return LogComparison(
@@ -106,29 +121,43 @@ async def compare_with_stream(
         changed=counts.changed,
         first_changed=counts.first_changed,
         damaged=counts.damaged,
+        recalled=counts.recalled,
+        tree=tree,
     )
 
 
 async def mend_tiles(connection: Connection, comparison: LogComparison) -> int:
     """Write the damaged tiles as they should be, and return how many. Raises RevisionConflict where the tree keeps changing.
 
-    A tile that has grown since is left: whoever added to it wrote it whole.
+    What was logged meanwhile is added to the tree that is proven, so that what is written is whole.
     """
     assert comparison.holds, "only what a root proves may be written"
+    tree, tiles = comparison.tree, dict(comparison.damaged)
     for _ in range(_TRIES):
         state = await read_log(connection, comparison.stream, leader=True)
         assert state is not None
-        wanted = [tile for tile in comparison.damaged if width_of(tile, state.size) == width_of(tile, comparison.size)]
-        if state.size == comparison.size and state.root != comparison.root:
-            state = LogState(stream=state.stream, size=state.size, root=comparison.root, at=state.at, revision=state.revision)
+        async for found in read_leaves(connection, comparison.stream, after=tree.size, last=state.size):
+            logged = await logged_leaves(connection, comparison.stream, first=tree.size + 1, last=tree.size + len(found))
+            tree.append(known_leaves(found, logged))
+        tiles |= tree.take_changed()
+        if tree.size < state.size:  # a replica is behind
+            continue
+        state = replace(state, size=tree.size, root=tree.root())
         try:
-            for start in range(0, max(1, len(wanted)), _TILES_AT_ONCE):
-                some = {tile: comparison.damaged[tile] for tile in wanted[start : start + _TILES_AT_ONCE]}
-                state = await keep_tiles(connection, state, some)
+            for start in range(0, max(1, len(tiles)), _TILES_AT_ONCE):
+                state = await keep_tiles(connection, state, dict(list(tiles.items())[start : start + _TILES_AT_ONCE]))
         except RevisionConflict:
             continue
-        return len(wanted)
+        return len(comparison.damaged)
     raise RevisionConflict(comparison.stream, expected=None)
+
+
+async def _recalled(recall: Recall | None, found: Sequence[bytes], *, after: int) -> Sequence[bytes | None]:
+    """What somebody else knows of these leaves, None where nothing is known, or nothing need be asked."""
+    if recall is None or all(parse_leaf(leaf).cid is not None for leaf in found):
+        return [None] * len(found)
+    told = await recall(after, after + len(found))
+    return [*told, *[None] * (len(found) - len(told))]
 
 
 def _append(counts: _Counts, tree: TiledTree, leaves: list[bytes], signed: Checkpoint | None) -> None:
@@ -141,18 +170,21 @@ def _append(counts: _Counts, tree: TiledTree, leaves: list[bytes], signed: Check
     tree.append(leaves)
 
 
-async def _look_at_tiles(connection: Connection, state: LogState, tree: TiledTree, counts: _Counts) -> None:
-    """Note each tile that is finished and is not kept as it should be."""
-    made = {tile: whole for tile, whole in tree.take_changed().items() if width_of(tile, tree.size) == width_of(tile, state.size)}
-    kept = await read_tiles(connection, state.stream, made)
+async def _look_at_tiles(connection: Connection, stream: str, tree: TiledTree, counts: _Counts, *, size: int) -> None:
+    """Note each tile that is finished in the tree of this size and is not kept as it should be."""
+    made = {tile: whole for tile, whole in tree.take_changed().items() if width_of(tile, tree.size) == width_of(tile, size)}
+    kept = await read_tiles(connection, stream, made)
     counts.damaged |= {tile: whole for tile, whole in made.items() if not kept.get(tile, b"").startswith(whole)}
 
 
-def _count(counts: _Counts, was: bytes | None, is_now: bytes) -> bytes:
+def _count(counts: _Counts, was: bytes | None, is_now: bytes, told: bytes | None) -> bytes:
     """Which leaf the tree that is made anew gets, and what it counts as."""
     now = parse_leaf(is_now)
     before = _parse_kept(was, now.sequence)
     if now.cid is None:
+        recalled = _parse_kept(told, now.sequence)
+        counts.recalled += recalled is not None and recalled != before
+        before = recalled or before
         counts.gone += before is not None and before.cid is not None
         return leaf_bytes(now.sequence, before.cid if before else None)
     counts.present += 1

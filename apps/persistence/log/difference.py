@@ -56,9 +56,11 @@ async def find_at_some_places(
 
 def rewritten(stream: str, size: int, difference: Difference) -> HistoryRewritten:
     """The difference in words, as the reason for which nothing is signed."""
+    lost = " If it was removed on purpose, its log was lost: `check-log` with mend restores it from the signer's copy."
     return HistoryRewritten(
         f"{stream} is not what was signed up to {size:,}. The first difference is at sequence {difference.sequence:,}: signed was "
         f"{difference.expected or 'that it holds nothing'}, and there is {difference.found or 'nothing'} now."
+        f"{'' if difference.found else lost}"
     )
 
 

@@ -156,7 +156,8 @@ def _check_root(stream: str, remade: Remade, signed: Checkpoint) -> None:
 def _cannot(stream: str) -> str:
     return (
         f"The kept log of {stream} lacks tiles that the comparison needs, or they are damaged. Bring the checkpoint again in a minute: a "
-        "worker logs what is gone again. If it stays so, hold the log against its stream with mend (check-log), which writes them anew."
+        "worker logs what is gone again. If it stays so, hold the log against its stream with mend (check-log), which writes them anew, "
+        "what is gone from the stream by the signer's copy."
     )
 
 
