@@ -228,6 +228,10 @@ async def test_everything_is_verified_stream_by_stream_and_each_gets_its_mark(st
     assert (console["stream"], console["intact"]) == ("CIM-CONSOLE", True)
     assert [(mark.sequence, mark.intact) for mark in marks if mark] == [(62, False), (console["to"], True)]
     assert split["sentence"] == f"2 findings in {62 + console['events']} events in 2 streams: CIM-EVENTS 2."
+    assert split["proves"] == [f"{one['stream']}: {sentence}" for one in (events, console) for sentence in one["proves"]]
+    limits = cast("list[str]", split["does_not_prove"])
+    assert limits[0].startswith("Each of the 2 streams: That ")
+    assert limits[-1].endswith("none that this console knows of: only CIM-EVENTS, CIM-CONSOLE were read.")
     assert [one["stream"] for one in cast("list[dict[str, Any]]", split["findings"])] == ["CIM-EVENTS", "CIM-EVENTS"]
 
 
@@ -247,6 +251,11 @@ async def test_everything_names_the_streams_in_which_nothing_is_new(stage: Stage
         "in 1 stream; in CIM-EVENTS 2 earlier findings stand, the first at sequence 6; nothing new in CIM-EVENTS."
     )
     assert (outcome.figures["intact"], outcome.figures["earlier_findings"]) == (False, 2)
+    assert cast("list[str]", outcome.figures["proves"])[0].startswith("CIM-CONSOLE: Every message from sequence 1 to ")
+    assert cast("list[str]", outcome.figures["does_not_prove"])[-2:] == [
+        "That CIM-EVENTS is still as it was: nothing is new there, so nothing was read.",
+        "Anything of other streams, those that hold no chains, or none that this console knows of: only CIM-CONSOLE was read.",
+    ]
     with pytest.raises(InvalidInput, match=r"UTC: 2 findings\. Nothing is new in CIM-CONSOLE .* UTC: intact\. Set full"):
         await Verify(scope="everything").plan(stage.store, registry)
 

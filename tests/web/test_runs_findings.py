@@ -91,6 +91,8 @@ def test_findings_of_everything_reach_the_audit_of_each_stream(auditor: Visitor)
 
     assert "6 findings in " in text
     assert "CIM-DEMO-TAMPERED 6" in text
+    assert "CIM-EVENTS: Every message from sequence 1 to " in text.split("What this proves")[1]
+    assert "none that this console knows of: only " in text.split("What it does not")[1]
     assert 'href="/streams/CIM-DEMO-TAMPERED/11/"' in page(auditor, run)
     assert "Findings 6 of 6, in stream order" in read(auditor, "/audit/CIM-DEMO-TAMPERED/")
     assert "Open the audit" in text

@@ -144,8 +144,32 @@ def figures_of_all(summaries: Sequence[Summary], left: Sequence[Summary], findin
         **earlier,
         "by_cause": cast("dict[str, Value]", dict(by_cause)),
         "findings": findings,
+        "proves": _said_of_each(summaries, "proves"),
+        "does_not_prove": [*_said_of_each(summaries, "does_not_prove"), *_not_covered(summaries, left)],
         "streams": cast("list[Value]", [figures_of(one, [], 0.0) | {"sentence": sentence_of(one)} for one in summaries]),
     }
+
+
+def _said_of_each(summaries: Sequence[Summary], what: str) -> list[Value]:
+    """What the verdicts say, once each, with the streams of which it is said."""
+    streams: dict[str, list[str]] = {}
+    for one in summaries:
+        for sentence in cast("list[str]", one[what]):
+            streams.setdefault(sentence, []).append(cast(str, one["stream"]))
+    every = len(summaries)
+    return [
+        f"{f'Each of the {every:,} streams' if 1 < len(names) == every else ', '.join(names)}: {sentence}"
+        for sentence, names in streams.items()
+    ]
+
+
+def _not_covered(summaries: Sequence[Summary], left: Sequence[Summary]) -> list[Value]:
+    """What was not read at all."""
+    resting, read = [str(one["stream"]) for one in left], [str(one["stream"]) for one in summaries]
+    still = "is still as it was" if len(resting) == 1 else "are still as they were"
+    unread: list[Value] = [f"That {', '.join(resting)} {still}: nothing is new there, so nothing was read."] if resting else []
+    only = f"only {', '.join(read)} {'was' if len(read) == 1 else 'were'} read"
+    return [*unread, f"Anything of other streams, those that hold no chains, or none that this console knows of: {only}."]
 
 
 def _link(finding: Finding, stream: str) -> str:
