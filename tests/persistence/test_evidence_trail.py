@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from apps.persistence.encoding import Value
 from apps.persistence.events import AggregateRef, Event, Head, NewEvent
 from apps.persistence.operations import TakeEvidence
@@ -29,7 +31,7 @@ async def note(store: Store, run: str, **parameters: Value) -> None:
 
 async def concerning(store: Store, stream: str, aggregate: str = "", at_most: int = 100) -> list[str]:
     last = (await get_stream(store.connection, CONSOLE.stream)).last_sequence
-    found = await read_concerning(store, stream, aggregate, last=last, at_most=at_most)
+    found, _ = await read_concerning(store, stream, aggregate, last=last, at_most=at_most)
     events = [Event.from_block(message.data) for message in found]
     return [f"{event.aggregate.id} {event.type}" for event in events]
 
@@ -53,7 +55,9 @@ async def test_trail_is_what_names_the_stream_and_what_came_of_it(own_nats_serve
         assert await concerning(store, stage.stream, at_most=1) == ["many finished"]
 
 
-async def test_trail_is_in_the_file_as_far_as_it_is_signed(own_nats_server: EmbeddedServer, tmp_path: Path) -> None:
+async def test_trail_is_in_the_file_as_far_as_it_is_signed(
+    own_nats_server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_evidence_stage(own_nats_server, tmp_path) as stage:
         registry = Registry([Domain(name="raw", title="Raw", layouts=[stage.raw.layout])])
         store = replace(stage.raw.store, layouts=registry.layouts)
@@ -83,3 +87,10 @@ async def test_trail_is_in_the_file_as_far_as_it_is_signed(own_nats_server: Embe
 
         assert "  console.run.purge: versions 1 to 2, without a gap" in lines
         assert lines[-1] == "  console.run.purge: versions 1 to 2, without a gap"
+
+        monkeypatch.setattr("apps.persistence.operations.evidence.TRAIL_EVENTS", 1)
+        shortened = await taken()
+
+        assert "  console.run.purge: versions 2 to 2, without a gap" in shortened
+        said = "Not in the file (not signed): 1 event of the operator trail before sequence 2 of CIM-CONSOLE; it holds the newest 1"
+        assert shortened[-1] == said

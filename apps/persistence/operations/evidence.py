@@ -19,7 +19,8 @@ from ..transfer.evidence_verifier import REFUSED, verify
 from ..transfer.older_checkpoint import find_older
 from ..work import parameters
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
-from .evidence_trail import read_concerning
+from .counting import counted
+from .evidence_trail import TRAIL_EVENTS, read_concerning
 from .evidence_view import Makers, makers_of
 from .views import every_view
 
@@ -49,7 +50,10 @@ class TakeEvidence:
             "lines": True,
         },
     )
-    trail: bool = field(default=True, metadata={"help": "Add what operators did to these events, from the signed log of CIM-CONSOLE."})
+    trail: bool = field(
+        default=True,
+        metadata={"help": "Add what operators did to these events, from the signed log of CIM-CONSOLE, the newest 20,000 events of it."},
+    )
 
     @property
     def target(self) -> str:
@@ -120,7 +124,8 @@ class TakeEvidence:
         chosen = [Chosen(stream=self.stream, messages=messages, since=self.since, begins_anew=anew)]
         without = await self._without(store, registry.trust)
         if self.trail and not without:
-            chosen += await self._read_trail(store, registry.trust)
+            trail, without = await self._read_trail(store, registry.trust)
+            chosen += trail
         by, reason = progress.requested_by, progress.reason
         words, trust = self._words(selection), registry.trust
         return await make_evidence(store.connection, chosen, by=by, reason=reason, about=words, without=without, trust=trust)
@@ -160,13 +165,20 @@ class TakeEvidence:
             return (f"the operator trail: {error}",)
         return ()
 
-    async def _read_trail(self, store: Store, trust: Trust) -> list[Chosen]:
-        """The operator trail of what was selected, as far as it is signed; nothing where operators did nothing to it."""
+    async def _read_trail(self, store: Store, trust: Trust) -> tuple[list[Chosen], tuple[str, ...]]:
+        """The operator trail of what was selected, as far as it is signed, and what of it is not in the file.
+
+        Nothing where operators did nothing to it.
+        """
         if self.stream == CONSOLE.stream:
-            return []
+            return [], ()
         covered = await covering(store.connection, CONSOLE.stream, trust)
-        messages = await read_concerning(store, self.stream, self.aggregate, last=covered.size, at_most=MAX_EVENTS)
-        return [Chosen(stream=CONSOLE.stream, messages=messages)] if messages else []
+        messages, older = await read_concerning(store, self.stream, self.aggregate, last=covered.size, at_most=TRAIL_EVENTS)
+        if not messages:
+            return [], ()
+        left_out = f"{counted(older, 'event')} of the operator trail before sequence {messages[0].sequence:,} of {CONSOLE.stream}"
+        without = (f"{left_out}; it holds the newest {len(messages):,}",) if older else ()
+        return [Chosen(stream=CONSOLE.stream, messages=messages)], without
 
     async def _select(self, store: Store, size: int) -> Selection:
         first = await sequence_at(store.connection, self.stream, self.first)

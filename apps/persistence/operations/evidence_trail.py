@@ -8,14 +8,19 @@ from ..encoding import Value
 from ..errors import EncodingError, InvalidEvent
 from ..events import AggregateRef, Event
 from ..store import CONSOLE, Message, Store, open_reader
+from ..transfer.evidence import MAX_EVENTS
+
+TRAIL_EVENTS = MAX_EVENTS
+"""Of a longer trail the newest are in the file, which says how many are not."""
 
 
-async def read_concerning(store: Store, stream: str, aggregate: str, *, last: int, at_most: int) -> list[Message]:
-    """The newest events of CIM-CONSOLE up to `last` that name the stream, and those that follow in the same run.
+async def read_concerning(store: Store, stream: str, aggregate: str, *, last: int, at_most: int) -> tuple[list[Message], int]:
+    """The newest events of CIM-CONSOLE up to `last` that name the stream, and those that follow in the same run; how many older there are.
 
     With an aggregate, what names another aggregate of that stream is left out, and what names this one alone is added.
     """
     found: deque[Message] = deque(maxlen=at_most)
+    count = 0
     concerned: set[AggregateRef] = set()
     async with open_reader(store.connection, CONSOLE.stream, from_sequence=1, to_sequence=last) as reader:
         async for messages in reader:
@@ -27,7 +32,8 @@ async def read_concerning(store: Store, stream: str, aggregate: str, *, last: in
                     if event.aggregate.type == "run":
                         concerned.add(event.aggregate)
                     found.append(message)
-    return list(found)
+                    count += 1
+    return list(found), count - len(found)
 
 
 def _concerns(event: Event, stream: str, aggregate: str) -> bool:

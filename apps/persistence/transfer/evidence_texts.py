@@ -40,7 +40,8 @@ print(all(b(open(p, 'rb').read()).hexdigest() == p[7:] for p in glob('blocks/*')
    $ cd evidence && openssl pkeyutl -verify -pubin -inkey signatures/log1.pem -rawin -in signatures/log1.text -sigfile signatures/log1.sig
    $ cat evidence/signatures/log1.text
    Each witness whose key you gave signed the same text behind a line with the time: signatures/log1-witness1.pem, .text and .sig. What
-   log1 is for the events, log2 is for the operator trail, where that is in the file.
+   log1 is for the events, log2 is for the operator trail, where that is in the file; of a longer one its newest 20,000 events are, and
+   the verifiers say how many are not.
 
 4. With any client of C2SP transparency logs
    files/*.tlog-proof proves the first and the last event by itself, under files/*.policy. A leaf has 44 bytes: the sequence in 8, the
