@@ -25,6 +25,7 @@ _TITLES = {
     Cause.HISTORY_REWRITTEN: "{version} is not the one that was signed",
     Cause.TAIL_CUT: "the stream ends before {version}",
     Cause.OMITTED: "{version} was left out",
+    Cause.LIST_GONE: "the list that names {version} was taken away",
     Cause.NOT_TRUSTED: "{version} is vouched for by nobody who is trusted",
 }
 

@@ -85,6 +85,15 @@ _WORDS = (
         plainly="A signed list of everything that there was names something that is not here any more, whole or in its newest part.",
     ),
     CauseWords(
+        name="list_gone",
+        title="List taken away",
+        meaning="The newest list of all aggregates was recorded, and is gone or holds something else: nobody sees what it would show.",
+        plainly=(
+            "A list of everything that there was had been written down, and its seal is still here; the list itself is not, or it is "
+            "another one. Whoever took it away may have wanted to hide what is missing."
+        ),
+    ),
+    CauseWords(
         name="not_trusted",
         title="Signature not trusted",
         meaning="What should vouch for the log is signed by another key, or its signature does not hold.",

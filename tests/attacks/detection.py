@@ -40,7 +40,7 @@ class Layer(StrEnum):
 
 
 _SOURCES = {AnchorSource.PUBLISHED: Layer.LOG, AnchorSource.SIGNER: Layer.SIGNER, AnchorSource.WITNESS: Layer.WITNESS}
-_CAUSES = {Cause.OMITTED: Layer.HEADS, Cause.NOT_TRUSTED: Layer.SIGNER}
+_CAUSES = {Cause.OMITTED: Layer.HEADS, Cause.LIST_GONE: Layer.HEADS, Cause.NOT_TRUSTED: Layer.SIGNER}
 _OF_THE_LOG = frozenset({Cause.HISTORY_REWRITTEN, Cause.TAIL_CUT})
 """Found by whoever says otherwise, else by the kept log alone. Every other cause is a fault of the chain."""
 

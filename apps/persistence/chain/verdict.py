@@ -25,6 +25,7 @@ class Cause(StrEnum):
     HISTORY_REWRITTEN = "history_rewritten"
     TAIL_CUT = "tail_cut"
     OMITTED = "omitted"
+    LIST_GONE = "list_gone"
     NOT_TRUSTED = "not_trusted"
 
 

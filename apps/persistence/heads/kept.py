@@ -7,7 +7,7 @@ log of CIM-CONSOLE cover. The bucket by itself proves nothing: only bytes that h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -17,11 +17,12 @@ from blake3 import blake3
 from ..chain import verify_aggregate
 from ..encoding import Cid, Value
 from ..encoding.cid import OUR_PREFIX
-from ..errors import CidNotFound, ContentDamaged, InvalidInput, StreamNotFound, VersionConflict
+from ..errors import CidNotFound, ContentDamaged, InvalidInput, StreamNotFound, Unavailable, VersionConflict
 from ..events import AggregateDefinition, AggregateRef, Event, NewEvent, State, StoredEvent, format_time, parse_time
 from ..store import (
     CONSOLE,
     Connection,
+    Message,
     Store,
     StoredObject,
     append,
@@ -42,6 +43,10 @@ RECORDED = "heads_recorded"
 STEP = 512 * 1024
 
 Parts = Callable[[], Iterator[bytes]]
+
+
+class BucketUnavailable(Unavailable):
+    """The bucket of the manifests does not answer now; that says nothing of what is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +143,13 @@ async def keep_bytes(connection: Connection, parts: Parts) -> tuple[Cid, int]:
 
 
 async def find_bytes(connection: Connection, manifest: Manifest) -> StoredObject:
-    """Where the bytes of a manifest are kept. Raises CidNotFound."""
+    """Where the bytes of a manifest are kept. Raises CidNotFound, BucketUnavailable."""
     try:
         stored = await find_object(connection, HEADS_BUCKET, str(manifest.cid))
     except StreamNotFound:
         stored = None
+    except Unavailable as error:
+        raise _away(error) from error
     if stored is None:
         raise CidNotFound(f"The heads manifest {manifest.cid} of {manifest.stream} is not in {HEADS_BUCKET}; record the heads anew.")
     return stored
@@ -159,7 +166,7 @@ async def check_bytes(connection: Connection, manifest: Manifest) -> StoredObjec
 async def read_rows(connection: Connection, manifest: Manifest) -> AsyncIterator[list[HeadRow]]:
     """The rows of a manifest in lists. What was given out counts only if the last step does not raise.
 
-    Raises CidNotFound, and ContentDamaged where the bytes are not what the event names.
+    Raises CidNotFound, ContentDamaged where the bytes are not what the event names, and BucketUnavailable.
     """
     stored = await find_bytes(connection, manifest)
     hasher, reader = blake3(), ManifestReader(manifest.heading, manifest.aggregates)
@@ -176,6 +183,10 @@ async def read_rows(connection: Connection, manifest: Manifest) -> AsyncIterator
     reader.finish()
 
 
+def _away(error: Unavailable) -> BucketUnavailable:
+    return BucketUnavailable(f"The bucket {HEADS_BUCKET} does not answer now, so nothing is said of what is in it: {error}")
+
+
 def _damaged(manifest: Manifest) -> ContentDamaged:
     return ContentDamaged(
         f"What {HEADS_BUCKET} holds as the heads manifest {manifest.cid} of {manifest.stream} is something else: it was changed after "
@@ -186,11 +197,18 @@ def _damaged(manifest: Manifest) -> ContentDamaged:
 async def _chunks(connection: Connection, stored: StoredObject) -> AsyncIterator[bytes]:
     """As many bytes as its record says, and one read beyond."""
     position = size = 0
-    while size <= stored.size and (messages := await read_chunks(connection, stored, after=position)):
+    while size <= stored.size and (messages := await _next_chunks(connection, stored, after=position)):
         position = messages[-1].sequence
         for message in messages:
             size += len(message.data)
             yield message.data
+
+
+async def _next_chunks(connection: Connection, stored: StoredObject, *, after: int) -> Sequence[Message]:
+    try:
+        return await read_chunks(connection, stored, after=after)
+    except Unavailable as error:
+        raise _away(error) from error
 
 
 async def _is_whole(connection: Connection, stored: StoredObject, cid: Cid) -> bool:
