@@ -27,6 +27,7 @@ _TITLES = {
     Cause.OMITTED: "{version} was left out",
     Cause.LIST_GONE: "the list that names {version} was taken away",
     Cause.NOT_TRUSTED: "{version} is vouched for by nobody who is trusted",
+    Cause.NOT_VOUCHED: "{version} lies in a stream that no run of an operator made",
 }
 
 

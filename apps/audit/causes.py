@@ -102,6 +102,15 @@ _WORDS = (
             "counts for nothing."
         ),
     ),
+    CauseWords(
+        name="not_vouched",
+        title="Not vouched for",
+        meaning="By the operator trail another generation of the stream serves, or no run of an operator made this one.",
+        plainly=(
+            "The records were said to go on in a new book, but nobody who may open one has signed for it: somebody put a book of their "
+            "own on the shelf, or an old one back."
+        ),
+    ),
 )
 BY_NAME = {words.name: words for words in _WORDS}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .drift import DRIFT_DEFINITION
 from .events import KeyStore
-from .evolution import JOURNAL_DEFINITION
+from .evolution import JOURNAL_DEFINITION, SERVING_DEFINITION
 from .heads import HEADS_DEFINITION
 from .operations import OPERATIONS
 from .projections.builtin import BUILTIN_PROJECTIONS, newest_state_projections
@@ -31,6 +31,7 @@ def load_registry(domains: Iterable[str], *, stream_changes: StreamChanges | Non
         aggregates=[
             RUN_DEFINITION,
             JOURNAL_DEFINITION,
+            SERVING_DEFINITION,
             REDACTION_DEFINITION,
             ACCOUNT_DEFINITION,
             REQUEST_DEFINITION,

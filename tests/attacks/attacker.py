@@ -14,6 +14,7 @@ from typing import Any
 
 from apps.persistence.chain import verify_stream
 from apps.persistence.chain.marks import MARKS_BUCKET, write_mark
+from apps.persistence.encoding import encode
 from apps.persistence.errors import StreamNotFound
 from apps.persistence.events import new_id
 from apps.persistence.heads import record_heads
@@ -23,7 +24,8 @@ from apps.persistence.log.kept import TILES_BUCKET, LogState
 from apps.persistence.log.keys import SigningKey, read_key_file
 from apps.persistence.log.notes import parse_note
 from apps.persistence.log.published import CHECKPOINTS_BUCKET, Published, published_before
-from apps.persistence.store import Connection, Outgoing, Store, kv_put
+from apps.persistence.store import Connection, Layout, Outgoing, Store, ensure_bucket, kv_put
+from apps.persistence.store.generations import GENERATIONS_BUCKET
 from apps.persistence.store.publish import MAX_BATCH, MESSAGE_ID, store_batch
 from apps.persistence.store.stream_backup import begin_return, open_backup
 
@@ -64,6 +66,15 @@ class Attacker:
             if stored is None:
                 await self.connection.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": sequence})
         await self.connection.api(f"STREAM.UPDATE.{self.stream}", config)
+
+    async def make_generation(self, layout: Layout, number: int, history: History) -> None:
+        """Make another generation of the stream, holding what one likes, and have it serve."""
+        connection, made = self.connection, layout.of_generation(number)
+        config = (await connection.api(f"STREAM.INFO.{layout.stream}"))["config"]
+        await connection.api(f"STREAM.CREATE.{made.stream}", {**config, "name": made.stream, "subjects": [made.subjects]})
+        await self.write(history)
+        await ensure_bucket(connection, GENERATIONS_BUCKET, history=10)
+        await kv_put(connection, GENERATIONS_BUCKET, layout.stream, encode({"serving": number, "run": ""}))
 
     async def take_backup(self) -> Backup:
         """The server's own backup of the stream."""

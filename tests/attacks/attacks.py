@@ -1,4 +1,4 @@
-"""This module is the attacks: seventeen kinds, each as somebody with the server does it, and as somebody thorough does it.
+"""This module is the attacks: eighteen kinds, each as somebody with the server does it, and as somebody thorough does it.
 
 stream      the stream is made anew, everything else on the server is left as it was
 records     tiles, their states, checkpoints, refusals, marks and manifests follow: nothing on the server contradicts it
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from apps.persistence.store import Store
+from apps.persistence.store import Store, read_generations
 
 from . import forgeries
 from .attacker import steal_key
@@ -74,6 +74,15 @@ async def roll_back_everything(scene: Scene, chance: random.Random) -> Struck:
     assert struck.first is not None
     await scene.attacker.roll_records_back(struck.first - 1)
     return struck
+
+
+async def forge_a_generation(scene: Scene, chance: random.Random) -> Struck:
+    """Everything rewritten, in a stream of the attacker's own, which the bucket of generations says serves now; nobody signed that one."""
+    layout = scene.store.layout
+    past = Past.of(layout.of_generation(2), await read_history(scene.store), kept_size=scene.kept_size, chance=chance)
+    await scene.attacker.make_generation(layout, 2, forgeries.rewrite_everything(past))
+    await read_generations(scene.store.connection, layout.stream)
+    return Struck(store=scene.store, first=1, kept=None)
 
 
 async def sign_again(scene: Scene, chance: random.Random, *, forge: Forge, keeps: bool) -> Struck:
@@ -137,6 +146,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(title="roll back to an old backup", how="stream", strike=roll_back_stream, has_backup=True),
     Attack(title="roll back to an old backup", how="records", strike=roll_back_everything, has_backup=True),
     *_both("rewrite the whole history", forgeries.rewrite_everything),
+    Attack(title="forge a generation", how="stream", strike=forge_a_generation),
     *_with_the_key("rewrite, sign again, show it to a new auditor", forgeries.rewrite_everything, keeps=False),
     *_with_the_key("split view, both signed", forgeries.split_the_view, keeps=True),
 )

@@ -1,7 +1,7 @@
 """This module is what operators and auditors of the product do to find an attack, and what they are told.
 
-They verify the stream, as `verify` and its pages do: chain, kept log, published checkpoint, signer, witness and manifest of heads in one
-verdict. They bring the checkpoint that they kept. And the signer goes on signing, or refuses to.
+They verify the stream, as `verify` and its pages do: chain, kept log, published checkpoint, signer, witness, manifest of heads and operator
+trail in one verdict. They bring the checkpoint that they kept. And the signer goes on signing, or refuses to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from apps.persistence.errors import PersistenceError, StreamNotFound
 from apps.persistence.log.anchors import AnchorSource
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.judging import Standing, judge_checkpoint
-from apps.persistence.operations.verify_heads import look_at_heads
+from apps.persistence.operations.verify_beside import look_beside
+from apps.persistence.work.vouching import find_candidates
 
 from .attacks import Struck
 from .stage import TURN_SECONDS, Scene
@@ -24,8 +25,8 @@ from .stage import TURN_SECONDS, Scene
 
 class Layer(StrEnum):
     """What found it: in the verdict a fault of the events themselves, the log on the server, what the signer or the witness answered, a
-    manifest of heads; besides it a checkpoint that an auditor kept, the signer that refused to go on, the watch over settings, and the
-    server that does not start.
+    manifest of heads, the operator trail; besides it a checkpoint that an auditor kept, the signer that refused to go on, the watch over
+    settings, and the server that does not start.
     """
 
     CHAIN = "chain"
@@ -33,6 +34,7 @@ class Layer(StrEnum):
     SIGNER = "signer"
     WITNESS = "witness"
     HEADS = "heads"
+    TRAIL = "trail"
     AUDITOR = "auditor"
     REFUSAL = "refusal"
     DRIFT = "drift watch"
@@ -40,7 +42,7 @@ class Layer(StrEnum):
 
 
 _SOURCES = {AnchorSource.PUBLISHED: Layer.LOG, AnchorSource.SIGNER: Layer.SIGNER, AnchorSource.WITNESS: Layer.WITNESS}
-_CAUSES = {Cause.OMITTED: Layer.HEADS, Cause.LIST_GONE: Layer.HEADS, Cause.NOT_TRUSTED: Layer.SIGNER}
+_CAUSES = {Cause.OMITTED: Layer.HEADS, Cause.LIST_GONE: Layer.HEADS, Cause.NOT_TRUSTED: Layer.SIGNER, Cause.NOT_VOUCHED: Layer.TRAIL}
 _OF_THE_LOG = frozenset({Cause.HISTORY_REWRITTEN, Cause.TAIL_CUT})
 """Found by whoever says otherwise, else by the kept log alone. Every other cause is a fault of the chain."""
 
@@ -79,7 +81,7 @@ async def look_while_it_runs(scene: Scene) -> list[str]:
 async def look_as_operator(scene: Scene, struck: Struck) -> Alarm | None:
     """Verify the whole stream, knowing the log's key and the witness from elsewhere than the server."""
     try:
-        verdict = await verify_stream(struck.store, trust=scene.trust, beside=partial(look_at_heads, struck.store))
+        verdict = await verify_stream(struck.store, trust=scene.trust, beside=partial(look_beside, struck.store))
     except StreamNotFound as error:
         return Alarm(layers=(Layer.LOG,), sequence=1, words=str(error))
     if verdict.intact:
@@ -100,6 +102,9 @@ async def look_as_auditor(_: Scene, struck: Struck) -> Alarm | None:
 
 async def look_as_signer(scene: Scene, _: Struck) -> Alarm | None:
     """Go on logging and signing, as the worker and the signer do all the time."""
+    for candidate in await find_candidates(replace(scene.store, layouts=(scene.store.declared,))):
+        if candidate.why_not:
+            return Alarm(layers=(Layer.REFUSAL,), sequence=None, words=f"not signed: {candidate.why_not}")
     try:
         await LogFeeder(scene.store.connection, scene.stream).feed()
         scene.now += TURN_SECONDS

@@ -124,8 +124,10 @@ async def open_scene(
     try:
         yield scene
     finally:
+        declared = scene.store.declared.stream
         for world in (stage.true, stage.false):
-            await world.ruled.connection.request(f"$JS.API.STREAM.DELETE.{scene.stream}", b"")
+            for stream in (declared, f"{declared}-2"):
+                await world.ruled.connection.request(f"$JS.API.STREAM.DELETE.{stream}", b"")
 
 
 async def make_scene(stage: Stage, chance: random.Random, *, events: tuple[int, int] = EVENTS, has_backup: bool = False) -> Scene:

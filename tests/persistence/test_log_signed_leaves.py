@@ -16,7 +16,7 @@ from apps.persistence.log import signing
 from apps.persistence.log.leaves import LEAF_BYTES
 from apps.persistence.log.published import read_keys, read_refusal
 from apps.persistence.log.signed_leaves import SignedLeaves
-from apps.persistence.log.signer import open_signer_folder, sign_logs, sign_or_refuse
+from apps.persistence.log.signer import Candidate, open_signer_folder, sign_logs, sign_or_refuse
 from apps.persistence.store import StreamInfo, get_stream, kv_delete
 from apps.persistence.store.embedded import EmbeddedServer
 
@@ -200,14 +200,14 @@ async def test_kept_tree_that_is_logged_again_is_signed_on_within_seconds(signed
     monkeypatch.setattr(signer_module, "REFUSED_SECONDS", 600.0)
     await signed.forget_log()
 
-    async def streams() -> list[str]:
-        return [signed.stream]
+    async def candidates() -> list[Candidate]:
+        return [Candidate(stream=signed.stream)]
 
     async def is_taken_back() -> bool:
         return await read_refusal(connection, signed.stream) == ""
 
     with open_signer_folder(signed.folder) as opened:
-        task = asyncio.create_task(sign_logs(signed.connection, opened, streams, on_ready=lambda: None))
+        task = asyncio.create_task(sign_logs(signed.connection, opened, candidates, on_ready=lambda: None))
         said = await there(lambda: read_refusal(connection, signed.stream))
         await signed.log()
         await there(is_taken_back)
@@ -262,11 +262,11 @@ async def test_keys_and_refusal_that_somebody_removes_come_back(signed: SigningS
     connection = signed.raw.store.connection
     await signed.made_anew()
 
-    async def streams() -> list[str]:
-        return [signed.stream]
+    async def candidates() -> list[Candidate]:
+        return [Candidate(stream=signed.stream)]
 
     with open_signer_folder(signed.folder) as opened:
-        task = asyncio.create_task(sign_logs(signed.connection, opened, streams, on_ready=lambda: None))
+        task = asyncio.create_task(sign_logs(signed.connection, opened, candidates, on_ready=lambda: None))
         said = await there(lambda: read_refusal(connection, signed.stream))
         await kv_delete(connection, "cim-log-checkpoints", f"{signed.stream}.refusal")
         await kv_delete(connection, "cim-log-checkpoints", "_keys")

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from apps.persistence.encoding import cid_of
 from apps.persistence.errors import Conflict, HistoryRewritten, PermissionDenied
 from apps.persistence.log import check_consistency
 from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import prove_consistency, read_log
+from apps.persistence.log.leaves import Leaf
 from apps.persistence.log.published import published_before, read_refusal
 from apps.persistence.log.signer import open_signer_folder, sign_or_refuse
-from apps.persistence.store import kv_put
+from apps.persistence.store import get_message, kv_put
 from apps.persistence.store.embedded import EmbeddedServer
 
 from .raw_stream import edited, outgoing, three_chains
@@ -40,6 +42,28 @@ async def test_signed_checkpoint_is_that_of_the_kept_log(stage: SigningStage) ->
     state = await read_log(stage.connection, stage.stream)
     assert state is not None
     assert (found.checkpoint.size, found.checkpoint.root) == (24, state.root)
+
+
+async def test_only_what_was_signed_as_it_is_counts_as_signed(stage: SigningStage) -> None:
+    """A stream that rests on another is signed only after the events that speak for it."""
+    await stage.write()
+    with stage.signer() as signer:
+        await stage.sign(signer)
+    tenth = Leaf(10, cid_of((await get_message(stage.connection, stage.stream, 10)).data))
+    await stage.write_one()
+    newest = (await get_message(stage.connection, stage.stream, 25)).data
+
+    with stage.signer() as signer:
+        answers = [
+            signer.has_signed(stage.stream, leaves)
+            for leaves in ([], [tenth], [tenth, Leaf(11, tenth.cid)], [tenth, Leaf(25, cid_of(newest))])
+        ]
+        elsewhere = signer.has_signed("OTHER", [tenth])
+        await stage.sign(signer)
+        answers.append(signer.has_signed(stage.stream, [tenth, Leaf(25, cid_of(newest))]))
+
+    assert answers == [True, True, False, False, True]
+    assert not elsewhere
 
 
 async def test_one_event_more_is_signed_after_ten_seconds_and_not_before(stage: SigningStage) -> None:

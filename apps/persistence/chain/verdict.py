@@ -27,6 +27,7 @@ class Cause(StrEnum):
     OMITTED = "omitted"
     LIST_GONE = "list_gone"
     NOT_TRUSTED = "not_trusted"
+    NOT_VOUCHED = "not_vouched"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

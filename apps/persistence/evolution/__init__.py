@@ -6,6 +6,7 @@ from .migration import Change, Definitions, Migration, Rehearsal, Steps, Work, c
 from .openings import ARCHIVE, Folded, fold_range, leave_out_manifests
 from .path import find_path, newest_reachable
 from .runner import Done, abandon, apply, migrate_to, roll_back, way_back
+from .serving import SERVING_DEFINITION, Serving, Servings, read_servings
 from .stream_change import StreamChange
 from .transform import Transform, keep
 from .version import FIRST_VERSION, SchemaVersion
@@ -14,6 +15,7 @@ __all__ = [
     "ARCHIVE",
     "FIRST_VERSION",
     "JOURNAL_DEFINITION",
+    "SERVING_DEFINITION",
     "Archived",
     "Change",
     "Definitions",
@@ -25,6 +27,8 @@ __all__ = [
     "Migration",
     "Rehearsal",
     "SchemaVersion",
+    "Serving",
+    "Servings",
     "Steps",
     "StreamChange",
     "Transform",
@@ -41,6 +45,7 @@ __all__ = [
     "migrate_to",
     "newest_reachable",
     "read_journal",
+    "read_servings",
     "roll_back",
     "way_back",
 ]

@@ -33,6 +33,7 @@ from .manifest import Archived, Manifest, complete_generation, find_manifest, op
 from .migration import Rehearsal, Work, no_report
 from .openings import write_openings
 from .rehearsal import rehearse
+from .serving import enter_serving, withdraw_serving
 from .states import Expected, check_states
 from .survey import Survey, survey
 from .transform import Transform, beside_openings, source_of
@@ -105,7 +106,7 @@ class StreamChange:
         copy = await self._copy(work, source, target, manifest)
         try:
             await self._finish(work, copy, manifest)
-            await switch_generation(work.store.connection, record, record.filling, by=work.by)
+            await _switch(work, record, record.filling)
         except BaseException:
             await self._reopen(work, source)
             raise
@@ -123,7 +124,7 @@ class StreamChange:
         await close_stream(work.store.connection, source.layout.stream)
         try:
             copied = await self._copy_back(work, source, target)
-            await switch_generation(work.store.connection, record, record.filling, by=work.by)
+            await _switch(work, record, record.filling)
         except BaseException:
             await self._reopen(work, source)
             raise
@@ -152,6 +153,7 @@ class StreamChange:
         else:
             await close_stream(connection, begun)
         await write_generations(connection, replace(record, filling=None, run=""))
+        await withdraw_serving(work.store, record.stream, run=work.run, by=work.by)
 
     async def _made_here(self, work: Work, record: Generations) -> Manifest:
         """The manifest of the generation that serves. Raises MigrationFailed where something else made it."""
@@ -275,6 +277,12 @@ class StreamChange:
 
     def _failed(self, step: str, reason: str) -> MigrationFailed:
         return MigrationFailed(self.id, step=step, reason=reason, left="What served before serves.")
+
+
+async def _switch(work: Work, record: Generations, number: int) -> None:
+    """Have another generation serve. The trail says so first, so nothing ever serves that it does not know."""
+    await enter_serving(work.store, record.stream, number, run=work.run, by=work.by)
+    await switch_generation(work.store.connection, record, number, by=work.by)
 
 
 def _some(refs: Iterable[AggregateRef]) -> list[AggregateRef]:

@@ -14,6 +14,7 @@ from ..errors import Conflict, InvalidInput, LogIncomplete, PersistenceError
 from ..store import Connection
 from .answering import answer_questions
 from .keys import KeyKind, SigningKey, read_key_file, write_key_file
+from .leaves import Leaf
 from .published import publish_keys, publish_refusal
 from .rotation import sign_rotation
 from .signed_database import SignedDatabase, open_signed_database
@@ -33,6 +34,22 @@ class SignerFolder:
 
     key: SigningKey
     database: SignedDatabase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A stream whose log is to be signed, unless `why_not` says why it must not be.
+
+    It rests on `grounds`, leaves of the stream `grounds_in`: as long as these are not signed themselves, it is not signed either.
+    """
+
+    stream: str
+    why_not: str = ""
+    grounds_in: str = ""
+    grounds: tuple[Leaf, ...] = ()
+
+
+FindCandidates = Callable[[], Awaitable[Sequence[Candidate]]]
 
 
 @contextmanager
@@ -62,23 +79,23 @@ def change_key(folder: Path) -> tuple[SigningKey, SigningKey]:
 async def sign_logs(
     connection: Connection,
     opened: SignerFolder,
-    find_streams: Callable[[], Awaitable[Sequence[str]]],
+    find_candidates: FindCandidates,
     *,
     witness: WitnessClient | None = None,
     on_ready: Callable[[], None],
 ) -> None:
-    """Sign the log of every stream that `find_streams` names whenever it is due, and answer questions about it, until cancelled."""
+    """Sign the log of every stream that `find_candidates` names whenever it is due, and answer questions about it, until cancelled."""
     signer = Signer(connection, opened.database, opened.key, witness=witness)
     async with asyncio.TaskGroup() as group:
         group.create_task(answer_questions(connection, opened.database, opened.key, signer.find_difference), name="answers")
-        group.create_task(_sign_all(connection, opened, signer, find_streams, on_ready), name="signing")
+        group.create_task(_sign_all(connection, opened, signer, find_candidates, on_ready), name="signing")
 
 
 async def _sign_all(
     connection: Connection,
     opened: SignerFolder,
     signer: Signer,
-    find_streams: Callable[[], Awaitable[Sequence[str]]],
+    find_candidates: FindCandidates,
     on_ready: Callable[[], None],
 ) -> None:
     """Publish the keys, then look at every stream, again and again."""
@@ -88,7 +105,7 @@ async def _sign_all(
         publishing = publish_keys(connection, opened.database.vkeys(), signer.witness_vkeys, only_where_missing=is_published)
         is_done = await _attempt("the keys cannot be published yet", publishing)
         if is_published:
-            await _attempt("this round is late", _round(connection, signer, find_streams, refused))
+            await _attempt("this round is late", _round(connection, signer, find_candidates, refused))
         elif is_done:
             is_published = True
             log.info("signing as %s", opened.key.verifier.vkey)
@@ -121,13 +138,17 @@ class _Refused:
     until: float
 
 
-async def _round(
-    connection: Connection, signer: Signer, find_streams: Callable[[], Awaitable[Sequence[str]]], refused: dict[str, _Refused]
-) -> None:
+async def _round(connection: Connection, signer: Signer, find_candidates: FindCandidates, refused: dict[str, _Refused]) -> None:
     """Look at each stream once. What is refused stays so for a minute, as a look then reads all of it; it stays said, also where somebody
     removes it. A kept log that is logged again is looked at within seconds, as that reads little until it is whole."""
     clock = asyncio.get_running_loop().time
-    for stream in await find_streams():
+    for candidate in await find_candidates():
+        stream = candidate.stream
+        if candidate.why_not:
+            await _refuse(connection, signer, candidate, refused)
+            continue
+        if not signer.has_signed(candidate.grounds_in, candidate.grounds):
+            continue
         known = refused.get(stream)
         if known is not None and clock() < known.until:
             await publish_refusal(connection, stream, known.reason)
@@ -136,6 +157,16 @@ async def _round(
         if error := await _refusal(connection, signer, stream):
             seconds = INCOMPLETE_SECONDS if isinstance(error, LogIncomplete) else REFUSED_SECONDS
             refused[stream] = _Refused(reason=str(error), until=clock() + seconds)
+
+
+async def _refuse(connection: Connection, signer: Signer, candidate: Candidate, refused: dict[str, _Refused]) -> None:
+    """Say why a stream must not be signed; it is asked again in the next round whether that is still so."""
+    stream, reason = candidate.stream, candidate.why_not
+    if stream not in refused or refused[stream].reason != reason:
+        log.error("%s is not signed: %s", stream, reason)
+    signer.forget(stream)
+    refused[stream] = _Refused(reason=reason, until=0.0)
+    await publish_refusal(connection, stream, reason)
 
 
 async def _attempt(what: str, work: Awaitable[None]) -> bool:

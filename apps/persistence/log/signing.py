@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from .difference import find_at_some_places, find_difference, rewritten
 from .frontier import Frontier
 from .kept import LogState, read_log
 from .keys import SigningKey, VerifierKey
+from .leaves import Leaf
 from .notes import parse_note
 from .published import keys_from, publish_checkpoint, published_revision, read_published
 from .signed_database import Signed, SignedDatabase
@@ -110,6 +111,14 @@ class Signer:
     def forget(self, stream: str) -> None:
         """Begin anew with this stream, by reading all of it, at the next look."""
         self._turns.pop(stream, None)
+
+    def has_signed(self, stream: str, leaves: Iterable[Leaf]) -> bool:
+        """Whether all these leaves of a stream were signed, as they are."""
+        signed, copy = self._database.last(self.keys.origin(stream)).size, self._copy(stream)
+        return all(
+            leaf.sequence <= signed and copy.is_there and copy.read(after=leaf.sequence - 1, last=leaf.sequence) == [leaf.raw]
+            for leaf in leaves
+        )
 
     async def find_difference(self, stream: str, signed: Signed) -> Difference | None:
         """The first leaf that is not what was signed; reads the whole stream. Raises InvalidInput where its own copy is not whole."""

@@ -9,6 +9,7 @@ from ..evolution import Archived, fold_range, manifest_type
 from ..registry import Registry
 from ..store import Layout, Store, StreamInfo, list_consumers, read_batch, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, Sample
+from ..work.vouching import SERVES_AFTER
 from .behind_archive import starting_projections
 from .consumer_rights import OWN_NAMES
 
@@ -46,7 +47,7 @@ async def with_new_generation(store: Store, registry: Registry, plan: Plan, layo
     counted = "a dry run counts them" if aggregates is None else f"{aggregates:,}"
     return replace(
         plan,
-        saw={**plan.saw, "generation that serves": record.serving, "generations so far": record.last},
+        saw={**plan.saw, "generation that serves": record.serving, "generations so far": record.last, SERVES_AFTER: after},
         changes=(
             *plan.changes,
             Change(what="Stream that serves", now=stream, after=after),

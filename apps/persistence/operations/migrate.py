@@ -8,12 +8,13 @@ from typing import ClassVar, Literal, cast
 
 from ..encoding import Value
 from ..errors import InvalidInput, MigrationConflict, NoMigrationPath, PlanStale
-from ..evolution import Journal, Migration, Rehearsal, StreamChange, Work, abandon, apply, read_journal, roll_back
+from ..evolution import Journal, Migration, Rehearsal, StreamChange, Work, abandon, apply, find_manifest, read_journal, roll_back
 from ..registry import Registry
-from ..store import Store, get_stream, read_generations, stream_name
+from ..store import Generations, Store, get_stream, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted
 from ..work.rates import measured_rate
 from ..work.run import load_run
+from ..work.vouching import SERVES_AFTER
 from .behind_archive import clear_away, met_again, problems_now
 from .rehearsed import samples_of, tell_failures, words_of
 
@@ -65,10 +66,11 @@ class Migrate:
         if self.direction == "back":
             start, end = end, start
         changes, events = await _stream_changes(store, migration, self.direction)
+        after: dict[str, Value] = {SERVES_AFTER: changes[0].after} if changes else {}
         rate, source = await measured_rate(store.connection, "migrate", self.target)
         return Plan(
             summary=f"{'Migrate' if self.direction == 'forward' else 'Roll back'} {domain}: {migration.title}",
-            saw={"schema version": str(journal.version), "entries in the journal": len(journal.entries)},
+            saw={"schema version": str(journal.version), "entries in the journal": len(journal.entries), **after},
             changes=(Change(what=f"Schema of {domain}", now=str(start), after=str(end)), *changes),
             counts=events,
             notes=(*_notes(migration, self.direction), *await _met_again(store, registry, migration, self.direction)),
@@ -176,11 +178,19 @@ async def _stream_changes(store: Store, migration: Migration, direction: str) ->
         return (), ()
     record = await read_generations(store.connection, migration.change.layout.stream)
     serving = stream_name(record.stream, record.serving)
-    after = stream_name(record.stream, record.last + 1) if direction == "forward" else "the generation that it was made of"
+    after = stream_name(record.stream, record.last + 1 if direction == "forward" else await _made_of(store, migration.change, record))
     change = Change(what="Stream that serves", now=serving, after=after)
     if direction == "back":
         return (change,), ((f"{serving}, since the switch", await migration.change.came_since(_looking(store))),)
     return (change,), ((serving, (await get_stream(store.connection, serving)).messages),)
+
+
+async def _made_of(store: Store, change: StreamChange, record: Generations) -> int:
+    """The generation that the one that serves was made of. Raises InvalidInput."""
+    manifest = await find_manifest(store.on(change.layout.of_generation(record.serving)))
+    if manifest is None:
+        raise InvalidInput(f"{stream_name(record.stream, record.serving)} was not made of another generation, so there is no way back.")
+    return manifest.number
 
 
 async def _copied(work: Work, migration: Migration, direction: str, told: _Told) -> int:

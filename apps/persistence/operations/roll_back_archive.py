@@ -13,6 +13,7 @@ from ..registry import Registry
 from ..store import Layout, Store, get_stream, read_generations, stream_name
 from ..work.operation import Change, Outcome, Plan, Progress, RunInterrupted
 from ..work.rates import measured_rate
+from ..work.vouching import SERVES_AFTER
 from .behind_archive import change_of, clear_away, declared_layout, drop_starts, problems_now, why_not_allowed
 
 
@@ -63,7 +64,7 @@ class RollBackArchive:
         rate, source = await measured_rate(store.connection, "roll-back-archive", self.target)
         return Plan(
             summary=f"Roll back the archive of {before}",
-            saw={"generation that serves": record.serving},
+            saw={"generation that serves": record.serving, SERVES_AFTER: before},
             changes=(
                 Change(what="Stream that serves", now=serving, after=before),
                 Change(what=f"Events in {before}", now=f"{old.messages:,}", after=f"{old.messages:,} and {came:,} that came since"),

@@ -15,6 +15,7 @@ from ..log.kept import root_at
 from ..projections.builtin import list_aggregate_types
 from ..registry import Registry
 from ..store import Store, StreamInfo, chained_generations, find_layout, get_stream
+from ..work.vouching import vouch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,8 @@ async def _doubt(chained: Store, registry: Registry, info: StreamInfo, mark: Mar
         return f"{stream} ends at sequence {info.last_sequence:,}, and was once verified to {mark.sequence:,}"
     if not mark.intact:
         return ""
+    if (await vouch(chained, chained.layout)).why_not:
+        return f"The operator trail does not vouch for {stream}"
     contradiction = (await read_coverage(connection, stream, registry.trust)).contradiction
     if contradiction:
         return f"Of the log of {stream} is said: {contradiction}"

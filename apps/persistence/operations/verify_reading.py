@@ -32,8 +32,8 @@ from ..store import Store
 from ..work.findings import IN_RECEIPT, RunFindings
 from ..work.operation import Progress
 from ..work.parts import in_parts
+from .verify_beside import look_beside
 from .verify_extents import Extent, chained_streams, on_stream
-from .verify_heads import look_at_heads
 from .verify_receipt import Summary, finding_of, left_of, summary_of
 
 
@@ -148,7 +148,7 @@ class Reading:
         chained = on_stream(self.store, self.registry, stream)
         mark = await read_mark(chained, stream)
         layer = await LogLayer.begin(chained, anchors=self._anchors(stream), trust=self.registry.trust, mark=mark)
-        standing, beside = await hold(layer, ranges), await look_at_heads(chained, ())
+        standing, beside = await hold(layer, ranges), await look_beside(chained, ())
         if standing is None or beside.findings:
             self.progress.log(f"{stream} is not what was signed or listed; it is read once more in one go, so that each fault is named")
             return None
@@ -173,7 +173,7 @@ class Reading:
             mark=mark,
             trust=self.registry.trust,
             anchors=self._anchors(extent.stream),
-            beside=partial(look_at_heads, chained),
+            beside=partial(look_beside, chained),
             on_progress=on_progress,
         )
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from ..encoding import Value, decode, encode
-from ..errors import NotFound, PersistenceError, StreamClosed
+from ..errors import EncodingError, InvalidInput, NotFound, PersistenceError, StreamClosed
 from ..events import format_time, now, parse_time
 from .connection import Connection
-from .kv import KvEntry, kv_all, kv_get, kv_put
-from .layout import Layout
+from .kv import KvEntry, kv_all, kv_get, kv_history, kv_put
+from .layout import CONSOLE, Layout
 from .link import ConnectionState, CoreMessage
 from .streams import get_stream
 
@@ -40,7 +40,8 @@ log = logging.getLogger(__name__)
 class Generations:
     """The generations of one declared stream. `last` is the highest ever.
 
-    `filling` is the one that a migration is bringing up to date, in the run `run`; after its switch, `run` is who switched.
+    `filling` is the one that a migration is bringing up to date, in the run `run`; after its switch, `run` is who switched. `made` has each
+    later one that ever served, with the run that made it. All this is what the bucket says: the operator trail says whether it is so.
     """
 
     stream: str
@@ -49,6 +50,7 @@ class Generations:
     last: int = 1
     filling: int | None = None
     run: str = ""
+    made: Mapping[int, str] = field(default_factory=dict)
     switched_at: datetime | None = None
     switched_by: str = ""
     revision: int = 0
@@ -68,8 +70,8 @@ def serving_number(connection: Connection, stream: str) -> int:
 
 
 def serving_layout(connection: Connection, layout: Layout) -> Layout:
-    """The layout of the generation that serves; a layout of one certain generation stays as it is."""
-    if layout.is_pinned or not layout.is_chained:
+    """The layout of the generation that serves; a layout of one certain generation stays as it is, and the trail has only the first."""
+    if layout.is_pinned or not layout.is_chained or layout.stream == CONSOLE.stream:
         return layout
     number = serving_number(connection, layout.stream)
     return layout if number == 1 else layout.of_generation(number)
@@ -80,19 +82,36 @@ def chained_generations(connection: Connection, layouts: Iterable[Layout]) -> li
     found: list[Layout] = []
     for layout in layouts:
         if layout.is_chained:
-            numbers = sorted({1, serving_number(connection, layout.stream)})
+            numbers = _numbers(known_generations(connection, layout.stream)) if layout.stream != CONSOLE.stream else [1]
             found += [layout.of_generation(number) if len(numbers) > 1 else layout for number in numbers]
     return found
 
 
+def _numbers(known: Generations) -> list[int]:
+    return sorted({1, known.serving, *known.made})
+
+
 async def read_generations(connection: Connection, stream: str) -> Generations:
-    """The generations of a declared stream, from the leader; only the first where it was never migrated. Takes note of which serves."""
+    """The generations of a declared stream, from the leader; only the first where it was never migrated. Takes note of which serves.
+
+    Raises InvalidInput where what the bucket holds cannot be read.
+    """
     try:
         entry = await kv_get(connection, GENERATIONS_BUCKET, stream, leader=True)
     except NotFound:
         entry = None
     found = _to_generations(entry) if entry else Generations(stream=stream)
     _KNOWN.setdefault(connection, {})[stream] = found
+    return found
+
+
+async def generations_before(connection: Connection, stream: str) -> list[Generations]:
+    """The revisions of the record that the bucket still keeps and that can be read, oldest first."""
+    found: list[Generations] = []
+    with suppress(NotFound):
+        for entry in await kv_history(connection, GENERATIONS_BUCKET, stream):
+            with suppress(InvalidInput):
+                found.append(_to_generations(entry))
     return found
 
 
@@ -104,6 +123,7 @@ async def write_generations(connection: Connection, after: Generations) -> Gener
         "last": after.last,
         "filling": after.filling,
         "run": after.run,
+        "made": [[number, run] for number, run in sorted(after.made.items())],
         "switched_at": format_time(after.switched_at) if after.switched_at else None,
         "switched_by": after.switched_by,
     }
@@ -115,7 +135,8 @@ async def write_generations(connection: Connection, after: Generations) -> Gener
 
 async def switch_generation(connection: Connection, before: Generations, number: int, *, by: str) -> Generations:
     """Have another generation serve. Raises RevisionConflict if somebody else changed the record."""
-    return await write_generations(connection, replace(before, serving=number, filling=None, switched_at=now(), switched_by=by))
+    made = {number: before.run, **before.made} if number > 1 else before.made
+    return await write_generations(connection, replace(before, serving=number, filling=None, made=made, switched_at=now(), switched_by=by))
 
 
 async def close_stream(connection: Connection, stream: str) -> None:
@@ -196,7 +217,10 @@ async def _look(connection: Connection) -> None:
         log.debug("the generations of streams cannot be read: %s", error)
         return
     for entry in entries:
-        _KNOWN.setdefault(connection, {})[entry.key] = _to_generations(entry)
+        try:
+            _KNOWN.setdefault(connection, {})[entry.key] = _to_generations(entry)
+        except InvalidInput as error:
+            log.warning("%s", error)
 
 
 async def _limit(connection: Connection, stream: str, size: int) -> None:
@@ -206,16 +230,36 @@ async def _limit(connection: Connection, stream: str, size: int) -> None:
 
 
 def _to_generations(entry: KvEntry) -> Generations:
-    given = cast("dict[str, Value]", decode(entry.value))
-    switched_at = given["switched_at"]
-    return Generations(
-        stream=entry.key,
-        root=cast(str, given["root"]),
-        serving=cast(int, given["serving"]),
-        last=cast(int, given["last"]),
-        filling=cast("int | None", given["filling"]),
-        run=cast(str, given["run"]),
-        switched_at=parse_time(switched_at) if isinstance(switched_at, str) else None,
-        switched_by=cast(str, given["switched_by"]),
-        revision=entry.revision,
-    )
+    try:
+        given = cast("dict[str, Any]", decode(entry.value))
+        serving, filling, run, switched_at = (
+            int(given["serving"]),
+            given.get("filling"),
+            str(given.get("run", "")),
+            given.get("switched_at"),
+        )
+        made = {int(number): str(by) for number, by in given["made"]} if "made" in given else _made_before(serving, filling, run)
+        if min(serving, *made, 1) < 1:
+            raise ValueError("a generation has a number from 1 on")
+        return Generations(
+            stream=entry.key,
+            root=str(given.get("root", "")),
+            serving=serving,
+            last=int(given.get("last", serving)),
+            filling=int(filling) if filling is not None else None,
+            run=run,
+            made=made,
+            switched_at=parse_time(switched_at) if switched_at is not None else None,
+            switched_by=str(given.get("switched_by", "")),
+            revision=entry.revision,
+        )
+    except (EncodingError, InvalidInput, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"What {GENERATIONS_BUCKET} holds of {entry.key} cannot be read ({error}): somebody changed it. The bucket keeps its "
+            "revisions; put the last one back that can be read."
+        ) from error
+
+
+def _made_before(serving: int, filling: int | None, run: str) -> dict[int, str]:
+    """What a record says that an older version wrote, which named only the run that switched last."""
+    return {serving: run} if serving > 1 and filling is None else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,10 +13,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.persistence.errors import PersistenceError
 from apps.persistence.log.signer import SignerFolder, change_key, open_signer_folder, sign_logs
 from apps.persistence.log.witness_client import WitnessClient
-from apps.persistence.store import Connection, ConnectionSettings, chained_generations
+from apps.persistence.store import ConnectionSettings, Store
 from apps.persistence.store.child import say_ready
 from apps.persistence.store.connection import open_connection
-from apps.persistence.store.generations import read_generations
+from apps.persistence.work.vouching import find_candidates
 from apps.registry import registry
 
 
@@ -52,12 +51,5 @@ async def _sign(opened: SignerFolder, witness: WitnessClient | None) -> None:
 
 async def _connect_and_sign(opened: SignerFolder, witness: WitnessClient | None) -> None:
     async with open_connection(ConnectionSettings(name="home", **settings.CIM_HOME)) as connection:
-        await sign_logs(connection, opened, lambda: _streams(connection), witness=witness, on_ready=say_ready)
-
-
-async def _streams(connection: Connection) -> Sequence[str]:
-    """Every stream with chains, in the generations that there are at this moment."""
-    layouts = [layout for layout in registry().layouts if layout.is_chained]
-    for layout in layouts:
-        await read_generations(connection, layout.stream)
-    return [layout.stream for layout in chained_generations(connection, layouts)]
+        store = Store(connection=connection, layouts=registry().layouts, makes_consumers=False)
+        await sign_logs(connection, opened, lambda: find_candidates(store), witness=witness, on_ready=say_ready)
