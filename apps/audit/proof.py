@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apps.persistence.chain import Mark, mark_history, read_mark
+from apps.persistence.chain import Mark, known_history, known_mark
 from apps.persistence.drift import DriftReport, read_drift
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, NotFound
@@ -30,7 +30,10 @@ EVERY_STREAM = "streams/all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamProof:
-    """A stream with chains. `info` is None where the server has no such stream; `verification` is the newest finished one."""
+    """A stream with chains. `info` is None where the server has no such stream; `verification` is the newest finished one.
+
+    `doubt` says why a mark that lies there is not relied on; `mark` is None then.
+    """
 
     layout: Layout
     info: StreamInfo | None
@@ -41,6 +44,7 @@ class StreamProof:
     progress: RunProgress | None
     coverage: Coverage
     absent: Absent
+    doubt: str = ""
 
     @property
     def name(self) -> str:
@@ -165,7 +169,7 @@ class StreamProof:
     def revision(self) -> str:
         """Changes with everything that the page of the stream shows apart from its card."""
         mark = f"{self.mark.sequence}-{self.mark.findings}" if self.mark else "none"
-        made = "anew" if self.was_made_anew else ""
+        made = "anew" if self.was_made_anew else "doubted" if self.doubt else ""
         return f"{mark}-{self.verification.id if self.verification else ''}-{self.contradiction.replace(' ', '_')}{made}"
 
 
@@ -186,7 +190,7 @@ async def read_proof(store: Store, name: str) -> StreamProof:
 
 async def read_marks(store: Store, name: str) -> list[Mark]:
     """What was verified before, newest first."""
-    return await mark_history(store, name)
+    return await known_history(store, name)
 
 
 async def drift_of_stream(store: Store, name: str) -> DriftReport:
@@ -199,11 +203,13 @@ async def _read(store: Store, layout: Layout) -> StreamProof:
     runs = await _verifications(store, name)
     finished = [about for run in runs if run.state is RunState.FINISHED and (about := _about(run, name)) is not None]
     running = next((run for run in runs if not run.state.is_ended), None)
-    mark, info = await read_mark(store, name), await _info(store, name)
+    known, info = await known_mark(store, name), await _info(store, name)
+    mark = known.mark
     return StreamProof(
         layout=layout,
         info=info,
         mark=mark,
+        doubt=known.doubt,
         findings=found_by(finished) if mark and not mark.intact else (),
         verification=finished[0] if finished else None,
         running=running,

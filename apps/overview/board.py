@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.persistence.chain import Mark, list_marks
+from apps.persistence.chain import Mark, known_marks
 from apps.persistence.drift import DriftReport, read_drift
 from apps.persistence.errors import FeatureUnavailable
 from apps.persistence.events import now
@@ -46,6 +46,7 @@ class ChainState:
     mark: Mark | None
     is_closed: bool = False
     alarm: str = ""
+    doubt: str = ""
     is_contradicted: bool = False
 
     @property
@@ -202,14 +203,15 @@ class _Chains:
 
 async def _read_chains(store: Store, moment: datetime) -> _Chains:
     streams = {stream.name: stream for stream in await list_streams(store.connection)}
-    marks = {mark.stream: mark for mark in await list_marks(store)}
+    marks = await known_marks(store)
     chained = [layout for layout in chained_layouts(store) if layout.stream in streams]
     coverages = await _read_coverages(store.connection, [layout.stream for layout in chained])
     chains = [
         ChainState(
             layout=layout,
             info=streams[layout.stream],
-            mark=marks.get(layout.stream),
+            mark=marks[layout.stream].mark if layout.stream in marks else None,
+            doubt=marks[layout.stream].doubt if layout.stream in marks else "",
             is_closed=layout.generation != serving_number(store.connection, layout.name),
             alarm=coverages[layout.stream].alarm,
             is_contradicted=bool(coverages[layout.stream].contradiction),
@@ -260,13 +262,15 @@ def _are_chains_intact(overview: Overview) -> Question:
     broken = sum(chain.is_broken for chain in overview.chains)
     never = sum(chain.mark is None for chain in overview.chains)
     alarms = sum(bool(chain.alarm) for chain in overview.chains)
-    drifted = len(overview.drift.alarms)
+    doubted, drifted = sum(bool(chain.doubt) for chain in overview.chains), len(overview.drift.alarms)
     if broken:
         answer, state = f"{broken} stream{'' if broken == 1 else 's'} with findings", "bad"
     elif alarms:
         answer, state = f"{alarms} stream{'' if alarms == 1 else 's'} not signed as {'it' if alarms == 1 else 'they'} should be", "bad"
     elif drifted:
         answer, state = f"{drifted} setting{'' if drifted == 1 else 's'} changed by nobody known", "bad"
+    elif doubted:
+        answer, state = f"{doubted} mark{'' if doubted == 1 else 's'} that no verification left", "warn"
     elif overview.failing_schedules:
         failing = overview.failing_schedules
         answer, state = f"{failing} schedule{'' if failing == 1 else 's'} cannot run", "warn"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from apps.display.figures import rate
-from apps.persistence.chain import Mark, list_marks
+from apps.persistence.chain import Mark, known_marks
 from apps.persistence.errors import NotFound, PermissionDenied
 from apps.persistence.projections.stream_samples import StreamSamples, read_stream_samples
 from apps.persistence.store import Connection, Store, StreamInfo, list_consumers, list_streams
@@ -129,7 +129,7 @@ async def survey(store: Store) -> tuple[StreamRow, ...]:
 async def _read_buckets(store: Store, kept: _Kept) -> None:
     """What workers have left there of the streams. On an observed server that may be nothing for our eyes."""
     try:
-        kept.marks = {mark.stream: mark for mark in await list_marks(store)}
+        kept.marks = {name: known.mark for name, known in (await known_marks(store)).items() if known.mark}
         kept.samples = await read_stream_samples(store.connection)
     except PermissionDenied:
         if not observed_by(store):

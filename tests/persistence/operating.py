@@ -10,12 +10,13 @@ from typing import cast
 
 from apps.persistence.encoding import Value, decode
 from apps.persistence.errors import StreamNotFound
-from apps.persistence.events import StoredEvent
+from apps.persistence.events import Head, NewEvent, StoredEvent, new_id
 from apps.persistence.projections import HeldLease, Models, ProjectionDefinition, find_record, run_all
 from apps.persistence.registry import Domain, Registry
-from apps.persistence.store import Store
+from apps.persistence.store import CONSOLE, Store, append
 from apps.persistence.work.lease import hold
 from apps.persistence.work.operation import Operation, Outcome
+from apps.persistence.work.run import run_ref
 
 from .projecting import Case, add_up, eventually
 
@@ -57,6 +58,20 @@ async def carry_out(store: Store, registry: Registry, operation: Operation, prog
     """Plan it, and run it."""
     await operation.plan(store, registry)
     return await operation.run(store, registry, progress or Noted())
+
+
+async def carry_out_on_record(store: Store, registry: Registry, operation: Operation, *, name: str) -> Outcome:
+    """The same as a run in CIM-CONSOLE, where requests, receipts and what they leave are looked up."""
+    run, trail = new_id(), store.on(CONSOLE)
+    asked: dict[str, Value] = {"operation": name, "target": operation.target, "reason": "because", "parameters": {}, "saw": {}}
+    begun = [NewEvent(type="requested", payload=asked, actor="olga"), NewEvent(type="confirmed", actor="olga")]
+    started = NewEvent(type="started", payload={"worker": "worker"}, actor="worker")
+    await operation.plan(store, registry)
+    stored = await append(trail, Head(aggregate=run_ref(run)), [*begun, started])
+    outcome = await operation.run(store, registry, Noted(run_id=run))
+    finished = NewEvent(type="finished", payload={"outcome": outcome.sentence, "figures": dict(outcome.figures)}, actor="worker")
+    await append(trail, stored[-1].head, [finished])
+    return outcome
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ class Signed:
         async with self.stage.worker(), self.stage.worker():
             run = await self.stage.wait(await self.stage.ask("verify", {"full": full}))
         assert run.state is RunState.FINISHED, run.outcome
-        return {name: value for name, value in run.figures.items() if name != "seconds"} | {"sentence": run.outcome}
+        return {name: value for name, value in run.figures.items() if name not in ("seconds", "mark", "marked")} | {"sentence": run.outcome}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """This package is the chain: verifying that the events of an aggregate, a type or a whole stream are complete, unchanged and linked."""
 
 from .claims import anchors_from_value, anchors_to_value
+from .mark_runs import KnownMark, known_history, known_mark, known_marks
 from .marks import MARKS_BUCKET, Mark, list_marks, mark_history, read_mark, write_mark
 from .removals import RESTORED_FROM, restored_from
 from .standing import LogLayer
@@ -15,6 +16,7 @@ __all__ = [
     "Cause",
     "Finding",
     "Held",
+    "KnownMark",
     "LogLayer",
     "LogStanding",
     "Mark",
@@ -26,6 +28,9 @@ __all__ = [
     "anchors_to_value",
     "can_split",
     "hold",
+    "known_history",
+    "known_mark",
+    "known_marks",
     "list_marks",
     "mark_history",
     "read_mark",

@@ -1,18 +1,21 @@
 """This module is marks: up to which sequence a stream was verified, when, by whom, and whether it was intact.
 
-A mark lies in the bucket `cim-marks` under the stream's name, as a block; its last 20 states are kept.
+A mark lies in the bucket `cim-marks` under the stream's name, as a block; its last 20 states are kept. Who relies on one asks `mark_runs`,
+which knows whether a verification left it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ..encoding import decode, encode
-from ..errors import InvalidInput, RevisionConflict, StreamNotFound
+from ..encoding import Cid, cid_of, decode, encode
+from ..errors import EncodingError, InvalidInput, RevisionConflict, StreamNotFound
 from ..events import format_time, now, parse_time
+from ..log.hashes import HASH_BYTES
 from ..store import KvEntry, Store, ensure_bucket, kv_all, kv_get, kv_history, kv_put
 from .findings import MAX_FINDINGS
 from .verdict import Cause, Finding, Verdict
@@ -22,6 +25,8 @@ MARKS_KEPT = 20
 _TRIES = 10
 _KEY_BYTES = 8
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
@@ -29,7 +34,8 @@ class Mark:
 
     `first_bad_sequence` and `first_bad_cause` are None while it is intact, and where the first fault has no sequence. `root` is that of the
     tree over all sequences up to it, None where it is not known or not intact. `created` is when the server made the stream that was read,
-    None in marks that are older than this; `known` names the findings, so that one that is found again is not counted twice.
+    None in marks that are older than this; `known` names the findings, so that one that is found again is not counted twice. `run` is the
+    verification that left it. `problem`, which is not stored, says why what lies in the bucket is no mark; all else says nothing then.
     """
 
     stream: str
@@ -44,6 +50,13 @@ class Mark:
     root: bytes | None = None
     created: datetime | None = None
     known: bytes = b""
+    run: str = ""
+    problem: str = ""
+
+    @property
+    def cid(self) -> Cid:
+        """That of its block."""
+        return cid_of(_to_block(self))
 
     def is_of(self, created: datetime | None) -> bool:
         """Whether the stream that was made at this time is the one that was verified, as far as that can be known."""
@@ -53,7 +66,7 @@ class Mark:
 
 
 async def read_mark(store: Store, stream: str) -> Mark | None:
-    """The mark of a stream, or None where it was never verified."""
+    """What lies in the place of a stream's mark, or None where nothing does."""
     try:
         entry = await kv_get(store.connection, MARKS_BUCKET, stream)
     except StreamNotFound:
@@ -62,7 +75,7 @@ async def read_mark(store: Store, stream: str) -> Mark | None:
 
 
 async def list_marks(store: Store) -> list[Mark]:
-    """The mark of every stream that has one, by name."""
+    """What lies in the place of the mark of every stream that has one, by name."""
     try:
         entries = await kv_all(store.connection, MARKS_BUCKET)
     except StreamNotFound:
@@ -71,18 +84,22 @@ async def list_marks(store: Store) -> list[Mark]:
 
 
 async def mark_history(store: Store, stream: str) -> list[Mark]:
-    """The last states of a stream's mark, newest first."""
+    """The last states of a stream's mark that can be read, newest first."""
     try:
         entries = await kv_history(store.connection, MARKS_BUCKET, stream)
     except StreamNotFound:
         return []
-    return [_read(entry) for entry in reversed(entries) if entry.operation == "put"]
+    marks = [_read(entry) for entry in reversed(entries) if entry.operation == "put"]
+    return [mark for mark in marks if not mark.problem]
 
 
-async def write_mark(store: Store, verdict: Verdict, *, by: str, created: datetime | None = None) -> Mark | None:
+async def write_mark(
+    store: Store, verdict: Verdict, *, by: str, created: datetime | None = None, run: str = "", known: bool = True
+) -> Mark | None:
     """Enter what a verification of a stream found, and return the stream's mark as it is now; None where it has none yet.
 
-    `created` is when the stream that was read was made. A verdict that begins where the mark ends moves it on. One from 1 to the stream's
+    `created` is when the stream that was read was made, `run` the verification. A mark that is not `known`, and not of this run, is passed
+    over as if it were not there. A verdict that begins where the mark ends moves it on. One from 1 to the stream's
     end, or of a stream that was cut or made anew, replaces it, even by a lower one. A mark that is not intact becomes so only by an intact
     verdict that begins at or before the first fault and reaches the mark's end.
     Raises InvalidInput for a verdict of one aggregate or type, RevisionConflict if others keep changing the mark.
@@ -93,9 +110,11 @@ async def write_mark(store: Store, verdict: Verdict, *, by: str, created: dateti
     for _ in range(_TRIES):
         entry = await kv_get(store.connection, MARKS_BUCKET, verdict.stream, leader=True)
         before = _read(entry) if entry else None
+        if before is not None and (before.problem or not (known or before.run == run)):
+            before = None
         mark = _with_root(before, _merge(before, verdict, by, created), _from_verdict(verdict, by))
-        if mark is not None and mark != before and created is not None:
-            mark = replace(mark, created=created)
+        if mark is not None and mark != before:
+            mark = replace(mark, created=created or mark.created, run=run)
         if mark is None or mark == before:
             return before
         try:
@@ -189,12 +208,42 @@ def _from_verdict(verdict: Verdict, by: str) -> Mark:
 def _to_block(mark: Mark) -> bytes:
     cause = mark.first_bad_cause.value if mark.first_bad_cause else None
     created = format_time(mark.created) if mark.created else None
-    return encode(asdict(mark) | {"at": format_time(mark.at), "first_bad_cause": cause, "created": created})
+    value = asdict(mark) | {"at": format_time(mark.at), "first_bad_cause": cause, "created": created}
+    del value["problem"]
+    return encode(value)
 
 
 def _read(entry: KvEntry) -> Mark:
+    try:
+        return _parse(entry)
+    except (EncodingError, InvalidInput, LookupError, TypeError, ValueError, AttributeError) as error:
+        log.warning("%s in %s is no mark: %s", entry.key, MARKS_BUCKET, error)
+        return Mark(
+            stream=entry.key,
+            sequence=0,
+            at=entry.time,
+            by="",
+            intact=False,
+            findings=0,
+            first_bad_sequence=None,
+            first_bad_cause=None,
+            checked=0,
+            problem=f"what lies under {entry.key} in the bucket {MARKS_BUCKET} cannot be read, so somebody changed it",
+        )
+
+
+def _parse(entry: KvEntry) -> Mark:
+    """Raises one of the errors that `_read` expects for what is no mark of this stream."""
     value: Any = decode(entry.value)
-    cause = value["first_bad_cause"]
-    created = value.get("created")
+    cause, created = value["first_bad_cause"], value.get("created")
     times = {"at": parse_time(value["at"]), "created": parse_time(created) if created else None}
-    return Mark(**(value | times | {"first_bad_cause": Cause(cause) if cause else None}))
+    mark = Mark(**(value | times | {"first_bad_cause": Cause(cause) if cause else None}))
+    numbers = (mark.sequence, mark.findings, mark.checked, *([] if mark.first_bad_sequence is None else [mark.first_bad_sequence]))
+    if mark.stream != entry.key or any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError("it is of another stream, or a number in it is none")
+    texts = (mark.by, mark.run)
+    if any(type(text) is not str for text in texts) or type(mark.intact) is not bool or type(mark.known) is not bytes or mark.problem:
+        raise ValueError("a field holds what it cannot hold")
+    if mark.root is not None and (type(mark.root) is not bytes or len(mark.root) != HASH_BYTES):
+        raise ValueError("its root is no hash")
+    return mark

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from ..chain import Mark, read_mark
+from ..chain import Mark, known_mark
 from ..encoding import Value
 from ..errors import InvalidInput, InvalidProof, StreamNotFound
 from ..log.coverage import read_coverage
@@ -90,8 +90,10 @@ async def find_extent(store: Store, registry: Registry, stream: str, *, full: bo
     """What is to be read of one stream. Raises InvalidInput, StreamNotFound."""
     chained = on_stream(store, registry, stream)
     info = await get_stream(chained.connection, stream)
-    mark = await read_mark(chained, stream)
-    doubt = "" if full or mark is None else await _doubt(chained, registry, info, mark)
+    known = await known_mark(chained, stream)
+    mark, doubt = known.mark, known.doubt
+    if mark is not None and not full:
+        doubt = await _doubt(chained, registry, info, mark)
     first = 1 if full or mark is None or doubt else mark.sequence + 1
     return Extent(stream=stream, first=first, last=info.last_sequence, mark=mark, doubt=doubt, created=info.created)
 

@@ -11,13 +11,14 @@ from typing import Any, cast
 
 from ..chain import (
     LogLayer,
+    Mark,
     RangeVerdict,
     Verdict,
     anchors_from_value,
     anchors_to_value,
     can_split,
     hold,
-    read_mark,
+    known_mark,
     split_ranges,
     stitch,
     verify_stream,
@@ -102,7 +103,14 @@ class Reading:
             verdict = in_ranges.get(extent.stream) or await self._read_in_one_go(extent)
             created = self.at.get("created", {}).get(extent.stream)
             made = parse_time(created) if created else None
-            mark = await write_mark(self._on(extent), verdict, by=self.progress.requested_by, created=made)
+            mark = await write_mark(
+                self._on(extent),
+                verdict,
+                by=self.progress.requested_by,
+                created=made,
+                run=self.progress.run_id,
+                known=await self._mark_of(extent.stream) is not None,
+            )
             for finding in verdict.findings:
                 await findings.add(finding_of(finding, extent.stream))
             for finding in verdict.findings[:IN_RECEIPT]:
@@ -146,7 +154,7 @@ class Reading:
             self.progress.log(f"{faulty} ranges of {stream} hold faults; it is read once more in one go, so that each is named once")
             return None
         chained = on_stream(self.store, self.registry, stream)
-        mark = await read_mark(chained, stream)
+        mark = await self._mark_of(stream)
         layer = await LogLayer.begin(chained, anchors=self._anchors(stream), trust=self.registry.trust, mark=mark)
         standing, beside = await hold(layer, ranges), await look_beside(chained, ())
         if standing is None or beside.findings:
@@ -164,7 +172,7 @@ class Reading:
             await self.progress.report(before + at.checked, max(self.total, before + at.checked), sequence=at.sequence)
 
         chained = self._on(extent)
-        mark = await read_mark(chained, extent.stream)
+        mark = await self._mark_of(extent.stream)
         self.done += extent.size
         return await verify_stream(
             chained,
@@ -176,6 +184,9 @@ class Reading:
             beside=partial(look_beside, chained),
             on_progress=on_progress,
         )
+
+    async def _mark_of(self, stream: str) -> Mark | None:
+        return (await known_mark(on_stream(self.store, self.registry, stream), stream)).mark
 
     def _on(self, extent: Extent) -> Store:
         return on_stream(self.store, self.registry, extent.stream)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ..chain import Finding, Mark, Verdict
+from ..chain.mark_runs import CID_KEY, TIME_KEY
 from ..encoding import Value
+from ..events import format_time
 from ..work.findings import RunFinding
 
 REMOVALS_KEPT = 100
@@ -54,6 +56,7 @@ def summary_of(verdict: Verdict, mark: Mark | None) -> Summary:
         "removed_count": sum(part.count for part in verdict.removed),
         "proves": list(verdict.proves),
         "does_not_prove": list(verdict.does_not_prove),
+        **({CID_KEY: str(mark.cid), TIME_KEY: format_time(mark.at)} if mark else {}),
         **_layers_of(verdict),
     }
 
