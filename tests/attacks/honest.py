@@ -32,7 +32,8 @@ async def play_honest(stage: Stage, number: int, *, seed: int) -> list[str]:
                 for share in range(WRITERS):
                     writers.create_task(_write(scene, sorted(scene.heads, key=str)[share::WRITERS], random.Random(chance.random())))
             writing.set()
-        await scene.sign()
+        await _log(scene)
+        await _sign(scene)
         struck = Struck(store=scene.store, first=None, kept=scene.kept)
         alarms += [alarm.words for alarm in await look_everywhere(scene, struck)]
     return alarms
