@@ -115,3 +115,13 @@ def test_a_stream_without_chains_is_refused_with_those_that_have_some(viewer: Vi
     text = read(viewer, "/audit/CIM-COMMANDS/", 400)
 
     assert "No layout says that CIM-COMMANDS holds chains; those with chains are CIM-EVENTS" in text
+
+
+@pytest.mark.usefixtures("verified")
+def test_what_an_auditor_does_comes_before_the_long_tables(viewer: Visitor) -> None:
+    text = page(viewer, TAMPERED)
+
+    order = [
+        text.index(f'id="{part}"') for part in ("break", "browser-proof", "judge", "findings-list", "proves", "checkpoints-title", "marks")
+    ]
+    assert order == sorted(order)
