@@ -25,6 +25,7 @@ SUBJECTS = {
     "proof": "encode, hash, decode and verify in one core's time",
     "pages": "every page of the console",
     "growth": "the same loads and pages on a tenth of the events",
+    "heads": "record the heads of many aggregates, and hold the stream against them",
     "operations": "runs: what the engine costs, rebuild and verification by one worker and two",
     "browser": "from an append to the change on a screen",
     "browser_proof": "ten thousand events verified in a browser",
