@@ -42,7 +42,8 @@ def test_pages_show_the_drift_and_lead_to_accepting_it(home: Home, operator: Vis
     for text in (audit, stream):
         assert "1 changed by nobody known" in text
         assert "Accept…" in text
-    assert stream.index("1 changed by nobody known") < stream.index("Recomputed") < before.index("As accepted")
+    assert stream.index("1 changed by nobody known") < stream.index("everything is fetched raw")
+    assert before.index("everything is fetched raw") < before.index("As accepted")
     assert "As accepted" in other
     assert "Accept 1 change of CIM-EVENTS" in plan
     assert "As accepted" in read(operator, "/audit/CIM-EVENTS/")
