@@ -223,6 +223,7 @@ def test_comments_above_keys_are_passed_over_and_comments_alone_are_no_keys(veri
     assert judged(comment + f"  {LOG.vkey} \n") == "Intact"
     assert judged(comment) == "Not checked"
     assert judged(LOG.vkey[:-3]) == "Not checked"
+    assert judged(f"\ufeff{LOG.vkey}") == "Not checked"
     assert judged(" \n") == "Intact, by the keys in the file itself"
 
 

@@ -37,6 +37,14 @@ def with_manifest(data: bytes, **changes: Any) -> bytes:
     return packed({**manifest, **changes}, blocks)
 
 
+def with_subject(subject: str) -> bytes:
+    """The file with another subject of its second event, `sales.order.o1` at version 2."""
+    manifest, _ = taken_apart(WHOLE)
+    (log,) = manifest["logs"]
+    events = [log["events"][0], [*log["events"][1][:2], subject], *log["events"][2:]]
+    return with_manifest(WHOLE, logs=[{**log, "events": events}])
+
+
 def of_other_versions() -> bytes:
     """Version 1, and in the place of the others those that somebody appended to the log later."""
     later = [replace(event, payload={**event.payload, "note": "forged"}) for event in CHAIN[1:]]
@@ -83,6 +91,17 @@ def nested(depth: int) -> bytes:
 
 
 WHOLE = LOG.evidence().data
+NOT_ASCII = "\x1c\x1f\x85\xa0\u2003\u2028\u3000\ufeff"
+OWN = LOG.messages()[1].subject.removeprefix("cim.events.")
+WRONG_SUBJECTS = [
+    *(
+        f"cim.events.{OWN.replace(old, new)}"
+        for old, new in (("sales", "hr"), ("order", "invoice"), ("o1", "o2"), ("v2", "v3"), ("v2", "v02"))
+    ),
+    f"cim.events.{OWN.partition('.')[2]}",
+    *(f"{root}{OWN}" for root in ("", ".", "cim..", "cim.*.", "cim.>.", "cim events.", "x\ny.", "cim\u202e.", "cim.events.x")),
+    f"cim.events.{OWN}\n",
+]
 OF_ANOTHER_POLICY = with_file(WHOLE, ".policy", lambda _: f"log {LOG.vkey}\nwitness zz {STRANGER.verifier.vkey}\nquorum zz\n".encode())
 
 MISLEADING = {
@@ -116,5 +135,10 @@ MISLEADING = {
     "a key with a typing error": Misleading(data=WHOLE, keys={"vkeys": [LOG.vkey + "x"]}, verdict="unusable"),
     "a key of nothing": Misleading(data=WHOLE, keys={"vkeys": [""]}, verdict="unusable"),
     "a key with an end of line": Misleading(data=WHOLE, keys={"vkeys": [f" {LOG.vkey}\n"]}, verdict="intact"),
+    **{f"a key behind {ord(one):x}": Misleading(data=WHOLE, keys={"vkeys": [one + LOG.vkey]}, verdict="unusable") for one in NOT_ASCII},
+    **{f"a key before {ord(one):x}": Misleading(data=WHOLE, keys={"vkeys": [LOG.vkey + one]}, verdict="unusable") for one in NOT_ASCII},
+    "a key within white space": Misleading(data=WHOLE, keys={"vkeys": [f"\t\v\f\r\n {LOG.vkey} \r\n"]}, verdict="intact"),
+    **{f"an event under {one!r}": Misleading(data=with_subject(one), keys=KEYS, verdict="wrong") for one in WRONG_SUBJECTS},
+    "an event under another root": Misleading(data=with_subject(f"acme.{OWN}"), keys=KEYS, verdict="intact"),
     "another policy in it": Misleading(data=OF_ANOTHER_POLICY, keys=KEYS, verdict="intact"),
 }

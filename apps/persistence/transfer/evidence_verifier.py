@@ -40,6 +40,8 @@ BLOCK, RAW = bytes([1, 0x71, 0x1E, 32]), bytes([1, 0x55, 0x1E, 32])
 LOG, WITNESS = 1, 4
 LARGEST, LAST_SECOND = 2**53 - 1, 253_402_300_799
 MOST_POLICY_BYTES, MOST_DEPTH, MOST_CHANGES = 65_536, 16, 1_000
+WHITE_SPACE = " \t\n\v\f\r"
+ROOT = re.compile("[^ .*>]+([.][^ .*>]+)*")
 PROVES = (
     "Each event is byte for byte the one that the log's key signed for, at its sequence in the stream.",
     "Where two versions of an aggregate that follow each other are both here, the later one names the earlier one by its hash.",
@@ -315,7 +317,9 @@ class Policy:
 
 def by_vkeys(vkeys: Sequence[str]) -> Policy:
     """The policy of somebody who noted these keys: each witness among them has to have seen each checkpoint."""
-    vkeys = [text.strip() for text in vkeys]
+    vkeys = [text.strip(WHITE_SPACE) for text in vkeys]
+    for text in vkeys:
+        need(shown(text) == text, f"'{text[:80]}' holds a character that cannot be seen; white space of ASCII alone may stand around a key")
     keys = [read_vkey(text) for text in vkeys]
     witnesses = {text: key for text, key in zip(vkeys, keys, strict=True) if key.kind == WITNESS}
     return Policy(keys, witnesses, {"given": (len(witnesses), list(witnesses))}, "given")
@@ -695,8 +699,8 @@ def _chains(log: dict[str, Any], blocks: dict[bytes, bytes]) -> list[str]:
     chains: dict[str, dict[int, tuple[bytes, bytes | None]]] = {}
     lines = []
     for sequence, cid, subject in log["events"]:
-        name, version, previous, end = _event(decode(blocks[cid]), sequence)
-        need(f".{subject}".endswith(end), f"the event at sequence {sequence} does not belong under its subject {subject[:120]}")
+        name, version, previous, own = _event(decode(blocks[cid]), sequence)
+        need(_is_subject(subject, own), f"the event at sequence {sequence} does not belong under its subject {subject[:120]}")
         chain = chains.setdefault(name, {})
         need(version not in chain, f"version {version} of {name} is there twice")
         chain[version] = cid, previous
@@ -715,8 +719,13 @@ def _chains(log: dict[str, Any], blocks: dict[bytes, bytes]) -> list[str]:
     return lines
 
 
+def _is_subject(subject: str, own: str) -> bool:
+    """Whether a subject is the own one of an event, behind the root of the stream's layout, which nobody signs."""
+    return subject.endswith(own) and ROOT.fullmatch(subject.removesuffix(own)) is not None and shown(subject) == subject
+
+
 def _event(event: Any, sequence: int) -> tuple[str, int, bytes | None, str]:
-    """Aggregate, version and link of an event, and how its subject has to end."""
+    """Aggregate, version and link of an event, and its subject without the root of the layout."""
     what = f"the block at sequence {sequence} is no event"
     need(type(event) is dict and type(event.get("aggregate")) is dict and {"version", "previous", "type"} <= event.keys(), what)
     aggregate, version, previous = event["aggregate"], event["version"], event["previous"]
@@ -725,7 +734,7 @@ def _event(event: Any, sequence: int) -> tuple[str, int, bytes | None, str]:
     tokens = [aggregate["context"], aggregate["type"], aggregate["id"], event["type"]]
     need(all(type(one) is str and re.fullmatch("[A-Za-z0-9_-]{1,128}", one) for one in tokens), what)
     context, kind, name, event_type = tokens
-    return f"{context}.{kind}.{name}", version, previous, f".{kind}.{name}.{event_type}.v{version}"
+    return f"{context}.{kind}.{name}", version, previous, f".{context}.{kind}.{name}.{event_type}.v{version}"
 
 
 def extract(data: bytes, folder: Path, vkeys: Sequence[str] = (), policy: str | None = None) -> list[str]:

@@ -1,5 +1,6 @@
 // This module is the page of the verifier of evidence that works from disk: it reads a chosen file and the keys beside it, and says the verdict in words.
 import { DOES_NOT_PROVE, NoKey, PROVES, Unusable, shown, verify } from "./evidence.js";
+import { trimmed } from "./policy.js";
 
 const byId = (id) => document.getElementById(id);
 const POLICY_LINE = /^[ \t]*(log|witness|group|quorum)([ \t]|$)/m;
@@ -7,8 +8,8 @@ let chosen = null;
 
 /** What is in the field of keys: a policy, or one key on each line, with comments perhaps. */
 export function readKeys(text) {
-  const vkeys = text.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
-  const isPolicy = POLICY_LINE.test(text) || (vkeys.length === 0 && text.trim() !== "");
+  const vkeys = text.split("\n").map(trimmed).filter((line) => line !== "" && !line.startsWith("#"));
+  const isPolicy = POLICY_LINE.test(text) || (vkeys.length === 0 && trimmed(text) !== "");
   return isPolicy ? { policy: text } : { vkeys };
 }
 

@@ -4,7 +4,7 @@ import { readCar, keyOf } from "./car.js";
 import { Link, decode } from "./cbor.js";
 import { DAG_CBOR, RAW, isOurs, same } from "./cid.js";
 import { LOG, WITNESS, countsFor, fromBase64, named, parseCheckpoint, parseNote, readChanges, toBase64, verifyNote, withChanges } from "./notes.js";
-import { isMet, policyOfKeys, readPolicy } from "./policy.js";
+import { isMet, policyOfKeys, readPolicy, trimmed } from "./policy.js";
 import { checkConsistency, checkInclusion, leafBytes, leafHash, middleOf, nodeHash } from "./tree.js";
 
 export const FORMAT = "cim-evidence/2";
@@ -22,6 +22,7 @@ export const DOES_NOT_PROVE = [
 
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+const ROOT = /^[^ .*>]+(\.[^ .*>]+)*$/;
 const HIDDEN = /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
 const HASH_BYTES = 32;
 const MOST_CHANGES = 1000;
@@ -40,11 +41,18 @@ export class Unusable extends Wrong {}
 /** A text in which all that moves a cursor, ends a line, turns the direction or cannot be seen is spelled out. */
 export const shown = (text) => text.replace(HIDDEN, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
 
+/** A key as it was given, without white space around it. */
+function readable(vkey) {
+  const text = trimmed(vkey);
+  need(shown(text) === text, `'${text.slice(0, 80)}' holds a character that cannot be seen; white space of ASCII alone may stand around a key`);
+  return text;
+}
+
 /** Whose word counts for the reader; null where nothing was given. */
 function readGiven(vkeys, policy) {
   if (vkeys.length > 0 && policy !== null) throw new Unusable("both keys and a policy were given; give the one or the other");
   try {
-    return policy !== null ? readPolicy(policy) : vkeys.length > 0 ? policyOfKeys(vkeys) : null;
+    return policy !== null ? readPolicy(policy) : vkeys.length > 0 ? policyOfKeys(vkeys.map(readable)) : null;
   } catch (error) {
     throw new Unusable(`what was given is no ${policy === null ? "key" : "policy"}: ${error.message}`);
   }
@@ -232,8 +240,8 @@ function checkProof(text, sequence, leaves, checkpoint, note) {
 function chains(log, blocks) {
   const found = new Map();
   for (const [sequence, { raw: cid }, subject] of log.get("events")) {
-    const { name, version, previous, end } = readEvent(decode(blocks.get(keyOf(cid)).block), sequence);
-    need(`.${subject}`.endsWith(end), `the event at sequence ${sequence} does not belong under its subject ${subject.slice(0, 120)}`);
+    const { name, version, previous, own } = readEvent(decode(blocks.get(keyOf(cid)).block), sequence);
+    need(isSubject(subject, own), `the event at sequence ${sequence} does not belong under its subject ${subject.slice(0, 120)}`);
     if (!found.has(name)) found.set(name, new Map());
     need(!found.get(name).has(version), `version ${version} of ${name} is there twice`);
     found.get(name).set(version, { cid, previous });
@@ -256,7 +264,10 @@ function chain(name, versions, beginsAnew) {
   return [...lines, `  ${name}: versions ${least} to ${greatest}, ${leftOut ? `${leftOut} left out` : "without a gap"}`];
 }
 
-/** Aggregate, version and link of an event, and how its subject has to end. */
+/** Whether a subject is the own one of an event, behind the root of the stream's layout, which nobody signs. */
+const isSubject = (subject, own) => subject.endsWith(own) && ROOT.test(subject.slice(0, -own.length)) && shown(subject) === subject;
+
+/** Aggregate, version and link of an event, and its subject without the root of the layout. */
 function readEvent(event, sequence) {
   const what = `the block at sequence ${sequence} is no event`;
   need(event instanceof Map && ["aggregate", "version", "previous", "type"].every((name) => event.has(name)), what);
@@ -266,7 +277,7 @@ function readEvent(event, sequence) {
   const tokens = [...["context", "type", "id"].map((name) => aggregate.get(name)), type];
   need(tokens.every((one) => isText(one) && TOKEN.test(one)), what);
   const [context, kind, id] = tokens;
-  return { name: `${context}.${kind}.${id}`, version, previous: previous && previous.raw, end: `.${kind}.${id}.${type}.v${version}` };
+  return { name: `${context}.${kind}.${id}`, version, previous: previous && previous.raw, own: `.${context}.${kind}.${id}.${type}.v${version}` };
 }
 
 function need(isSo, what) {

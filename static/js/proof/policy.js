@@ -6,9 +6,12 @@ const MOST_DEPTH = 16;
 
 export class NoPolicy extends Error {}
 
+/** A text without the white space of ASCII around it; any other may be meant to deceive. */
+export const trimmed = (text) => text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
+
 /** The policy of somebody who noted these keys: each witness among them has to have seen each checkpoint. */
 export function policyOfKeys(vkeys) {
-  const keys = vkeys.map((text) => parseVkey(text.trim()));
+  const keys = vkeys.map(parseVkey);
   const witnesses = new Map(keys.filter((key) => key.kind === WITNESS).map((key) => [key.vkey, key]));
   return { keys, witnesses, groups: new Map([["given", { least: witnesses.size, members: [...witnesses.keys()] }]]), quorum: "given" };
 }
