@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from apps.persistence.errors import StreamNotFound
+from apps.persistence.errors import InvalidInput, StreamNotFound
 from apps.persistence.evolution import Manifest, StreamChange, find_manifest, read_journal
 from apps.persistence.registry import Registry
-from apps.persistence.store import EVENTS, Generations, Layout, Store, StreamInfo, get_stream, read_generations, stream_name
+from apps.persistence.store import (
+    EVENTS,
+    Generations,
+    Layout,
+    Store,
+    StreamInfo,
+    get_stream,
+    known_generations,
+    read_generations,
+    stream_name,
+)
 
 from .steps import why_not
 
@@ -43,13 +53,14 @@ class StreamLine:
     """All generations of one declared stream, newest first; none where the server has no such stream.
 
     `back` names the migration whose roll back switches to the generation before, as domain.id; that of an archive has none. `not_back` says
-    why that cannot be now.
+    why that cannot be now. `problem` is why the record cannot be read; what is shown then is what was known before.
     """
 
     record: Generations
     generations: tuple[Generation, ...]
     back: str
     not_back: str
+    problem: str = ""
 
 
 async def read_lines(store: Store, registry: Registry) -> tuple[StreamLine, ...]:
@@ -57,9 +68,13 @@ async def read_lines(store: Store, registry: Registry) -> tuple[StreamLine, ...]
     found = []
     for layout in registry.layouts:
         if layout.is_chained:
-            record = await read_generations(store.connection, layout.stream)
-            if layout == EVENTS or record.last > 1:
-                found.append(await _line(store, registry, layout, record))
+            problem = ""
+            try:
+                record = await read_generations(store.connection, layout.stream)
+            except InvalidInput as error:
+                record, problem = known_generations(store.connection, layout.stream), str(error)
+            if layout == EVENTS or record.last > 1 or problem:
+                found.append(replace(await _line(store, registry, layout, record), problem=problem))
     return tuple(found)
 
 

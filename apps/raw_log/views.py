@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.connection import ask
 from apps.persistence.errors import NotFound
-from apps.persistence.log.kept import read_log, read_tiles
+from apps.persistence.log.kept import find_log, read_tiles
 from apps.persistence.log.published import LogKeys, Published, read_published
 from apps.persistence.log.tiles import TileId
 from apps.persistence.log.trust import trusted_keys
@@ -70,7 +70,7 @@ async def _checkpoint(store: Store, stream: str) -> Published:
 
 async def _tile(store: Store, stream: str, tile: TileId) -> bytes:
     found = await read_tiles(store.connection, stream, [tile])
-    if not found and await read_log(store.connection, stream) is None:
+    if not found and await find_log(store.connection, stream) == (None, ""):
         raise NotFound(f"Nothing of {stream} was logged; a worker logs each stream that a layout names.")
     return found.get(tile, b"")
 

@@ -13,10 +13,9 @@ from typing import Any
 
 from blake3 import blake3
 
-from ..encoding import decode
-from ..errors import StreamNotFound
+from ..errors import InvalidInput, StreamNotFound
 from ..events import AggregateRef, parse_time
-from ..store import CONSOLE, Connection, Store, StreamInfo, kv_get, load
+from ..store import CONSOLE, Connection, Store, StreamInfo, kv_get, load, of_type, parse_record
 from ..subjects import is_token
 from .removals import RESTORED_FROM, stream_key
 
@@ -100,25 +99,23 @@ class _Found:
                 anew = since
             elif name in LIMITS and stored.event.type == "drifted":
                 before = 0 if since == anew else read_words(name, said["before"])
-                self._drift(name, before, read_words(name, said["after"]), parse_time(since))
+                self._drift(Limit(name=name, value=read_words(name, said["after"]), before=before, lowered_at=parse_time(since)))
             elif name in LIMITS and stored.event.type in ("accepted", "explained"):
                 self._accept(name, read_words(name, said["after"]))
 
     async def read_accepted(self, connection: Connection) -> None:
-        """What the watch holds the stream against, and what it has seen but perhaps not said yet."""
+        """What the watch holds the stream against, and what it has seen but perhaps not said yet; nothing where that cannot be read."""
         try:
             entry = await kv_get(connection, DRIFT_BUCKET, drift_key(f"stream/{self._info.name}"))
-        except StreamNotFound:
+            accepted, lowered = parse_record(entry, _accepted_of) if entry else ({}, [])
+        except (StreamNotFound, InvalidInput):  # the watch says so
             return
-        record: Any = decode(entry.value) if entry else {}
-        accepted: Mapping[str, Any] = record.get("accepted", {})
         if accepted.get(CREATED) != stream_key(self._info) and not self._is_restored:
             return
         for name in LIMITS:
             self._add(name, accepted.get(name) or 0)
-        for one in record["differences"]:
-            if one["field"] in LIMITS and one["is_alarm"]:
-                self._drift(one["field"], one["before"] or 0, one["after"] or 0, parse_time(one["since"]))
+        for limit in lowered:
+            self._drift(limit)
 
     def add_now(self) -> None:
         """The limits that it has, unless they are among the lowered ones."""
@@ -134,10 +131,10 @@ class _Found:
         lowered = {(one.name, one.value): one for one in self._lowered if _is_tighter(one.value, self._honest.get(one.name, 0))}
         return Limits(honest=tuple(honest), lowered=tuple(lowered.values()))
 
-    def _drift(self, name: str, before: int, after: int, since: datetime) -> None:
-        self._add(name, before)
-        if _is_tighter(after, before):
-            self._lowered.append(Limit(name=name, value=after, lowered_at=since, before=before))
+    def _drift(self, changed: Limit) -> None:
+        self._add(changed.name, changed.before)
+        if _is_tighter(changed.value, changed.before):
+            self._lowered.append(changed)
 
     def _accept(self, name: str, value: int) -> None:
         self._add(name, value)
@@ -146,6 +143,23 @@ class _Found:
     def _add(self, name: str, value: int) -> None:
         if value > 0:
             self._honest[name] = min(value, self._honest.get(name, value))
+
+
+def _accepted_of(record: Any) -> tuple[Mapping[str, Any], list[Limit]]:
+    """What a record of the watch says was accepted, and the limits that are an alarm."""
+    accepted = of_type(record["accepted"], dict)
+    for name in LIMITS:
+        of_type(accepted.get(name) or 0, int)
+    alarms = [one for one in record["differences"] if one["field"] in LIMITS and one["is_alarm"]]
+    return accepted, [
+        Limit(
+            name=one["field"],
+            value=of_type(one["after"] or 0, int),
+            before=of_type(one["before"] or 0, int),
+            lowered_at=parse_time(one["since"]),
+        )
+        for one in alarms
+    ]
 
 
 def _is_tighter(one: int, other: int) -> bool:

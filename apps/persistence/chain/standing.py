@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import EncodingError, InvalidProof
+from ..errors import InvalidProof
 from ..log.anchors import Anchors, AnchorSource, read_anchors
 from ..log.frontier import Frontier
-from ..log.kept import LogState, edge_at, logged_leaves, prove_consistency, read_log
+from ..log.kept import LogState, edge_at, find_log, logged_leaves, prove_consistency
 from ..log.leaves import SEQUENCE_BYTES
 from ..log.proofs import check_consistency
 from ..log.trust import NO_TRUST, Trust
@@ -40,14 +40,6 @@ class Read:
     removals: Sequence[Removal] = ()
 
 
-async def read_state(store: Store) -> LogState | None:
-    """How far the log of a stream is kept; None where it is not, or that cannot be read."""
-    try:
-        return await read_log(store.connection, store.layout.stream, leader=True)
-    except (EncodingError, LookupError, TypeError):
-        return None
-
-
 @dataclass(slots=True, kw_only=True)
 class LogLayer:
     """The log of a stream while that is verified. Begin before the stream's end is asked for: then nobody can be ahead of it honestly."""
@@ -67,7 +59,7 @@ class LogLayer:
         """Ask everybody. Raises Unavailable where the store itself does not answer."""
         connection, stream, told = store.connection, store.layout.stream, trust or NO_TRUST
         found = anchors or await read_anchors(connection, stream, told)
-        state = await read_state(store)
+        state, problem = await find_log(connection, stream, leader=True)
         claims = claims_of(found, mark if mark and mark.stream == stream else None)
         return cls(
             store=store,
@@ -78,6 +70,7 @@ class LogLayer:
             claims=claims,
             findings=[log_words.describe_refused(sentence) for sentence in found.refused],
             missing=list(found.missing),
+            damage=[problem] if problem else [],
         )
 
     @property

@@ -10,6 +10,7 @@ from datetime import datetime
 from ..errors import AggregateNotFound, FeatureUnavailable
 from ..events import AggregateRef, now
 from ..log.anchors import Anchors
+from ..log.kept import find_log
 from ..log.trust import Trust
 from ..store import Store, StreamInfo, get_stream, open_reader
 from ..subjects import check_token
@@ -20,7 +21,7 @@ from .marks import Mark
 from .reach import messages_by_version, newest_before
 from .removal_runs import confirmed_removals
 from .removals import Removal
-from .standing import LogLayer, Read, read_state
+from .standing import LogLayer, Read
 from .tips import Tips
 from .verdict import NOTHING_BESIDE, Beside, Cause, LogStanding, Progress, Verdict
 from .walk import Walk
@@ -115,7 +116,7 @@ async def verify_range(
     """Verify a range for `stitch`, which judges the whole: its tree is folded, also as it is at these sizes, and compared with the log."""
     _check_chained(store)
     stream = store.layout.stream
-    state = await read_state(store)
+    state, _ = await find_log(store.connection, stream, leader=True)
     info = await get_stream(store.connection, stream)
     with Tips() as tips:
         knows_start = from_sequence == 1

@@ -16,6 +16,8 @@ from ..store import StreamInfo
 Facts = Mapping[str, Value]
 
 EXISTS, CREATED, FIRST, DELETED = "exists", "created", "first_seq", "num_deleted"
+RECORD = "record"
+"""The field that a record has an alarm about where somebody wrote something else in its place; no fact of what is watched."""
 GONE: Facts = {EXISTS: False}
 _UNWATCHED = frozenset({"name", "description", "metadata"})
 _NOTHING: tuple[Any, ...] = (None, False, 0, -1, "", [], {})

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from ..chain.limits import DRIFT_BUCKET, drift_key
-from ..encoding import decode, encode
-from ..errors import StreamNotFound
+from ..encoding import encode
+from ..errors import InvalidInput, StreamNotFound
 from ..events import format_time, now, parse_time
-from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put
-from .facts import Facts
+from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put, of_type, parse_record
+from .facts import RECORD, Facts
 
 LOOK_KEY = "look"
 EXPLAINED_KEPT = 10
@@ -83,10 +83,35 @@ class DriftRecord:
         return replace(self, accepted=_without_none({**self.accepted, **changed}), explained=(*found, *self.explained)[:EXPLAINED_KEPT])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A key that holds no record, as somebody changed it: the watch takes anew what is accepted of `what`, and has an alarm about that."""
+
+    key: str
+    what: str
+    reason: str
+    at: datetime
+    revision: int
+
+    @property
+    def difference(self) -> Difference:
+        """The alarm about it."""
+        return Difference(field=RECORD, before="as the watch wrote it", after=f"something else: {self.reason}", since=self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Every record by what it is of, in order; the keys that hold none; when a worker looked last, None where none ever did."""
+
+    by_what: dict[str, DriftRecord]
+    unreadable: dict[str, Unreadable]
+    looked_at: datetime | None
+
+
 def accept(record: DriftRecord, fields: Iterable[str], *, by: str) -> DriftRecord:
     """The record with what these fields are now as accepted."""
     wanted = set(fields)
-    changed = {one.field: one.after for one in record.differences if one.field in wanted}
+    changed = {one.field: one.after for one in record.differences if one.field in wanted and one.field != RECORD}
     left = tuple(one for one in record.differences if one.field not in wanted)
     return replace(record, accepted=_without_none({**record.accepted, **changed}), accepted_at=now(), accepted_by=by, differences=left)
 
@@ -97,7 +122,7 @@ async def ensure_drift(connection: Connection) -> None:
 
 
 async def read_record(connection: Connection, what: str) -> DriftRecord | None:
-    """The record of one stream or server, from the leader; None where it is not watched."""
+    """The record of one stream or server, from the leader; None where it is not watched. Raises InvalidInput where it cannot be read."""
     try:
         entry = await kv_get(connection, DRIFT_BUCKET, drift_key(what), leader=True)
     except StreamNotFound:
@@ -105,15 +130,24 @@ async def read_record(connection: Connection, what: str) -> DriftRecord | None:
     return _read(entry) if entry else None
 
 
-async def read_records(connection: Connection) -> tuple[dict[str, DriftRecord], datetime | None]:
-    """Every record by what it is of, in order, and when a worker looked last; nothing where none has."""
+async def read_records(connection: Connection) -> Records:
+    """Everything that is kept; nothing where no worker has looked."""
     try:
         entries = await kv_all(connection, DRIFT_BUCKET)
     except StreamNotFound:
-        return {}, None
-    records = [_read(entry) for entry in entries if entry.key != LOOK_KEY]
+        return Records(by_what={}, unreadable={}, looked_at=None)
     looks = [entry.time for entry in entries if entry.key == LOOK_KEY]
-    return {record.what: record for record in sorted(records, key=lambda one: one.what)}, looks[0] if looks else None
+    records, unreadable = [], {}
+    for entry in entries:
+        try:
+            if entry.key != LOOK_KEY:
+                records.append(_read(entry))
+        except InvalidInput as error:
+            unreadable[entry.key] = Unreadable(
+                key=entry.key, what=entry.key.replace(".", "/", 1), reason=str(error), at=entry.time, revision=entry.revision
+            )
+    by_what = {record.what: record for record in sorted(records, key=lambda one: one.what)}
+    return Records(by_what=by_what, unreadable=unreadable, looked_at=looks[0] if looks else None)
 
 
 async def write_record(connection: Connection, record: DriftRecord) -> DriftRecord:
@@ -145,13 +179,36 @@ def _to_block(record: DriftRecord) -> bytes:
 
 
 def _read(entry: KvEntry) -> DriftRecord:
-    value: Any = decode(entry.value)
-    return DriftRecord(
-        what=value["what"],
-        accepted=value["accepted"],
-        accepted_at=parse_time(value["accepted_at"]),
-        accepted_by=value["accepted_by"],
-        differences=tuple(Difference(**{**one, "since": parse_time(one["since"])}) for one in value["differences"]),
-        explained=tuple(Explained(**{**one, "at": parse_time(one["at"])}) for one in value["explained"]),
-        revision=entry.revision,
-    )
+    def parse(value: Any) -> DriftRecord:
+        if drift_key(value["what"]) != entry.key:
+            raise ValueError(f"it is the record of {value['what']}")
+        return DriftRecord(
+            what=value["what"],
+            accepted=of_type(value["accepted"], dict),
+            accepted_at=parse_time(value["accepted_at"]),
+            accepted_by=of_type(value["accepted_by"], str),
+            differences=tuple(_difference(one) for one in value["differences"]),
+            explained=tuple(_explained(one) for one in value["explained"]),
+            revision=entry.revision,
+        )
+
+    return parse_record(entry, parse, remedy=_remedy(entry.key))
+
+
+def _difference(value: Any) -> Difference:
+    found = Difference(**{**value, "since": parse_time(value["since"])})
+    of_type(found.field, str), of_type(found.is_alarm, bool), of_type(found.is_noted, bool)
+    return found
+
+
+def _explained(value: Any) -> Explained:
+    found = Explained(**{**value, "at": parse_time(value["at"])})
+    for text in (found.field, found.run, found.operation, found.by):
+        of_type(text, str)
+    return found
+
+
+def _remedy(key: str) -> str:
+    if key.startswith(("stream.", "server.")):
+        return "The watch takes what is now instead; look whether that is right, and accept it then."
+    return f"Nothing is watched under this key; delete it: nats kv del {DRIFT_BUCKET} {key}"

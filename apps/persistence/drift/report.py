@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..chain.limits import drift_key
 from ..events import now
 from ..store import Store
-from .record import Difference, DriftRecord, Explained, read_records
+from .record import Difference, DriftRecord, Explained, Unreadable, read_records
 from .words import title_of, value_words
 
 STALE_SECONDS = 60
@@ -15,7 +16,7 @@ STALE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftAlarm:
-    """One field that is not as it was accepted, in words."""
+    """One field that is not as it was accepted, in words; it can be accepted once the watch has a record of what it is about."""
 
     what: str
     name: str
@@ -24,6 +25,7 @@ class DriftAlarm:
     before: str
     after: str
     since: datetime
+    is_acceptable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,20 @@ class DriftChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """Everything that is watched, as a worker saw it at `looked_at`; None where no worker ever looked."""
+    """Everything that is watched, as a worker saw it at `looked_at`; None where no worker ever looked.
+
+    `unreadable` is what lies in the place of a record since then.
+    """
 
     records: tuple[DriftRecord, ...]
     looked_at: datetime | None
+    unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def alarms(self) -> list[DriftAlarm]:
         """The newest first."""
-        found = [_alarm(record, one) for record in self.records for one in record.alarms]
+        found = [_alarm(record.what, one) for record in self.records for one in record.alarms]
+        found += [_alarm(one.what, one.difference, is_acceptable=False) for one in self.unreadable]
         return sorted(found, key=lambda alarm: alarm.since, reverse=True)
 
     @property
@@ -74,24 +81,30 @@ class DriftReport:
 
     def of(self, stream: str) -> DriftReport:
         """The part that is about one stream."""
-        return DriftReport(records=tuple(one for one in self.records if one.what == f"stream/{stream}"), looked_at=self.looked_at)
+        what = f"stream/{stream}"
+        return DriftReport(
+            records=tuple(one for one in self.records if one.what == what),
+            looked_at=self.looked_at,
+            unreadable=tuple(one for one in self.unreadable if one.key == drift_key(what)),
+        )
 
 
 async def read_drift(store: Store) -> DriftReport:
     """What the watch has found. Raises Unavailable."""
-    records, looked_at = await read_records(store.connection)
-    return DriftReport(records=tuple(records.values()), looked_at=looked_at)
+    found = await read_records(store.connection)
+    return DriftReport(records=tuple(found.by_what.values()), looked_at=found.looked_at, unreadable=tuple(found.unreadable.values()))
 
 
-def _alarm(record: DriftRecord, one: Difference) -> DriftAlarm:
+def _alarm(what: str, one: Difference, *, is_acceptable: bool = True) -> DriftAlarm:
     return DriftAlarm(
-        what=record.what,
-        name=record.name,
+        what=what,
+        name=what.partition("/")[2] or what,
         field=one.field,
         title=title_of(one.field),
         before=value_words(one.field, one.before),
         after=value_words(one.field, one.after),
         since=one.since,
+        is_acceptable=is_acceptable,
     )
 
 

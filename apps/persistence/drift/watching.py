@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from ..chain.limits import drift_key
 from ..chain.removals import REMOVALS_BUCKET
 from ..errors import PersistenceError, RevisionConflict
 from ..events import NewEvent, now
@@ -21,8 +22,8 @@ from ..log.kept import TILES_BUCKET
 from ..log.published import CHECKPOINTS_BUCKET
 from ..store import AGGREGATES_STREAM, COMMANDS_STREAM, Store, StreamInfo, list_streams
 from .explaining import Answer, Explaining
-from .facts import EXISTS, GONE, Facts, differing, first_accepted, stream_facts
-from .record import Difference, DriftRecord, Explained, drop_record, ensure_drift, read_records, write_look, write_record
+from .facts import EXISTS, GONE, RECORD, Facts, differing, first_accepted, stream_facts
+from .record import Difference, DriftRecord, Explained, Records, drop_record, ensure_drift, read_records, write_look, write_record
 from .servers import SYNC, read_servers
 from .trail import drifted, ended, note
 
@@ -76,18 +77,17 @@ async def look(store: Store, chained: list[str]) -> None:
     Raises Unavailable.
     """
     connection, at = store.connection, now()
-    records, looked_at = await read_records(connection)
-    explaining = Explaining(store, since=looked_at, at=at)
+    records = await read_records(connection)
+    explaining = Explaining(store, since=records.looked_at, at=at)
     streams = {info.name: info for info in await list_streams(connection)}
-    watched = dict.fromkeys([*chained, *OWN_STREAMS, *(record.name for record in records.values() if record.is_stream)])
+    named = [what.partition("/")[2] for what in [*records.by_what, *(one.what for one in records.unreadable.values())] if _is_stream(what)]
+    watched = dict.fromkeys([*chained, *OWN_STREAMS, *named])
     comparing = [
-        _compare_stream(store, explaining, records.get(f"stream/{name}"), streams.get(name), name, at)
-        for name in watched
-        if name in streams or f"stream/{name}" in records
+        _compare_stream(store, explaining, records, streams.get(name), name, at) for name in watched if name in streams or name in named
     ]
     news = await _some_at_once(comparing)
     servers = await read_servers(connection)
-    news += await _some_at_once([_compare_server(store, records.get(f"server/{name}"), name, servers[name], at) for name in servers])
+    news += await _some_at_once([_compare_server(store, records, name, servers[name], at) for name in servers])
     await _some_at_once([_tell(store, one) for one in news if one is not None])
     await write_look(connection)
 
@@ -110,10 +110,12 @@ async def _some_at_once(work: Sequence[Coroutine[None, None, _Result]]) -> list[
 
 
 async def _compare_stream(
-    store: Store, explaining: Explaining, record: DriftRecord | None, info: StreamInfo | None, name: str, at: datetime
+    store: Store, explaining: Explaining, records: Records, info: StreamInfo | None, name: str, at: datetime
 ) -> _News | None:
     facts = stream_facts(info, is_chained=name not in OWN_STREAMS) if info else GONE
-    before = record or DriftRecord(what=f"stream/{name}", accepted=first_accepted(facts), accepted_at=at)
+    what = f"stream/{name}"
+    record = records.by_what.get(what)
+    before = record or _taken(records, what, first_accepted(facts), at)
     answers = {field: await explaining.explain(name, info, before.accepted, facts, field) for field in differing(before.accepted, facts)}
     explained = [answer.found for answer in answers.values() if answer.found]
     if any(one.field == EXISTS for one in explained):
@@ -122,11 +124,20 @@ async def _compare_stream(
     return await _keep(store, before, compare(before, facts, answers, at), explained, is_new=record is None)
 
 
-async def _compare_server(store: Store, record: DriftRecord | None, name: str, facts: Facts, at: datetime) -> _News | None:
+def _taken(records: Records, what: str, accepted: Facts, at: datetime) -> DriftRecord:
+    """A new record of what is now; where somebody wrote something else in the place of the one before, with an alarm about that."""
+    lost = records.unreadable.get(drift_key(what))
+    record = DriftRecord(what=what, accepted=accepted, accepted_at=at)
+    return replace(record, differences=(lost.difference,), revision=lost.revision) if lost else record
+
+
+async def _compare_server(store: Store, records: Records, name: str, facts: Facts, at: datetime) -> _News | None:
     """What one server says. What nobody could ask for stays as it was; what is said for the first time is taken as right."""
+    what = f"server/{name}"
+    record = records.by_what.get(what)
     if record is None:
-        await write_record(store.connection, DriftRecord(what=f"server/{name}", accepted=facts, accepted_at=at))
-        return None
+        taken = _taken(records, what, facts, at)
+        return await _keep(store, taken, taken, [], is_new=True)
     accepted = record.accepted if SYNC in record.accepted or SYNC not in facts else {**record.accepted, SYNC: facts[SYNC]}
     known = facts if SYNC in facts or SYNC not in accepted else {**facts, SYNC: _last_known(record)}
     before = replace(record, accepted=accepted)
@@ -140,12 +151,14 @@ def _last_known(record: DriftRecord) -> str:
 
 
 def compare(record: DriftRecord, facts: Facts, answers: dict[str, Answer], at: datetime) -> DriftRecord:
-    """The record after a look: `answers` holds every field that differs, with what explains it. Pure."""
+    """The record after a look: `answers` holds every field that differs, with what explains it. Pure.
+
+    That the record itself was changed stays an alarm until somebody accepts it.
+    """
     explained = [answer.found for answer in answers.values() if answer.found]
-    differences = tuple(
-        _difference(record, facts, field, at, waits=answer.is_running) for field, answer in answers.items() if not answer.found
-    )
-    return replace(record.with_explained(explained), differences=differences)
+    changed = record.find(RECORD)
+    differences = [_difference(record, facts, field, at, waits=answer.is_running) for field, answer in answers.items() if not answer.found]
+    return replace(record.with_explained(explained), differences=(*([changed] if changed else []), *differences))
 
 
 def _difference(record: DriftRecord, facts: Facts, field: str, at: datetime, *, waits: bool) -> Difference:
@@ -154,6 +167,10 @@ def _difference(record: DriftRecord, facts: Facts, field: str, at: datetime, *, 
     is_alarm = (known.is_alarm if known else False) or not waits or at - since > RUNNING
     is_noted = known.is_noted if known and known.after == after else False
     return Difference(field=field, before=record.accepted.get(field), after=after, since=since, is_alarm=is_alarm, is_noted=is_noted)
+
+
+def _is_stream(what: str) -> bool:
+    return what.startswith("stream/")
 
 
 async def _keep(store: Store, before: DriftRecord, after: DriftRecord, explained: list[Explained], *, is_new: bool) -> _News | None:

@@ -14,6 +14,7 @@ _TITLES: Mapping[str, str] = {
     "first_seq": "first sequence",
     "num_deleted": "messages missing between first and last",
     "version": "version of the server",
+    "record": "its record",
     "sync_interval": "writes to disk (sync_interval)",
 }
 

@@ -93,9 +93,9 @@ async def compare_with_stream(
     """Make the tree anew from the stream, whose last sequence is `last`, and compare; `signed` is a checkpoint whose signature holds.
 
     `recall` gives the leaves after one sequence up to another, or fewer, and is asked where the stream holds something no more.
-    Reads only. Raises NotFound where nothing was logged, Unavailable.
+    Reads only. Raises NotFound where nothing was logged, InvalidInput where the state of the kept tree cannot be read, Unavailable.
     """
-    state = await read_log(connection, stream)
+    state = await read_log(connection, stream, leader=True)
     if state is None:
         raise NotFound(f"Nothing of {stream} was logged yet; a worker does that within seconds of its first event.")
     counts, tree = _Counts(), TiledTree()

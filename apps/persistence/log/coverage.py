@@ -9,7 +9,7 @@ from ..errors import InvalidInput, StreamNotFound
 from ..events import now
 from ..store import Connection, get_next, get_stream
 from .checkpoints import SignedCheckpoint, verify_note
-from .kept import LogState, read_log
+from .kept import LogState, find_log
 from .notes import parse_note
 from .published import LogKeys, Published, open_published, published_before, read_published, read_refusal
 from .trust import NO_TRUST, Trust, trusted_keys
@@ -24,6 +24,7 @@ class Coverage:
     `checkpoint` is the newest whose signature holds, `published` what was found there; `problem` says why they are not the same.
     `is_foreign` says that the published keys are not those of the log that this process was told.
     `waiting_since` is when the first event was stored that no checkpoint covers; `refusal` is what the signer gives as its reason.
+    `kept_problem` is why the state of the kept tree cannot be read.
     `unwitnessed_since` is when the first of the newest checkpoints was published that no witness has cosigned, though one is named.
     """
 
@@ -37,6 +38,7 @@ class Coverage:
     refusal: str
     waiting_since: datetime | None
     is_foreign: bool = False
+    kept_problem: str = ""
     unwitnessed_since: datetime | None = None
 
     @property
@@ -72,8 +74,10 @@ class Coverage:
     @property
     def alarm(self) -> str:
         """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
-        if self.contradiction or (self.is_late and self.keys):
-            return self.contradiction or "newest events not signed"
+        if self.contradiction or self.kept_problem:
+            return self.contradiction or "its kept log cannot be read"
+        if self.is_late and self.keys:
+            return "newest events not signed"
         return f"no witness since {self.unwitnessed_since:%Y-%m-%d %H:%M} UTC" if self.is_unwitnessed else ""
 
     @property
@@ -92,7 +96,7 @@ async def read_coverage(connection: Connection, stream: str, trust: Trust = NO_T
     """How far the log of a stream is signed at this moment, by the keys that this process was told. Raises Unavailable."""
     published = await read_published(connection, stream)
     keys, checkpoint, problem = await _open(connection, published, trust)
-    kept = await read_log(connection, stream)
+    kept, kept_problem = await find_log(connection, stream)
     try:
         last = (await get_stream(connection, stream)).last_sequence
     except StreamNotFound:
@@ -110,6 +114,7 @@ async def read_coverage(connection: Connection, stream: str, trust: Trust = NO_T
         refusal=await read_refusal(connection, stream),
         waiting_since=first.time if first else None,
         is_foreign=bool(problem) and keys is None and trust.log_key is not None,
+        kept_problem=kept_problem,
         unwitnessed_since=await _unwitnessed_since(connection, stream, keys) if keys and checkpoint and not checkpoint.witnesses else None,
     )
 

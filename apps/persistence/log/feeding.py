@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ..errors import InvalidProof, PersistenceError, StreamNotFound
+from ..errors import InvalidProof, PersistenceError, RevisionConflict, StreamNotFound
 from ..store import Connection, get_stream, kv_revision
-from .kept import TILES_BUCKET, LogState, ensure_log, keep_tree, logged_leaves, open_tree, read_log
+from .kept import TILES_BUCKET, LogState, drop_unreadable, ensure_log, keep_tree, logged_leaves, open_tree, read_log
 from .leaves import parse_leaf
 from .published import ensure_checkpoints
 from .reading import next_leaves
@@ -19,6 +19,7 @@ from .tiles import TiledTree
 
 LOG_LEASE = "log"
 FEED_SECONDS = 5.0
+_TRIES = 5
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ class LogFeeder:
 
         A stream that ends before its tree is left as it is: the tree then says what the stream once held. A tree that is gone, shorter, or
         lacks the tiles that it goes on from is logged again. Raises RevisionConflict where somebody else fed it, InvalidProof the first
-        time that such tiles are missing, as a replica may only be behind, Unavailable.
+        time that such tiles are missing, as a replica may only be behind, InvalidInput where somebody wrote something else in the place of
+        the state, Unavailable.
         """
         try:
             last = (await get_stream(self._connection, self._stream)).last_sequence
@@ -98,6 +100,24 @@ class LogFeeder:
         if all(parse_leaf(leaf).cid is not None for leaf in leaves):
             return leaves
         return known_leaves(leaves, await logged_leaves(self._connection, self._stream, first=after + 1, last=after + len(leaves)))
+
+
+async def log_anew(connection: Connection, stream: str) -> bool:
+    """Log a stream again whose kept tree has a state that cannot be read; whether that was so. Raises RevisionConflict, Unavailable.
+
+    What the stream holds no more is logged as it was, where its leaves are still kept.
+    """
+    if not await drop_unreadable(connection, stream):
+        return False
+    feeder = LogFeeder(connection, stream)
+    for attempt in range(_TRIES):
+        try:
+            await feeder.feed()
+            break
+        except RevisionConflict:  # a worker logs it as well
+            if attempt == _TRIES - 1:
+                raise
+    return True
 
 
 async def feed_logs(

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ..encoding import Value, decode, encode
+from ..encoding import Value, encode
 from ..errors import InvalidInput, StreamNotFound
 from ..events import format_time, now, parse_time
-from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_get_many, kv_put_batch
+from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_get_many, kv_put_batch, of_type, parse_record
 from .frontier import Frontier
+from .hashes import HASH_BYTES
 from .spans import Span, consistency_spans, inclusion_spans, perfect_parts
 from .tiles import ENTRIES, TILE_WIDTH, TiledTree, TileId, bundled_leaves, edge_of, node_of, root_of, span_hash, tiles_of_spans
 
@@ -38,12 +39,33 @@ async def ensure_log(connection: Connection) -> None:
 
 
 async def read_log(connection: Connection, stream: str, *, leader: bool = False) -> LogState | None:
-    """The state of a stream's kept tree, or None where there is none yet."""
+    """The state of a stream's kept tree, or None where there is none yet. Raises InvalidInput where it cannot be read."""
     try:
         entry = await kv_get(connection, TILES_BUCKET, stream, leader=leader)
     except StreamNotFound:
         return None
     return _state(stream, entry) if entry else None
+
+
+async def find_log(connection: Connection, stream: str, *, leader: bool = False) -> tuple[LogState | None, str]:
+    """The same, and why it cannot be read, for those who go on without it."""
+    try:
+        return await read_log(connection, stream, leader=leader), ""
+    except InvalidInput as error:
+        return None, str(error)
+
+
+async def drop_unreadable(connection: Connection, stream: str) -> bool:
+    """Delete a state that cannot be read, so that the stream is logged again; whether there was one. Raises RevisionConflict."""
+    entry = await kv_get(connection, TILES_BUCKET, stream, leader=True)
+    try:
+        if entry is not None:
+            _state(stream, entry)
+    except InvalidInput:
+        assert entry is not None
+        await kv_put_batch(connection, TILES_BUCKET, {stream: None}, expected={stream: entry.revision})
+        return True
+    return False
 
 
 async def read_tiles(connection: Connection, stream: str, tiles: Iterable[TileId]) -> dict[TileId, bytes]:
@@ -137,5 +159,12 @@ def _key(stream: str, tile: TileId) -> str:
 
 
 def _state(stream: str, entry: KvEntry) -> LogState:
-    value: Any = decode(entry.value)
-    return LogState(stream=stream, size=value["size"], root=value["root"], at=parse_time(value["at"]), revision=entry.revision)
+    def parse(value: Any) -> LogState:
+        size, root = of_type(value["size"], int), of_type(value["root"], bytes)
+        if size < 0 or len(root) != HASH_BYTES:
+            raise ValueError(f"its size is {size} and its root {len(root)} bytes long")
+        return LogState(stream=stream, size=size, root=root, at=parse_time(value["at"]), revision=entry.revision)
+
+    return parse_record(
+        entry, parse, remedy=f"Start check-log of {stream} with mend: it logs the stream again, and holds it against what was signed."
+    )

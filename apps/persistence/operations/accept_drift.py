@@ -17,7 +17,7 @@ _TRIES = 5
 
 async def drifted_things(store: Store, registry: Registry) -> Sequence[str]:
     """What has an alarm now."""
-    return list(dict.fromkeys(alarm.what for alarm in (await read_drift(store)).alarms))
+    return list(dict.fromkeys(alarm.what for alarm in (await read_drift(store)).alarms if alarm.is_acceptable))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from ..chain import Cause
 from ..errors import InvalidInput, Unavailable
 from ..log.anchors import ask_leaves
 from ..log.comparison import LogComparison, compare_with_stream, mend_tiles
-from ..log.coverage import read_coverage
+from ..log.coverage import Coverage, read_coverage
+from ..log.feeding import log_anew
 from ..log.trust import Trust
 from ..registry import Registry
 from ..store import Connection, Store, get_stream
@@ -18,6 +19,8 @@ from ..work.findings import RunFinding, RunFindings
 from ..work.operation import Change, Outcome, Plan, Progress
 from ..work.rates import measured_rate
 from .verify_extents import chained_streams
+
+_LOGGED_AGAIN = " Its state could not be read, and the stream was logged again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,12 @@ class CheckLog:
     permission: ClassVar[str] = "operations.check_log"
 
     stream: str = field(default="CIM-EVENTS", metadata={"help": "The stream whose log is checked.", "choices": chained_streams})
-    mend: bool = field(default=False, metadata={"help": "Write tiles that are damaged or missing anew, where the signed root proves them."})
+    mend: bool = field(
+        default=False,
+        metadata={
+            "help": "Write tiles that are damaged or missing anew, where the signed root proves them, and a state that cannot be read."
+        },
+    )
 
     @property
     def target(self) -> str:
@@ -36,13 +44,17 @@ class CheckLog:
         return f"log/{self.stream}"
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
-        """How much would be read. Raises InvalidInput where nothing was logged, StreamNotFound."""
+        """How much would be read. Raises InvalidInput where nothing was logged, or its state cannot be read, StreamNotFound."""
         coverage = await read_coverage(store.connection, self.stream, registry.trust)
         await get_stream(store.connection, self.stream)
-        if coverage.kept is None:
-            raise InvalidInput(f"Nothing of {self.stream} was logged yet; a worker does that within seconds of its first event.")
+        self._check_kept(coverage)
         rate, source = await measured_rate(store.connection, "check-log", self.target)
-        events = max(coverage.kept.size, coverage.covered)
+        events = max(coverage.kept.size if coverage.kept else coverage.last, coverage.covered)
+        anew = (
+            ("The state of the log cannot be read, so that the stream is logged again first, as it is now.",)
+            if coverage.kept_problem
+            else ()
+        )
         signed = f"the checkpoint of {coverage.covered:,} events" if coverage.checkpoint else "the kept tree; nothing is signed yet"
         return Plan(
             summary=f"Hold the log of {self.stream} against its events",
@@ -52,6 +64,7 @@ class CheckLog:
                 Change(what="Held against", now="", after=signed),
             ),
             notes=(
+                *anew,
                 "Of events that are gone the log says what they were, or else the signer; the root shows whether that is true.",
                 "Tiles that are damaged are written anew, none else." if self.mend else "Reads only.",
             ),
@@ -68,6 +81,7 @@ class CheckLog:
 
         coverage = await read_coverage(store.connection, self.stream, registry.trust)
         info = await get_stream(store.connection, self.stream)
+        is_anew = self.mend and await log_anew(store.connection, self.stream)
         signed = coverage.checkpoint.checkpoint if coverage.checkpoint else None
         compare = partial(
             compare_with_stream, store.connection, self.stream, last=info.last_sequence, signed=signed, on_progress=on_progress
@@ -85,7 +99,7 @@ class CheckLog:
         await findings.save()
         await progress.report(found.read, found.read, checkpoint={"found": findings.checkpoint}, force=True)
         return Outcome(
-            sentence=_sentence(found, mended, missing),
+            sentence=_sentence(found, mended, missing) + (_LOGGED_AGAIN if is_anew else ""),
             figures={
                 "events": found.read,
                 "seconds": progress.seconds,
@@ -100,6 +114,13 @@ class CheckLog:
     async def _recall(self, connection: Connection, trust: Trust, after: int, last: int) -> list[bytes]:
         """What the signer keeps of events that the stream holds no more."""
         return await ask_leaves(connection, self.stream, trust, after=after, last=last)
+
+    def _check_kept(self, coverage: Coverage) -> None:
+        """Raises InvalidInput where there is no kept tree to hold the stream against, nor one to be made anew."""
+        if coverage.kept_problem and not self.mend:
+            raise InvalidInput(coverage.kept_problem)
+        if coverage.kept is None and not coverage.kept_problem:
+            raise InvalidInput(f"Nothing of {self.stream} was logged yet; a worker does that within seconds of its first event.")
 
     def leaves(self, why: Literal["pause", "cancel"]) -> str:
         """For people."""

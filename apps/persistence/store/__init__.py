@@ -46,6 +46,7 @@ from .paging import Gap, StreamPage, gaps_between, page_back, page_forward
 from .publish import Outgoing, PubAck, store_batch, store_message
 from .push import StreamReader, open_reader
 from .read import Batch, TooManyMatches, at_time, get_last, get_message, get_next, last_of_each, read_batch
+from .records import of_type, parse_record
 from .redactions import REDACTION_DEFINITION, Redaction, find_redaction, record_redaction
 from .settings import ConnectionSettings
 from .store import (
@@ -172,6 +173,7 @@ __all__ = [
     "list_streams",
     "load",
     "messages_of",
+    "of_type",
     "one_stream_each",
     "open_connection",
     "open_reader",
@@ -179,6 +181,7 @@ __all__ = [
     "open_writer",
     "page_back",
     "page_forward",
+    "parse_record",
     "pause_consumer",
     "read_batch",
     "read_chunks",

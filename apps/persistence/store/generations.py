@@ -14,16 +14,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..encoding import Value, decode, encode
-from ..errors import EncodingError, InvalidInput, NotFound, PersistenceError, StreamClosed
+from ..encoding import Value, encode
+from ..errors import InvalidInput, NotFound, PersistenceError, StreamClosed
 from ..events import format_time, now, parse_time
 from .connection import Connection
 from .kv import KvEntry, kv_all, kv_get, kv_history, kv_put
 from .layout import CONSOLE, Layout
 from .link import ConnectionState, CoreMessage
+from .records import of_type, parse_record
 from .streams import get_stream
 
 GENERATIONS_BUCKET = "cim-generations"
@@ -230,14 +231,9 @@ async def _limit(connection: Connection, stream: str, size: int) -> None:
 
 
 def _to_generations(entry: KvEntry) -> Generations:
-    try:
-        given = cast("dict[str, Any]", decode(entry.value))
-        serving, filling, run, switched_at = (
-            int(given["serving"]),
-            given.get("filling"),
-            str(given.get("run", "")),
-            given.get("switched_at"),
-        )
+    def parse(given: Any) -> Generations:
+        serving, filling = of_type(given["serving"], int), given.get("filling")
+        run, switched_at = str(given.get("run", "")), given.get("switched_at")
         made = {int(number): str(by) for number, by in given["made"]} if "made" in given else _made_before(serving, filling, run)
         if min(serving, *made, 1) < 1:
             raise ValueError("a generation has a number from 1 on")
@@ -253,11 +249,8 @@ def _to_generations(entry: KvEntry) -> Generations:
             switched_by=str(given.get("switched_by", "")),
             revision=entry.revision,
         )
-    except (EncodingError, InvalidInput, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"What {GENERATIONS_BUCKET} holds of {entry.key} cannot be read ({error}): somebody changed it. The bucket keeps its "
-            "revisions; put the last one back that can be read."
-        ) from error
+
+    return parse_record(entry, parse, remedy="The bucket keeps its revisions; put the last one back that can be read.")
 
 
 def _made_before(serving: int, filling: int | None, run: str) -> dict[int, str]:

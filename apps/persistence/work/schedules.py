@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..encoding import Value, decode, encode
-from ..errors import InvalidInput, KeyNotFound, PersistenceError, RevisionConflict, StreamNotFound
+from ..encoding import Value, encode
+from ..errors import InvalidInput, KeyNotFound, RevisionConflict, StreamNotFound
 from ..events import format_time, now, parse_time
-from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put
+from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put, of_type, parse_record
 from ..subjects import check_token
 
 SCHEDULES_BUCKET = "cim-schedules"
@@ -186,20 +186,22 @@ def _to_block(schedule: Schedule) -> bytes:
 def _find(entry: KvEntry) -> Schedule | None:
     """None where another program wrote something else there: it is no schedule, and keeps none from running."""
     try:
-        return _read(entry)
-    except (PersistenceError, LookupError, TypeError, ValueError, AttributeError) as error:
-        log.warning("%s in %s is no schedule: %s", entry.key, entry.bucket, error)
+        return parse_record(entry, lambda value: _read(entry, value), remedy="It is no schedule, and nothing runs by it.")
+    except InvalidInput as error:
+        log.warning("%s", error)
         return None
 
 
-def _read(entry: KvEntry) -> Schedule:
-    value: Any = decode(entry.value)
+def _read(entry: KvEntry, value: Any) -> Schedule:
     times = {name: parse_time(value[name]) for name in ("set_at", "next_at")}
     asked_at = parse_time(value["asked_at"]) if value["asked_at"] else None
     found = Schedule(**(value | times | {"asked_at": asked_at, "revision": entry.revision}))
     texts = (found.name, found.operation, found.by, found.run, found.note)
-    if not all(isinstance(text, str) for text in texts) or found.name != entry.key or not isinstance(found.parameters, dict):
-        raise InvalidInput("its name, operation or parameters are none")
+    for text in texts:
+        of_type(text, str)
+    of_type(found.parameters, dict)
+    if found.name != entry.key:
+        raise InvalidInput(f"it is named {found.name[:60]!r}")
     if type(found.every_seconds) is not int or not LEAST_SECONDS <= found.every_seconds <= MOST_SECONDS:
         raise InvalidInput(f"every_seconds is {str(found.every_seconds)[:60]}")
     return found
