@@ -46,7 +46,14 @@ export function verdictOf(result, server, { last }) {
     const title = `What is here${to} is as it was signed, and ${plural(result.gone, "event")} ${result.gone === 1 ? "is" : "are"} gone.`;
     return { state: "warn", pill: "Intact, with gaps", title, words: `The first is missing at sequence ${number(result.firstGone)}. The log still says what it was; whether it was meant to go, the records of removals say.` };
   }
-  return { state: "ok", pill: "Intact", title: `Intact${to}.`, words: `All ${plural(result.events, "event")} are those that were signed.` };
+  const open = openOf(result);
+  const words = open > 0 ? `All up to sequence ${number(result.last - open)} are those that were signed; the ${plural(open, "sequence")} after it ${open === 1 ? "is" : "are"} whole and linked, and not signed yet.` : `All ${plural(result.events, "event")} are those that were signed.`;
+  return { state: "ok", pill: "Intact", title: `Intact${to}.`, words };
+}
+
+/** How many of the sequences that were read no signature covers. */
+function openOf({ first, last, checkpoint }) {
+  return last - Math.max(first - 1, checkpoint?.size ?? 0);
 }
 
 /** The findings, the figures, and what they prove. */
@@ -76,17 +83,19 @@ function factsOf(result) {
     for (const { name, vkey, time, isGiven } of checkpoint.seen) rows.push(["Witnessed", `by ${name} at ${time}, with ${vkey}, ${isGiven ? "a key that you gave" : "a key that this server names"}`]);
   }
   if (remembered) rows.push(["Seen before", remembered.holds ? `It begins with the ${plural(remembered.size, "event")} that this browser saw on ${new Date(remembered.at).toLocaleString("en-GB")}.` : `It is not the history of ${plural(remembered.size, "event")} that this browser saw on ${new Date(remembered.at).toLocaleString("en-GB")}.`]);
-  const open = result.last - Math.max(result.first - 1, checkpoint?.size ?? 0);
+  const open = openOf(result);
   if (open > 0) rows.push(["Not yet covered", `the last ${plural(open, "sequence")}: linked, and not signed`]);
   return element("table", { class: "facts", "data-part": "facts" }, element("tbody", {}, ...rows.map(([name, words]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, words)))));
 }
 
 function statements(result) {
   const { checkpoint, remembered } = result;
+  const open = openOf(result);
   const proves = [];
   const not = ["That what an event says was true when it was written.", "Anything about events that are not in this stream, or came after it was read."];
   if (result.state === "intact") {
-    proves.push(`Each stored byte that was read is the one that the log's key signed for, at its sequence: nothing was changed, ${result.gone ? "" : "removed, "}added or reordered.`);
+    proves.push(`Each stored byte that was read${open > 0 ? ` up to sequence ${number(result.last - open)}` : ""} is the one that the log's key signed for, at its sequence: nothing was changed, ${result.gone ? "" : "removed, "}added or reordered.`);
+    if (open > 0) not.push(`That the last ${plural(open, "sequence")} ${open === 1 ? "stays" : "stay"} as ${open === 1 ? "it is" : "they are"}: no signature covers ${open === 1 ? "it" : "them"} yet.`);
     if (result.gone) not.push("That what is gone was meant to go: it was deleted, purged, or it expired, and a server that withholds it looks the same.");
     proves.push("Every event follows the one before it in its aggregate, and lies under its own subject.");
   } else if (result.state === "unsigned") proves.push("The bytes are whole and the links hold. Somebody who rewrote them all, links included, would leave the same picture.");

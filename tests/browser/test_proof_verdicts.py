@@ -297,3 +297,15 @@ def test_whole_and_signed_history_is_said_to_be_intact(reader: Reader, events: l
     said = reader.said(reader.verify(history(events).signed()), VERIFIED)
 
     assert (said["state"], f"{said['title']} {said['words']}") == ("ok", "Intact. All 600 events are those that were signed.")
+
+
+def test_what_no_signature_covers_is_not_said_to_be_signed(reader: Reader, events: list[Event]) -> None:
+    shown = replace(history(events), note=history(events[:300]).signed().note)
+
+    said = reader.said(reader.verify(shown), VERIFIED)
+
+    assert (said["state"], said["title"]) == ("ok", "Intact.")
+    assert (
+        said["words"]
+        == "All up to sequence 300 are those that were signed; the 300 sequences after it are whole and linked, and not signed yet."
+    )
