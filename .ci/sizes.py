@@ -12,7 +12,7 @@ FILE_LINES = 300
 FUNCTION_LINES = 50
 TEMPLATE_LINES = 120
 LONGER = {
-    "apps/persistence/transfer/evidence_verifier.py": 800,  # it stands alone in the hands of an auditor, so nothing can be taken out of it
+    "apps/persistence/transfer/evidence_verifier.py": 900,  # it stands alone in the hands of an auditor, so nothing can be taken out of it
     "apps/persistence/transfer/evidence_verifier.html": 5000,  # written by .ci/html_verifier.py, with vendored modules in it
 }
 KINDS = ("*.py", "*.html", "*.js", "*.css", ":!static/vendor")

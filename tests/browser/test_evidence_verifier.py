@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -23,15 +22,14 @@ from apps.persistence.store.layout import CONSOLE
 from apps.persistence.transfer.car import write_header, write_section
 from apps.persistence.transfer.evidence import pack
 from apps.persistence.transfer.evidence_texts import PAGE
-from apps.persistence.transfer.evidence_verifier import REFUSED, NoKey, Unusable, read_car, verify
+from apps.persistence.transfer.evidence_verifier import read_car
+from tests.browser.both_verifiers import WHOLE, Change, agreed, slim
 from tests.persistence.bad_cars import bad_cars
-from tests.persistence.evidence_stage import packed, taken_apart
-from tests.persistence.made_evidence import MadeLog, new_witness, signed_by_older_key
+from tests.persistence.made_evidence import MadeLog, before_the_change, change_of, new_witness, signed_by_older_key
 from tests.persistence.misleading_evidence import MISLEADING
 from tests.persistence.raw_stream import make_chain
 
 MUTATIONS = int(os.environ.get("CIM_MUTATIONS", "300"))
-AT_ONCE = 500
 
 WITNESS, ABSENT = new_witness("one.example"), new_witness("two.example")
 LOG_BEFORE = SigningKey.generate("cim", KeyKind.LOG)
@@ -40,14 +38,6 @@ TRAIL = MadeLog(
     layout=CONSOLE, key=LOG.key, events=make_chain(AggregateRef("console", "run", "r1"), 5), witnesses=[WITNESS], seen_by=[WITNESS]
 )
 KEYS = [LOG.vkey, WITNESS.verifier.vkey]
-
-
-def slim(data: bytes) -> bytes:
-    """The file without the verifiers in it, so that changes meet what counts."""
-    manifest, blocks = taken_apart(data)
-    large = {one["cid"].raw for one in manifest["files"] if one["name"].startswith("evidence_verifier")}
-    files = [one for one in manifest["files"] if one["cid"].raw not in large]
-    return packed({**manifest, "files": files}, {cid: block for cid, block in blocks.items() if cid not in large})
 
 
 WITH_TRAIL = pack([LOG.proved(slice(3, 20)), TRAIL.proved()], by="vera", reason="the audit", without=["something"]).data
@@ -59,27 +49,14 @@ FILES = {
     "another key": slim(replace(LOG, older_key=LOG_BEFORE, older_size=5).evidence(slice(6, 8), since=4).data),
 }
 
-JUDGE = """async ([data, changes, keys]) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const said = [];
-  for (const [start, end, text] of changes) {
-    const put = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const changed = new Uint8Array(start + put.length + bytes.length - end);
-    changed.set(bytes.subarray(0, start));
-    changed.set(put, start);
-    changed.set(bytes.subarray(end), start + put.length);
-    const { kind, heading, lines } = await evidence_page.judge(changed, keys);
-    said.push([kind === "wrong" ? "wrong" : { "Not checked": "unusable", "Not verified": "no key" }[heading] ?? "intact", lines]);
-  }
-  return said;
-}"""
+CHANGED = MadeLog(older_key=LOG_BEFORE, older_size=11)
+BEFORE = before_the_change(CHANGED, 11)
+
 DROP = """([data, name]) => {
   const dropped = new DataTransfer();
   dropped.items.add(new File([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], name));
   document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: dropped }));
 }"""
-Change = tuple[int, int, bytes]
-"""From where to where what stands in the place of what was there."""
 
 
 @pytest.fixture(scope="module")
@@ -92,38 +69,6 @@ def verifier(browser: Browser) -> Iterator[Page]:
     yield page
     assert asked == [PAGE.as_uri()]
     page.close()
-
-
-def by_page(verifier: Page, data: bytes, changes: list[Change], keys: dict[str, Any]) -> list[list[Any]]:
-    """What the page says of each changed file: its kind, and the lines where it is intact."""
-    said: list[list[Any]] = []
-    for start in range(0, len(changes), AT_ONCE):
-        part = [[first, end, b64encode(put).decode()] for first, end, put in changes[start : start + AT_ONCE]]
-        said += verifier.evaluate(JUDGE, [b64encode(data).decode(), part, keys])
-    return said
-
-
-def by_python(data: bytes, change: Change, keys: dict[str, Any]) -> list[Any]:
-    first, end, put = change
-    try:
-        return ["intact", verify(data[:first] + put + data[end:], keys.get("vkeys", []), keys.get("policy"))]
-    except Unusable:
-        return ["unusable", []]
-    except NoKey:
-        return ["no key", []]
-    except REFUSED:
-        return ["wrong", []]
-
-
-def agreed(verifier: Page, data: bytes, changes: list[Change], **keys: Any) -> list[str]:
-    """The kinds of verdict on each change, once both verifiers say the same."""
-    paged = by_page(verifier, data, changes, keys)
-    for change, said in zip(changes, paged, strict=True):
-        assert said == by_python(data, change, keys), (change[:2], change[2][:60])
-    return [kind for kind, _ in paged]
-
-
-WHOLE: Change = (0, 0, b"")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -203,6 +148,22 @@ def test_both_take_a_key_up_to_what_it_signed_last_before_another_followed(verif
     assert agreed(verifier, older, [WHOLE], vkeys=[LOG.vkey]) == ["no key"]
 
 
+def test_both_follow_the_notes_of_changes_that_came_after_the_file(verifier: Page) -> None:
+    log = MadeLog(key=LOG.key, older_key=LOG_BEFORE, older_size=11)
+    again = replace(log, key=SigningKey.generate("cim", KeyKind.LOG), older_key=LOG.key, older_size=24)
+    first, second = change_of(log), change_of(again)
+    files = [slim(before_the_change(log, 11)), slim(before_the_change(log, 12)), slim(signed_by_older_key(log, 11))]
+
+    def verdicts(vkey: str, notes: str) -> list[str]:
+        return agreed(verifier, b"", [(0, 0, data) for data in files], vkeys=[vkey], changes=notes)
+
+    assert verdicts(log.vkey, first) == ["intact", "no key", "intact"]
+    for notes in (second + first, f"\n{first}\n\n{second[:-1]}", first + second + first):
+        assert verdicts(again.vkey, notes) == ["intact", "no key", "intact"]
+    assert verdicts(again.vkey, second) == ["no key", "no key", "intact"]
+    assert verdicts(log.vkey, first[:-9]) == ["unusable"] * 3
+
+
 @pytest.mark.parametrize("what", MISLEADING)
 def test_both_say_the_same_of_a_file_that_would_mislead(verifier: Page, what: str) -> None:
     case = MISLEADING[what]
@@ -246,6 +207,12 @@ def test_somebody_opens_the_page_from_disk_and_reads_the_verdict(browser: Browse
     page.get_by_label("Keys that you noted").fill(ABSENT.verifier.vkey)
     page.get_by_label("The file").set_input_files(tmp_path / "whole.evidence.car")
     expect(page.get_by_role("heading", name="Not verified")).to_be_visible()
+    page.evaluate(DROP, [b64encode(BEFORE).decode(), "before.car"])
+    expect(verdict).to_contain_text("of a file from before a change of that key give the note of the change too")
+    page.get_by_label("Keys that you noted").fill(CHANGED.vkey)
+    page.get_by_label("Changes of the log's key").fill(change_of(CHANGED))
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_role("heading", name="Intact", exact=True)).to_be_visible()
     page.evaluate(DROP, [b64encode(WITH_TRAIL[:-1]).decode(), "dropped.car"])
     expect(verdict).to_contain_text("dropped.car")
     expect(verdict).to_contain_text("The file is cut off.")

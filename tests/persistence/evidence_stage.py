@@ -95,10 +95,10 @@ def with_file(data: bytes, suffix: str, change: Callable[[bytes], bytes]) -> byt
     return packed(_replaced(manifest, old, new), changed)
 
 
-def refusal(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None) -> str:
+def refusal(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None, changes: Sequence[str] = ()) -> str:
     """What the verifier says is wrong; empty where it finds the file intact."""
     try:
-        verify(data, vkeys, policy)
+        verify(data, vkeys, policy, changes)
     except REFUSED as error:
         return str(error) or type(error).__name__
     return ""

@@ -109,6 +109,17 @@ class MadeLog:
         return Older(text=note.raw.decode() if is_signed else checkpoint.text, size=checkpoint.size, root=checkpoint.root)
 
 
+def change_of(log: MadeLog) -> str:
+    """The note of the change to the log's key, as it is served."""
+    return log.keys.changes[0].note.decode()
+
+
+def before_the_change(log: MadeLog, size: int) -> bytes:
+    """Evidence that was made under the log's older key alone, before it was changed."""
+    assert log.older_key is not None
+    return replace(log, key=log.older_key, older_key=None, events=log.events[:size]).evidence(slice(2, 9)).data
+
+
 def signed_by_older_key(log: MadeLog, size: int, *, events: Sequence[Event] = ()) -> bytes:
     """Evidence under a checkpoint of so many leaves, perhaps of other events, that the log's older key signed; its keys as they are now."""
     assert log.older_key is not None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from base64 import b64decode, b64encode
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from apps.persistence.log import KeyKind, SigningKey
 from apps.persistence.log.rotation import sign_rotation
-from apps.persistence.transfer.evidence_verifier import NoKey, Wrong, read_policy, verify
+from apps.persistence.transfer.evidence_texts import VERIFIER
+from apps.persistence.transfer.evidence_verifier import NoKey, Unusable, Wrong, read_policy, verify
 
 from .evidence_stage import refusal, with_file
-from .made_evidence import MadeLog, new_witness, signed_by_older_key
+from .made_evidence import MadeLog, before_the_change, change_of, new_witness, signed_by_older_key
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,75 @@ def test_change_of_keys_of_the_first_release_is_read_as_it_was() -> None:
 
     assert refusal(signed_by_older_key(log, 24), [FIRST]) == ""
     assert "none of the keys given" in refusal(signed_by_older_key(log, 24), [NEWEST])
+
+
+SECOND_KEY, THIRD_KEY = RETIRED.key, SigningKey.generate("cim", KeyKind.LOG)
+AGAIN = replace(RETIRED, key=THIRD_KEY, older_key=SECOND_KEY, older_size=24)
+NOTE, SECOND_NOTE = change_of(RETIRED), change_of(AGAIN)
+HINT = "of a file from before a change of that key give the note of the change too (/log/vkeys/2 and on), or the older key"
+
+
+def test_file_from_before_a_change_of_key_counts_for_whoever_gives_the_note_of_the_change() -> None:
+    data = before_the_change(RETIRED, 11)
+
+    assert refusal(data, [NEWEST]).startswith("none of the keys given")
+    assert HINT in refusal(data, [NEWEST])
+    assert [refusal(data, [key], changes=[NOTE]) for key in (NEWEST, FIRST)] == ["", ""]
+    assert refusal(data, policy=f"log {NEWEST}\nquorum none\n", changes=[NOTE]) == ""
+    assert refusal(signed_by_older_key(RETIRED, 11), [NEWEST], changes=[NOTE]) == "", "the file has this note already"
+
+
+@pytest.mark.parametrize(
+    "notes", [[NOTE, SECOND_NOTE], [SECOND_NOTE, NOTE, NOTE], [NOTE + SECOND_NOTE], [f"\n {SECOND_NOTE}\n\n{NOTE[:-1]}"]]
+)
+def test_notes_of_several_changes_may_come_in_any_order(notes: list[str]) -> None:
+    changed_once = signed_by_older_key(RETIRED, 11)
+
+    assert refusal(before_the_change(RETIRED, 11), [THIRD_KEY.verifier.vkey], changes=notes) == ""
+    assert refusal(changed_once, [THIRD_KEY.verifier.vkey], changes=notes) == ""
+
+
+def test_file_that_the_older_key_signed_after_the_change_does_not_count() -> None:
+    thief = replace(RETIRED, key=SigningKey.generate("cim", KeyKind.LOG), older_size=24)
+
+    assert "had followed by then" in refusal(before_the_change(RETIRED, 12), [NEWEST], changes=[NOTE])
+    assert "had followed by then" in refusal(before_the_change(RETIRED, 12), [], changes=[NOTE])
+    assert "or leads elsewhere" in refusal(signed_by_older_key(thief, 12), [NEWEST], changes=[NOTE])
+
+
+def test_note_that_is_missing_between_or_is_none_is_said() -> None:
+    data = before_the_change(RETIRED, 11)
+    fourth = change_of(replace(AGAIN, key=SigningKey.generate("cim", KeyKind.LOG), older_key=THIRD_KEY))
+
+    assert "none of the keys given" in refusal(data, [THIRD_KEY.verifier.vkey], changes=[SECOND_NOTE])
+    assert "one is missing, or leads elsewhere" in refusal(signed_by_older_key(RETIRED, 11), [NEWEST], changes=[fourth])
+    assert "one is missing, or leads elsewhere" in refusal(data, [NEWEST], changes=[NOTE, fourth])
+    for text in (
+        "",
+        "nonsense",
+        NOTE.replace("cim\n", "cam\n", 1),
+        NOTE.rpartition("— ")[0],
+        NOTE.replace(" 11 ", " 12 "),
+    ):
+        with pytest.raises(Unusable, match="what was given is no change of a key"):
+            verify(data, [NEWEST], changes=[text])
+
+
+def test_notes_are_given_as_files(tmp_path: Path) -> None:
+    (tmp_path / "old.car").write_bytes(before_the_change(RETIRED, 11))
+    (tmp_path / "key-2").write_text(NOTE)
+    (tmp_path / "none").write_text("<html>")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-I", VERIFIER, "old.car", "--vkey", NEWEST, *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout
+
+    assert run() == (1, f"NOT VERIFIED: none of the keys given is the one of cim/CIM-EVENTS that signed the checkpoint; {HINT}.\n")
+    assert run("--change", "key-2", "--extract", "out")[1].startswith("INTACT\n")
+    assert run("--change", "none")[0] == 2
+    assert run("--change", "absent") == (2, "absent cannot be read or written: No such file or directory.\n")
 
 
 SEEN, ABSENT = new_witness(), new_witness()

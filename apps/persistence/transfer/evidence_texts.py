@@ -22,6 +22,10 @@ KEY below stands for the log's key, such as cim+1a2b3c4d+AV..., as you noted it 
 Fetch evidence_verifier.py or evidence_verifier.html once, by another way than this file, and keep it. Those that lie in the file come from
 whoever made it, and a forger puts in ones that find his file intact.
 
+Was the log's key changed after this file was made, then KEY may be the newest one all the same: give the note of each change, as the log
+serves it under /log/vkeys/2 and on, as well: with --change NOTE.txt once for each, or in the field for them in the browser. Each note is
+signed by both keys, says what the older one signed last, and so leads back to it.
+
 1. In a browser
    Open your evidence_verifier.html from disk, choose the file, enter KEY. It uses no network.
 

@@ -1,13 +1,15 @@
 """This module is the verifier of evidence: one file that stands alone, so that nobody needs the console, or to trust it.
 
     python3 evidence_verifier.py evidence.car --vkey 'cim+1a2b3c4d+AV…'
+    python3 evidence_verifier.py evidence.car --vkey 'cim+1a2b3c4d+AV…' --change key-2.txt
     python3 evidence_verifier.py evidence.car --policy policy.txt --extract FOLDER
 
 It needs Python 3.11, `blake3` and `cryptography`. It reads the file strictly, hashes every block anew, makes the root of each log of the
 events and the hashes beside them, and holds it against the signed checkpoint. Without `--vkey` or `--policy` the keys are those that the
-file brings, which proves no more than that the file is whole; compare them with keys that you noted. `--extract` writes what is in the
-file, for a check by other tools; README.txt has the commands. Exit status: 0 intact, 1 not, or not by the keys given, 2 not checked: there
-is no such file, or what was given as a key or a policy is none.
+file brings, which proves no more than that the file is whole; compare them with keys that you noted. `--change` takes the note of a change
+of the log's key that came after the file was made, as it is served under /log/vkeys/2 and on, so that the newest key leads back to the one
+that signed. `--extract` writes what is in the file, for a check by other tools; README.txt has the commands. Exit status: 0 intact, 1 not,
+or not by the keys given, 2 not checked: there is no such file, or what was given as a key, a policy or a change is none.
 
 The formats: CARv1 (https://ipld.io/specs/transport/car/carv1/), DAG-CBOR, CIDv1 with BLAKE3-256, the tree of RFC 6962 with SHA-256, signed
 notes, checkpoints, policies and proofs (https://c2sp.org/signed-note, /tlog-checkpoint, /tlog-cosignature, /tlog-policy, /tlog-proof).
@@ -40,6 +42,7 @@ BLOCK, RAW = bytes([1, 0x71, 0x1E, 32]), bytes([1, 0x55, 0x1E, 32])
 LOG, WITNESS = 1, 4
 LARGEST, LAST_SECOND = 2**53 - 1, 253_402_300_799
 MOST_POLICY_BYTES, MOST_DEPTH, MOST_CHANGES = 65_536, 16, 1_000
+BEFORE_A_CHANGE = "; of a file from before a change of that key give the note of the change too (/log/vkeys/2 and on), or the older key"
 WHITE_SPACE = " \t\n\v\f\r"
 ROOT = re.compile("[^ .*>]+([.][^ .*>]+)*")
 PROVES = (
@@ -64,7 +67,7 @@ class NoKey(Wrong):
 
 
 class Unusable(Wrong):
-    """What the reader gave as keys or as a policy is none; that says nothing of the file either."""
+    """What the reader gave as keys, as a policy or as changes is none; that says nothing of the file either."""
 
 
 class Link(bytes):
@@ -443,6 +446,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
 class Change:
     """One key of a log in the place of another, whose last checkpoints are here by origin; None in older notes, which do not say."""
 
+    text: str
     old: Key
     new: Key
     last: dict[str, Checkpoint] | None
@@ -455,7 +459,7 @@ def read_checkpoint(note: str, keys: Sequence[Key], changes: Sequence[Change] = 
     signatures = _signatures(text, lines, _keys_of(found.origin, keys))
     by = [one.key for one in signatures if one.key.kind == LOG and one.key.name == found.origin]
     if not by:
-        raise NoKey(f"none of the keys given is the one of {found.origin} that signed the checkpoint")
+        raise NoKey(f"none of the keys given is the one of {found.origin} that signed the checkpoint{BEFORE_A_CHANGE}")
     if not any(_counts(key, found, changes) for key in by):
         raise NoKey(f"the checkpoint of {found.origin} at {found.size} is signed by a key that another one had followed by then")
     return Checkpoint(found.origin, found.size, found.root, tuple(signatures))
@@ -472,21 +476,59 @@ def read_changes(notes: Sequence[str]) -> list[Change]:
     """The changes of a log's key, each in a note that the old and the new one have signed, each from where the one before led."""
     need(len(notes) <= MOST_CHANGES, f"the file has more than {MOST_CHANGES} changes of keys")
     changes: list[Change] = []
-    for note in notes:
-        text, lines = _read_note(note)
-        said = text.split("\n")
-        is_older = len(said) == 5 and said[1] == "key rotation v1"
-        need(len(said) > 4 and (is_older or said[1] == "key rotation v2"), "a change of keys is none")
-        old, new = read_vkey(said[2]), read_vkey(said[3])
-        need(old.kind == new.kind == LOG and old.name == new.name == said[0], "a change of keys is none")
-        signed = {one.key for one in _signatures(text, lines, {(key.name, key.id): key for key in (old, new)})}
-        need(signed == {old, new}, "a change of keys is not signed by both")
-        need(not changes or changes[-1].new == old, "a change of keys does not begin at the key that the one before it led to")
-        last = [parse_checkpoint("\n".join([*line.split(" "), ""])) for line in said[4:-1]]
-        need(all(one.origin.startswith(f"{old.name}/") for one in last), "a change of keys names the log of another")
-        need(len({one.origin for one in last}) == len(last), "a change of keys names a log twice")
-        changes.append(Change(old, new, None if is_older else {one.origin: one for one in last}))
+    for change in map(_read_change, notes):
+        need(not changes or changes[-1].new == change.old, "a change of keys does not begin at the key that the one before it led to")
+        changes.append(change)
     return changes
+
+
+def _read_change(note: str) -> Change:
+    text, lines = _read_note(note)
+    said = text.split("\n")
+    is_older = len(said) == 5 and said[1] == "key rotation v1"
+    need(len(said) > 4 and (is_older or said[1] == "key rotation v2"), "a change of keys is none")
+    old, new = read_vkey(said[2]), read_vkey(said[3])
+    need(old.kind == new.kind == LOG and old.name == new.name == said[0], "a change of keys is none")
+    signed = {one.key for one in _signatures(text, lines, {(key.name, key.id): key for key in (old, new)})}
+    need(signed == {old, new}, "a change of keys is not signed by both")
+    last = [parse_checkpoint("\n".join([*line.split(" "), ""])) for line in said[4:-1]]
+    need(all(one.origin.startswith(f"{old.name}/") for one in last), "a change of keys names the log of another")
+    need(len({one.origin for one in last}) == len(last), "a change of keys names a log twice")
+    return Change(text, old, new, None if is_older else {one.origin: one for one in last})
+
+
+def read_given_changes(texts: Sequence[str]) -> list[Change]:
+    """The changes that the reader has the notes of, perhaps several in one text, in any order. Raises Unusable."""
+    try:
+        changes = [_read_change(note) for text in texts for note in _notes_in(text)]
+        need(len(changes) <= MOST_CHANGES, f"there are more than {MOST_CHANGES}")
+    except REFUSED as error:
+        raise Unusable(f"what was given is no change of a key: {error}") from None
+    return changes
+
+
+def _notes_in(text: str) -> list[str]:
+    """The notes that stand one after another in a text: behind the signatures of one begins the next."""
+    notes: list[list[str]] = [[]]
+    for line in text.strip(WHITE_SPACE).split("\n"):
+        if notes[-1] and notes[-1][-1].startswith("— ") and not line.startswith("— "):
+            notes.append([])
+        if line or notes[-1]:
+            notes[-1].append(line)
+    return ["\n".join([*lines, ""]) for lines in notes]
+
+
+def followed_by(changes: Sequence[Change], given: Sequence[Change]) -> list[Change]:
+    """The changes in the file and behind them those that the reader has, each from where the one before led. Raises NoKey."""
+    line = list(changes)
+    rest = {one.text: one for one in given if one.text not in {change.text for change in changes}}
+    while rest:
+        led_to = {one.new for one in rest.values()}
+        after = [one for one in rest.values() if (one.old == line[-1].new if line else one.old not in led_to)]
+        if len(after) != 1:
+            raise NoKey("the changes of keys that were given do not go on from those in the file: one is missing, or leads elsewhere")
+        line.append(rest.pop(after[0].text))
+    return line
 
 
 def with_changes(keys: Sequence[Key], changes: Sequence[Change]) -> list[Key]:
@@ -603,9 +645,9 @@ def read_given(vkeys: Sequence[str], policy: str | None) -> Policy | None:
         raise Unusable(f"what was given is no {'key' if policy is None else 'policy'}: {error}") from None
 
 
-def verify(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None) -> list[str]:
+def verify(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None, changes: Sequence[str] = ()) -> list[str]:
     """What was found, in lines. Raises Wrong with the first thing that is not as it has to be."""
-    given = read_given(vkeys, policy)
+    given, later = read_given(vkeys, policy), read_given_changes(changes)
     bundle = open_bundle(data)
     streams: set[str] = set()
     lines: list[str] = []
@@ -615,17 +657,19 @@ def verify(data: bytes, vkeys: Sequence[str] = (), policy: str | None = None) ->
         _fields(log, **kinds, **dict.fromkeys(("rotations", "hashes", "events", "proofs"), list))
         need(log["stream"] not in streams, f"the log of {log['stream'][:80]} is there twice")
         streams.add(log["stream"])
-        lines += _verify_log(bundle, log, given)
+        lines += _verify_log(bundle, log, given, later)
     need(bundle.used == set(bundle.blocks), "the file holds blocks that belong to nothing")
     lines += [f"Not in the file (not signed): {one}" for one in bundle.manifest["without"]]
     return [shown(line) for line in lines]
 
 
-def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple[Checkpoint, list[Key], list[Change]]:
+def open_log(
+    bundle: Bundle, log: dict[str, Any], given: Policy | None, later: Sequence[Change]
+) -> tuple[Checkpoint, list[Key], list[Change]]:
     """The checkpoint of one log of the file, the keys that it was held against, and their changes. Raises NoKey where they do not fit."""
     own = read_policy(bundle.text(log["policy"]))
     policy = given or own
-    changes = read_changes([bundle.text(one) for one in log["rotations"]])
+    changes = followed_by(read_changes([bundle.text(one) for one in log["rotations"]]), later)
     keys = with_changes(policy.keys, changes)
     checkpoint = read_checkpoint(bundle.text(log["checkpoint"]), keys, changes)
     need(checkpoint.origin.rpartition("/")[2] == log["stream"], f"the checkpoint is not that of the log of {log['stream'][:80]}")
@@ -634,8 +678,8 @@ def open_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> tuple
     return checkpoint, keys, changes
 
 
-def _verify_log(bundle: Bundle, log: dict[str, Any], given: Policy | None) -> list[str]:
-    checkpoint, keys, changes = open_log(bundle, log, given)
+def _verify_log(bundle: Bundle, log: dict[str, Any], given: Policy | None, later: Sequence[Change]) -> list[str]:
+    checkpoint, keys, changes = open_log(bundle, log, given, later)
     leaves = _leaves(bundle, log)
     origin, size = checkpoint.origin, checkpoint.size
     need(root_of(size, leaves, _hashes(log["hashes"])) == checkpoint.root, f"the events do not lead to the root that {origin} signed")
@@ -737,16 +781,16 @@ def _event(event: Any, sequence: int) -> tuple[str, int, bytes | None, str]:
     return f"{context}.{kind}.{name}", version, previous, f".{context}.{kind}.{name}.{event_type}.v{version}"
 
 
-def extract(data: bytes, folder: Path, vkeys: Sequence[str] = (), policy: str | None = None) -> list[str]:
+def extract(data: bytes, folder: Path, vkeys: Sequence[str] = (), policy: str | None = None, changes: Sequence[str] = ()) -> list[str]:
     """Write what is in a file for other tools: files, blocks under their hashes, and signatures by the keys that count with their texts."""
-    given = read_given(vkeys, policy)
+    given, later = read_given(vkeys, policy), read_given_changes(changes)
     bundle = open_bundle(data)
     written = {f"files/{bundle.names[cid]}": bundle.blocks[cid] for cid in bundle.names}
     written |= {f"blocks/{cid[4:].hex()}": block for cid, block in bundle.blocks.items()}
     sums = [f"{cid[4:].hex()}  blocks/{cid[4:].hex()}\n" for cid in bundle.blocks]
     written["blocks.b3"] = "".join(sums).encode()
     for number, log in enumerate(bundle.manifest["logs"], 1):
-        checkpoint, _, _ = open_log(bundle, log, given)
+        checkpoint, _, _ = open_log(bundle, log, given, later)
         for place, one in enumerate(checkpoint.signatures):
             name = f"signatures/log{number}" if one.seconds is None else f"signatures/log{number}-witness{place}"
             public = Ed25519PublicKey.from_public_bytes(one.key.public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -765,12 +809,16 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--vkey", action="append", default=[], help="a key that you noted yourself; repeat it for witnesses")
     parser.add_argument("--policy", type=Path, help="a file with your own policy (c2sp.org/tlog-policy) in the place of keys")
+    parser.add_argument(
+        "--change", action="append", default=[], type=Path, metavar="FILE", help="the note of a change of the log's key since; repeat it"
+    )
     parser.add_argument("--extract", type=Path, metavar="FOLDER", help="write what is in the file there, once it is found intact")
     options = parser.parse_args()
     try:
         data, policy = options.file.read_bytes(), options.policy.read_text(encoding="utf-8", errors="replace") if options.policy else None
-        lines = verify(data, options.vkey, policy)
-        names = extract(data, options.extract, options.vkey, policy) if options.extract else []
+        changes = [path.read_text(encoding="utf-8", errors="replace") for path in options.change]
+        lines = verify(data, options.vkey, policy, changes)
+        names = extract(data, options.extract, options.vkey, policy, changes) if options.extract else []
     except OSError as error:
         said, status = [f"{error.filename} cannot be read or written: {error.strerror}."], 2
     except Unusable as error:

@@ -1,6 +1,6 @@
 // This module is the page of the verifier of evidence that works from disk: it reads a chosen file and the keys beside it, and says the verdict in words.
 import { DOES_NOT_PROVE, NoKey, PROVES, Unusable, shown, verify } from "./evidence.js";
-import { trimmed } from "./policy.js";
+import { trimmed } from "./notes.js";
 
 const byId = (id) => document.getElementById(id);
 const POLICY_LINE = /^[ \t]*(log|witness|group|quorum)([ \t]|$)/m;
@@ -51,7 +51,7 @@ async function check() {
   byId("status").textContent = `Checking ${chosen.name} …`;
   const file = chosen;
   const began = performance.now();
-  const keys = readKeys(byId("keys").value);
+  const keys = { ...readKeys(byId("keys").value), changes: trimmed(byId("changes").value) };
   const verdict = await file.arrayBuffer().then((buffer) => judge(new Uint8Array(buffer), keys), (error) => ({ kind: "wrong", heading: "Not read", advice: sentence(error), lines: [] }));
   if (file !== chosen) return;
   byId("status").textContent = "";
@@ -72,7 +72,7 @@ function start() {
   list("does-not-prove", DOES_NOT_PROVE);
   byId("file").addEventListener("change", (event) => choose(event.target.files));
   byId("file").addEventListener("click", (event) => { event.target.value = ""; }); // so that the same file chosen again is read again
-  byId("keys").addEventListener("change", check);
+  for (const id of ["keys", "changes"]) byId(id).addEventListener("change", check);
   byId("check").addEventListener("click", check);
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {

@@ -3,8 +3,8 @@
 import { readCar, keyOf } from "./car.js";
 import { Link, decode } from "./cbor.js";
 import { DAG_CBOR, RAW, isOurs, same } from "./cid.js";
-import { LOG, WITNESS, countsFor, fromBase64, named, parseCheckpoint, parseNote, readChanges, toBase64, verifyNote, withChanges } from "./notes.js";
-import { isMet, policyOfKeys, readPolicy, trimmed } from "./policy.js";
+import { LOG, WITNESS, countsFor, followedBy, fromBase64, named, notesIn, parseCheckpoint, parseNote, readChange, readChanges, toBase64, trimmed, verifyNote, withChanges } from "./notes.js";
+import { isMet, policyOfKeys, readPolicy } from "./policy.js";
 import { checkConsistency, checkInclusion, leafBytes, leafHash, middleOf, nodeHash } from "./tree.js";
 
 export const FORMAT = "cim-evidence/2";
@@ -20,6 +20,7 @@ export const DOES_NOT_PROVE = [
   "Who made this file, when and why: only events, their places and the checkpoints are signed.",
 ];
 
+const BEFORE_A_CHANGE = "; of a file from before a change of that key give the note of the change too (/log/vkeys/2 and on), or the older key";
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 const ROOT = /^[^ .*>]+(\.[^ .*>]+)*$/;
@@ -35,7 +36,7 @@ export class Wrong extends Error {}
 /** None of the keys that are known has signed; that says nothing of the file itself. */
 export class NoKey extends Wrong {}
 
-/** What the reader gave as keys or as a policy is none; that says nothing of the file either. */
+/** What the reader gave as keys, as a policy or as changes is none; that says nothing of the file either. */
 export class Unusable extends Wrong {}
 
 /** A text in which all that moves a cursor, ends a line, turns the direction or cannot be seen is spelled out. */
@@ -58,9 +59,22 @@ function readGiven(vkeys, policy) {
   }
 }
 
+/** The changes of keys that the reader has the notes of, one after another in a text, in any order. */
+async function readGivenChanges(text) {
+  if (text === "") return [];
+  try {
+    const changes = [];
+    for (const note of notesIn(text)) changes.push(await readChange(encoder.encode(note)));
+    need(changes.length <= MOST_CHANGES, `there are more than ${MOST_CHANGES}`);
+    return changes;
+  } catch (error) {
+    throw new Unusable(`what was given is no change of a key: ${error.message}`);
+  }
+}
+
 /** What was found, in lines, and the plain files by name. Throws NoKey where the keys do not fit; whatever else is thrown says that the file is not intact. */
-export async function verify(data, { vkeys = [], policy = null } = {}) {
-  const given = readGiven(vkeys, policy);
+export async function verify(data, { vkeys = [], policy = null, changes = "" } = {}) {
+  const [given, later] = [readGiven(vkeys, policy), await readGivenChanges(changes)];
   const bundle = openBundle(data);
   const streams = new Set();
   const lines = [];
@@ -70,7 +84,7 @@ export async function verify(data, { vkeys = [], policy = null } = {}) {
     const stream = log.get("stream");
     need(!streams.has(stream), `the log of ${stream.slice(0, 80)} is there twice`);
     streams.add(stream);
-    lines.push(...(await verifyLog(bundle, log, given)));
+    lines.push(...(await verifyLog(bundle, log, given, later)));
   }
   need(bundle.used.size === bundle.blocks.size, "the file holds blocks that belong to nothing");
   lines.push(...bundle.manifest.get("without").map((one) => `Not in the file (not signed): ${one}`));
@@ -127,11 +141,12 @@ function checkHashes(value) {
 
 // -- a log ---------------------------------------------------------------------------------------------------------------------------
 
-async function verifyLog(bundle, log, given) {
+async function verifyLog(bundle, log, given, later) {
   const own = readPolicy(textIn(bundle, log.get("policy")));
   const policy = given ?? own;
   need(log.get("rotations").length <= MOST_CHANGES, `the file has more than ${MOST_CHANGES} changes of keys`);
-  const changes = await readChanges(log.get("rotations").map((one) => encoder.encode(textIn(bundle, one))));
+  const changes = followedBy(await readChanges(log.get("rotations").map((one) => encoder.encode(textIn(bundle, one)))), later);
+  if (!changes) throw new NoKey("the changes of keys that were given do not go on from those in the file: one is missing, or leads elsewhere");
   const keys = withChanges(policy.keys, changes);
   const note = textIn(bundle, log.get("checkpoint"));
   const checkpoint = await readCheckpoint(note, keys, changes);
@@ -163,7 +178,7 @@ async function readCheckpoint(text, keys, changes) {
   const ofLog = keys.filter((key) => key.kind === LOG && found.origin.startsWith(`${key.name}/`)).map((key) => named(key, found.origin));
   const verified = await verifyNote(note, [...keys, ...ofLog]);
   const by = verified.filter(({ key }) => key.kind === LOG && key.name === found.origin);
-  if (by.length === 0) throw new NoKey(`none of the keys given is the one of ${found.origin} that signed the checkpoint`);
+  if (by.length === 0) throw new NoKey(`none of the keys given is the one of ${found.origin} that signed the checkpoint${BEFORE_A_CHANGE}`);
   if (!by.some(({ key }) => countsFor(key, found, changes))) throw new NoKey(`the checkpoint of ${found.origin} at ${found.size} is signed by a key that another one had followed by then`);
   return { ...found, seen: verified.filter(({ key }) => key.kind === WITNESS) };
 }

@@ -25,6 +25,9 @@ export class Refused extends Error {}
 export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 export const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes));
 
+/** A text without the white space of ASCII around it; any other may be meant to deceive. */
+export const trimmed = (text) => text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
+
 /** The bytes of standard base64 in its one spelling. */
 export function fromBase64(text, what) {
   try {
@@ -37,6 +40,16 @@ export function fromBase64(text, what) {
 }
 
 // -- notes ---------------------------------------------------------------------------------------------------------------------------
+
+/** The notes that stand one after another in a text: behind the signatures of one begins the next. */
+export function notesIn(text) {
+  const notes = [[]];
+  for (const line of trimmed(text).split("\n")) {
+    if (notes.at(-1).at(-1)?.startsWith(MARK) && !line.startsWith(MARK)) notes.push([]);
+    if (line !== "" || notes.at(-1).length > 0) notes.at(-1).push(line);
+  }
+  return notes.map((lines) => `${lines.join("\n")}\n`);
+}
 
 /** Text and signatures of a note, from its bytes. Nothing is said of whether a signature holds. */
 export function parseNote(raw) {
@@ -105,22 +118,42 @@ function keyOf(name, raw) {
   return { name, kind: raw[0], id, raw, public: raw.subarray(1), vkey: `${name}+${id}+${toBase64(raw)}` };
 }
 
-/** The changes of a log's key, each from where the one before led: `older` and `newer`, and by origin what the older one signed `last` of each log; null where the note does not say. */
+/** The changes of a log's key, each from where the one before led. */
 export async function readChanges(notes) {
   const changes = [];
   for (const raw of notes) {
-    const note = parseNote(raw);
-    const lines = note.text.split("\n");
-    const isFirstForm = lines.length === 5 && lines[1] === OLDER_ROTATION;
-    if (lines.length < 5 || !(isFirstForm || lines[1] === ROTATION)) throw new Refused("A note that should change the key of a log is none.");
-    const [older, newer] = [parseVkey(lines[2]), parseVkey(lines[3])];
-    if ([older, newer].some((key) => key.kind !== LOG || key.name !== lines[0])) throw new Refused("A note that should change the key of a log is none.");
-    const signed = new Set((await verifyNote(note, [older, newer])).map(({ key }) => key.vkey));
-    if (!signed.has(older.vkey) || !signed.has(newer.vkey)) throw new Refused(`The change of keys to ${newer.vkey} is not signed by both keys; it does not hold.`);
-    if (changes.length > 0 && changes.at(-1).newer.vkey !== older.vkey) throw new Refused(`A change of keys does not begin at ${changes.at(-1).newer.vkey}, which the one before it led to.`);
-    changes.push({ older, newer, last: isFirstForm ? null : lastOf(older.name, lines.slice(4, -1)) });
+    const change = await readChange(raw);
+    if (changes.length > 0 && changes.at(-1).newer.vkey !== change.older.vkey) throw new Refused(`A change of keys does not begin at ${changes.at(-1).newer.vkey}, which the one before it led to.`);
+    changes.push(change);
   }
   return changes;
+}
+
+/** One key in the place of another: `older` and `newer`, and by origin what the older one signed `last` of each log; null where the note does not say. */
+export async function readChange(raw) {
+  const note = parseNote(raw);
+  const lines = note.text.split("\n");
+  const isFirstForm = lines.length === 5 && lines[1] === OLDER_ROTATION;
+  if (lines.length < 5 || !(isFirstForm || lines[1] === ROTATION)) throw new Refused("A note that should change the key of a log is none.");
+  const [older, newer] = [parseVkey(lines[2]), parseVkey(lines[3])];
+  if ([older, newer].some((key) => key.kind !== LOG || key.name !== lines[0])) throw new Refused("A note that should change the key of a log is none.");
+  const signed = new Set((await verifyNote(note, [older, newer])).map(({ key }) => key.vkey));
+  if (!signed.has(older.vkey) || !signed.has(newer.vkey)) throw new Refused(`The change of keys to ${newer.vkey} is not signed by both keys; it does not hold.`);
+  return { text: note.text, older, newer, last: isFirstForm ? null : lastOf(older.name, lines.slice(4, -1)) };
+}
+
+/** These changes and behind them those given, each from where the one before led; null where one is missing, or leads elsewhere. */
+export function followedBy(changes, given) {
+  const line = [...changes];
+  const rest = new Map(given.filter(({ text }) => !changes.some((one) => one.text === text)).map((one) => [one.text, one]));
+  while (rest.size > 0) {
+    const ledTo = new Set([...rest.values()].map(({ newer }) => newer.vkey));
+    const after = [...rest.values()].filter(({ older }) => (line.length > 0 ? older.vkey === line.at(-1).newer.vkey : !ledTo.has(older.vkey)));
+    if (after.length !== 1) return null;
+    line.push(after[0]);
+    rest.delete(after[0].text);
+  }
+  return line;
 }
 
 function lastOf(name, lines) {

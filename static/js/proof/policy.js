@@ -6,9 +6,6 @@ const MOST_DEPTH = 16;
 
 export class NoPolicy extends Error {}
 
-/** A text without the white space of ASCII around it; any other may be meant to deceive. */
-export const trimmed = (text) => text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
-
 /** The policy of somebody who noted these keys: each witness among them has to have seen each checkpoint. */
 export function policyOfKeys(vkeys) {
   const keys = vkeys.map(parseVkey);
