@@ -44,7 +44,14 @@ async def audit_stream(store: Store, argument: str) -> AsyncGenerator[Sequence[F
         yield [
             card(proof, role=role),
             render("audit/_log.html", id=f"log-{name}", coverage=proof.coverage, user=holder_of(role)),
-            render("audit/_checkpoints.html", id=f"checkpoints-{name}", name=name, checkpoints=checkpoints, user=holder_of(role)),
+            render(
+                "audit/_checkpoints.html",
+                id=f"checkpoints-{name}",
+                name=name,
+                checkpoints=checkpoints,
+                coverage=proof.coverage,
+                user=holder_of(role),
+            ),
             render("audit/_drift.html", id=f"drift-{name}", drift=await drift_of_stream(store, name), stream=name, user=holder_of(role)),
             render("audit/_heads.html", id=f"heads-{name}", heads=await read_heads(store, name), name=name, user=holder_of(role)),
             Refresh(id="audit-verified", revision=proof.revision),

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.persistence.chain import Mark, known_history, known_mark
-from apps.persistence.drift import DriftReport, read_drift
+from apps.persistence.drift import DriftReport, read_drift, removed_since
 from apps.persistence.encoding import Value
 from apps.persistence.errors import InvalidInput, NotFound
 from apps.persistence.log.coverage import Coverage, read_coverage
+from apps.persistence.log.published import CHECKPOINTS_BUCKET
 from apps.persistence.store import Layout, Store, StreamInfo, find_layout, get_stream
 from apps.persistence.work.progress import RunProgress, find_progress
 from apps.persistence.work.run import Run, RunState
@@ -26,6 +27,7 @@ from .strip import Facts, Strip, draw
 
 LOOKED_AT_RUNS = 20
 EVERY_STREAM = "streams/all"
+_SIGNED = ("published", "signer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,19 +206,31 @@ async def _read(store: Store, layout: Layout) -> StreamProof:
     finished = [about for run in runs if run.state is RunState.FINISHED and (about := _about(run, name)) is not None]
     running = next((run for run in runs if not run.state.is_ended), None)
     known, info = await known_mark(store, name), await _info(store, name)
-    mark = known.mark
+    mark, verification = known.mark, finished[0] if finished else None
     return StreamProof(
         layout=layout,
         info=info,
         mark=mark,
         doubt=known.doubt,
         findings=found_by(finished) if mark and not mark.intact else (),
-        verification=finished[0] if finished else None,
+        verification=verification,
         running=running,
         progress=await find_progress(connection, running.id) if running else None,
-        coverage=await read_coverage(connection, name, trust_of(connection)),
+        coverage=await _covered(store, name, info, verification),
         absent=await read_absent(store, info),
     )
+
+
+async def _covered(store: Store, name: str, info: StreamInfo | None, verification: Run | None) -> Coverage:
+    """How far the log is signed, and whether checkpoints were there and are gone, by the newest verification or the drift watch."""
+    coverage = await read_coverage(store.connection, name, trust_of(store.connection))
+    if coverage.published is not None:
+        return coverage
+    if any(one.source in _SIGNED and one.size > 0 for one in held_against(verification)):
+        return replace(coverage, is_gone=True)
+    created = info.created if info and coverage.kept else None
+    removed = await removed_since(store, f"KV_{CHECKPOINTS_BUCKET}") if created else None
+    return replace(coverage, is_gone=bool(created and removed and created < removed))
 
 
 async def _verifications(store: Store, name: str) -> list[Run]:

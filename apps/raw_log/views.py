@@ -64,7 +64,10 @@ def rotation(request: HttpRequest, number: int) -> HttpResponse:
 async def _checkpoint(store: Store, stream: str) -> Published:
     found = await read_published(store.connection, stream)
     if found is None:
-        raise NotFound(f"No checkpoint of {stream} was signed yet; the signer does that, which `up` starts or `manage.py signer`.")
+        raise NotFound(
+            f"No checkpoint of {stream} is published. A signer (`up` starts one, or `manage.py signer`) publishes its newest within "
+            "seconds, also where it was removed."
+        )
     return found
 
 
@@ -79,5 +82,8 @@ async def _keys(store: Store) -> LogKeys:
     """Those of the log that this process was told, and of no other that lies in its place."""
     found = await trusted_keys(store.connection, trust_of(store.connection))
     if found is None:
-        raise NotFound("No signer has published its keys yet; `up` starts one, or `manage.py signer`.")
+        raise NotFound(
+            "No signer's keys are published here. A signer (`up` starts one, or `manage.py signer`) publishes them within seconds, "
+            "also where they were removed."
+        )
     return found

@@ -39,7 +39,7 @@ def test_auditor_brings_a_kept_checkpoint_back_and_takes_evidence_that_goes_on_f
     page = sign_in(console, "auditor")
     page.goto(f"/audit/{STREAM}/")
     log = page.get_by_role("region", name="Log", exact=True)
-    expect(log).to_contain_text("Nobody signs here yet", timeout=60_000)
+    expect(log).to_contain_text("No signer publishes its keys here", timeout=60_000)
 
     console.do(lambda store: sign(store, tmp_path / "signer"))
     expect(log).to_contain_text("0 events not yet covered", timeout=60_000)

@@ -247,7 +247,7 @@ async def test_evidence_that_cannot_be_made_is_refused_with_the_reason(stage: Si
 
 
 async def test_stream_without_a_signed_log_has_no_evidence(store: Store) -> None:
-    with pytest.raises(InvalidInput, match="has no signed checkpoint"):
+    with pytest.raises(InvalidInput, match="is published, so nothing proves"):
         await TakeEvidence(stream=store.layout.stream, last=parameters.Place("1")).plan(store, Registry())
 
 

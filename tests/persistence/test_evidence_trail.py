@@ -72,7 +72,7 @@ async def test_trail_is_in_the_file_as_far_as_it_is_signed(
             return verify(data, [vkey_of(stage)])
 
         assert (await taken())[-1].startswith(
-            "Not in the file (not signed): the operator trail: The log of CIM-CONSOLE has no signed checkpoint"
+            "Not in the file (not signed): the operator trail: No checkpoint of the log of CIM-CONSOLE is published"
         )
         await note(store, "purge", stream=stage.stream)
         await note(store, "other", stream="OTHER")

@@ -84,7 +84,7 @@ def test_stream_without_a_signer_says_so(home: Home, auditor: Visitor) -> None:
 
     text = read(auditor, "/audit/CIM-CONSOLE/")
 
-    assert "Nothing signed yet" in text
+    assert "No checkpoint yet" in text
     assert "0 events not yet covered" in text
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from apps.persistence.drift import look
+from apps.persistence.drift.record import ensure_drift
 from apps.persistence.log import judging
 from apps.persistence.log.feeding import LogFeeder
+from apps.persistence.log.published import ensure_checkpoints
 from apps.persistence.store import Outgoing, Store, get_message, store_batch
 
 from .conftest import Home, Visitor
@@ -72,6 +75,29 @@ def test_checkpoint_that_cannot_be_compared_now_says_what_to_do(auditor: Visitor
     assert "a worker logs what is gone again" in verdict
     assert "evidence" not in verdict
     assert 'data-state="bad"' not in verdict
+
+
+async def forget_checkpoints(store: Store) -> None:
+    """As somebody does who wants nobody to have any; the watch looks before and after, a worker makes the bucket again."""
+    await ensure_drift(store.connection)
+    await look(store, ["CIM-EVENTS"])
+    await store.connection.api("STREAM.DELETE.KV_cim-log-checkpoints")
+    await look(store, ["CIM-EVENTS"])
+    await ensure_checkpoints(store.connection)
+    await look(store, ["CIM-EVENTS"])
+
+
+@pytest.mark.usefixtures("signed")
+def test_published_checkpoints_that_are_gone_are_said_to_be_gone_until_they_are_back(auditor: Visitor, home: Home, folder: Path) -> None:
+    home.run(forget_checkpoints)
+    text, index, sheet = read(auditor, AUDIT), read(auditor, "/audit/"), read(auditor, f"{AUDIT}report")
+    home.run(write_and_sign, folder)
+
+    assert "This stream was signed, and its published checkpoints are gone" in text
+    assert "Its published checkpoints are gone." in index
+    assert "Those that were published are gone." in sheet
+    assert "No checkpoint yet" not in text
+    assert "published checkpoints are gone" not in read(auditor, AUDIT)
 
 
 @pytest.mark.usefixtures("signed")

@@ -63,7 +63,7 @@ def test_an_intact_stream_is_intact_to_where_it_was_read(viewer: Visitor, audito
     assert verdict(text) == "intact"
     assert re.search(r"Intact to sequence [\d,]+", text)
     assert "None are published." in text
-    assert "Nothing is signed." in text
+    assert "None is published." in text
 
 
 def test_a_stream_without_chains_has_no_report(viewer: Visitor) -> None:

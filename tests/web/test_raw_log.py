@@ -182,7 +182,7 @@ def test_note_by_which_a_key_followed_is_given_out(signed: Home, viewer: Visitor
 def test_log_that_is_not_there_is_said_so(signed: Home, viewer: Visitor) -> None:
     answers = [viewer.get(f"/log/CIM-NONE/{what}") for what in ("checkpoint", "tile/0/000")]
     assert [answer.status_code for answer in answers] == [404, 404]
-    assert answers[0].content.decode().startswith("No checkpoint of CIM-NONE was signed yet")
+    assert answers[0].content.decode().startswith("No checkpoint of CIM-NONE is published")
     assert answers[1].content.decode().startswith("Nothing of CIM-NONE was logged")
 
 

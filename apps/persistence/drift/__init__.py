@@ -2,7 +2,7 @@
 
 from ..chain.limits import DRIFT_BUCKET
 from .record import Difference, DriftRecord, Explained, accept, read_record, write_record
-from .report import DriftAlarm, DriftChange, DriftReport, read_drift
+from .report import DriftAlarm, DriftChange, DriftReport, read_drift, removed_since
 from .trail import DRIFT_DEFINITION, accepted, note
 from .watching import look, watch_drift
 from .words import title_of, value_words
@@ -22,6 +22,7 @@ __all__ = [
     "note",
     "read_drift",
     "read_record",
+    "removed_since",
     "title_of",
     "value_words",
     "watch_drift",

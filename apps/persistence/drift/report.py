@@ -8,7 +8,8 @@ from datetime import datetime
 from ..chain.limits import drift_key
 from ..events import now
 from ..store import Store
-from .record import Difference, DriftRecord, Explained, Unreadable, read_records
+from .facts import CREATED, EXISTS
+from .record import Difference, DriftRecord, Explained, Unreadable, read_record, read_records
 from .words import title_of, value_words
 
 STALE_SECONDS = 60
@@ -93,6 +94,12 @@ async def read_drift(store: Store) -> DriftReport:
     """What the watch has found. Raises Unavailable."""
     found = await read_records(store.connection)
     return DriftReport(records=tuple(found.by_what.values()), looked_at=found.looked_at, unreadable=tuple(found.unreadable.values()))
+
+
+async def removed_since(store: Store, stream: str) -> datetime | None:
+    """Since when a watched stream is gone or another of its name, which no run explains; None where it is the one of before."""
+    record = await read_record(store.connection, f"stream/{stream}")
+    return min((one.since for one in record.alarms if one.field in (EXISTS, CREATED)), default=None) if record else None
 
 
 def _alarm(what: str, one: Difference, *, is_acceptable: bool = True) -> DriftAlarm:

@@ -147,14 +147,18 @@ async def _keys(connection: Connection, trust: Trust) -> LogKeys:
         if keys is None:
             raise
     if keys is None:
-        raise Unavailable("No signer has published its keys here; start one.")
+        raise Unavailable(
+            "No signer's keys are published here; start a signer: it publishes them within seconds, also where they were removed."
+        )
     return keys
 
 
 async def _published(connection: Connection, stream: str, trust: Trust) -> Anchor:
     keys, published = await trusted_keys(connection, trust), await read_published(connection, stream)
     if keys is None or published is None:
-        raise Unavailable(f"No checkpoint of {stream} is published; the signer does that within seconds of its first event.")
+        raise Unavailable(
+            f"No checkpoint of {stream} is published; a signer that runs publishes its newest within seconds, also where it was removed."
+        )
     opened = open_published(published, keys)
     return Anchor(source=AnchorSource.PUBLISHED, checkpoint=opened.checkpoint, at=published.at, who=keys.name)
 

@@ -114,6 +114,11 @@ def open_checkpoint(raw: bytes, keys: Sequence[VerifierKey], *, origin: str | No
     return SignedCheckpoint(checkpoint=checkpoint, note=note, signatures=signatures, unknown=len(note.signatures) - len(signatures))
 
 
+def is_signed_by(raw: bytes, key: VerifierKey) -> bool:
+    """Whether a note bears a signature of a key; nothing is said of whether it holds. Raises InvalidInput for what is no note."""
+    return (key.name, key.key_id) in {(one.name, one.key_id) for one in parse_note(raw).signatures}
+
+
 def verify_note(note: Note, keys: Sequence[VerifierKey]) -> tuple[Verified, ...]:
     """The signatures of a note by these keys. Others are passed over; one by a known key that does not hold raises InvalidInput."""
     known = {(key.name, key.key_id): key for key in keys}

@@ -25,6 +25,7 @@ class Coverage:
     `is_foreign` says that the published keys are not those of the log that this process was told.
     `waiting_since` is when the first event was stored that no checkpoint covers; `refusal` is what the signer gives as its reason.
     `kept_problem` is why the state of the kept tree cannot be read.
+    `is_gone` says that its checkpoints were published and nothing of them is there now, where the one who asks knows that.
     `unwitnessed_since` is when the first of the newest checkpoints was published that no witness has cosigned, though one is named.
     """
 
@@ -40,6 +41,7 @@ class Coverage:
     is_foreign: bool = False
     kept_problem: str = ""
     unwitnessed_since: datetime | None = None
+    is_gone: bool = False
 
     @property
     def cosigned(self) -> int:
@@ -76,6 +78,8 @@ class Coverage:
         """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
         if self.contradiction or self.kept_problem:
             return self.contradiction or "its kept log cannot be read"
+        if self.is_gone:
+            return "its published checkpoints are gone"
         if self.is_late and self.keys:
             return "newest events not signed"
         return f"no witness since {self.unwitnessed_since:%Y-%m-%d %H:%M} UTC" if self.is_unwitnessed else ""

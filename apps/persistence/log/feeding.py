@@ -128,9 +128,9 @@ async def feed_logs(
         try:
             async with hold_lease(LOG_LEASE) as lease:
                 await ensure_log(connection)
-                await ensure_checkpoints(connection)
                 feeders: dict[str, LogFeeder] = {}
                 while not lease.lost.is_set():
+                    await ensure_checkpoints(connection)  # again each time: the signer, which may not make it, publishes into it
                     for stream in streams():
                         await _feed(feeders.setdefault(stream, LogFeeder(connection, stream)), stream)
                     await asyncio.sleep(FEED_SECONDS)

@@ -56,7 +56,7 @@ async def judge_checkpoint(connection: Connection, stream: str, raw: bytes, trus
     newest = coverage.checkpoint.checkpoint if coverage.checkpoint else None
     try:
         if coverage.keys is None or newest is None:
-            return _judged(coverage, Standing.UNKNOWN, coverage.problem or f"Nothing of {stream} is signed yet; a signer does that.")
+            return _judged(coverage, Standing.UNKNOWN, coverage.problem or _not_published(stream))
         brought = coverage.keys.open(stream, raw)
         return await _compare(connection, coverage, brought, newest)
     except (InvalidProof, HistoryRewritten) as error:
@@ -151,6 +151,13 @@ def _check_root(stream: str, remade: Remade, signed: Checkpoint) -> None:
         return
     root = root_of(remade.tiles, signed.size).hex()
     raise HistoryRewritten(f"The first {signed.size:,} events of {stream} have the root {root}, and {signed.root.hex()} was signed.")
+
+
+def _not_published(stream: str) -> str:
+    return (
+        f"No signer's checkpoint of {stream} is published, so nothing of today can be held against yours. A signer that runs publishes its "
+        "newest within seconds, also where somebody removed it; bring yours again then."
+    )
 
 
 def _cannot(stream: str) -> str:

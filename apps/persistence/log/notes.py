@@ -69,6 +69,15 @@ def parse_note(raw: bytes) -> Note:
     return Note(text=text + "\n", signatures=found)
 
 
+def is_note(raw: bytes) -> bool:
+    """Whether these bytes are a signed note at all; nothing is said of its signatures."""
+    try:
+        parse_note(raw)
+    except InvalidInput:
+        return False
+    return True
+
+
 def check_name(name: str) -> str:
     """Return `name` if a key may bear it: not empty, no spaces and no plus. Raises InvalidInput."""
     if not name or "+" in name or any(character.isspace() or unicodedata.category(character) in ("Cc", "Zs") for character in name):

@@ -17,6 +17,7 @@ from ..errors import EncodingError, InvalidInput, StreamNotFound
 from ..store import Connection, KvEntry, ensure_bucket, kv_get, kv_history, kv_put, kv_revision
 from .checkpoints import SignedCheckpoint, open_checkpoint
 from .keys import VerifierKey
+from .notes import is_note
 from .rotation import KeyChange, changes_since, check_not_retired, is_retired
 
 CHECKPOINTS_BUCKET = "cim-log-checkpoints"
@@ -115,9 +116,16 @@ async def read_published(connection: Connection, stream: str, *, leader: bool = 
     return _published(stream, entry) if entry else None
 
 
-async def published_revision(connection: Connection, stream: str) -> int:
-    """The revision of what lies in the place of a stream's checkpoint, also where somebody deleted it; 0 where nothing ever did."""
-    return await kv_revision(connection, CHECKPOINTS_BUCKET, stream)
+async def vacant_at(connection: Connection, stream: str) -> int | None:
+    """None where a checkpoint of the stream is published; else the revision of what lies in its place, such as its removal, 0 for nothing.
+
+    What is no signed note says nothing, and is taken for nothing. Raises StreamNotFound where the whole bucket is gone.
+    """
+    for leader in (False, True):
+        found = await read_published(connection, stream, leader=leader)
+        if found is not None and is_note(found.note):
+            return None
+    return found.revision if found else await kv_revision(connection, CHECKPOINTS_BUCKET, stream)
 
 
 async def published_before(connection: Connection, stream: str) -> list[Published]:

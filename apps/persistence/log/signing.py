@@ -17,14 +17,14 @@ from ..errors import HistoryRewritten, InvalidInput, LogIncomplete, RevisionConf
 from ..store import Connection, get_stream
 from .agreement import agreed_leaves
 from .answers import Difference
-from .checkpoints import Checkpoint, sign_checkpoint
+from .checkpoints import Checkpoint, is_signed_by, sign_checkpoint
 from .difference import find_at_some_places, find_difference, rewritten
 from .frontier import Frontier
 from .kept import LogState, read_log
 from .keys import SigningKey, VerifierKey
 from .leaves import Leaf
 from .notes import parse_note
-from .published import keys_from, publish_checkpoint, published_revision, read_published
+from .published import keys_from, publish_checkpoint, read_published, vacant_at
 from .signed_database import Signed, SignedDatabase
 from .signed_leaves import SignedLeaves
 from .witness_client import WitnessClient
@@ -82,7 +82,7 @@ class Signer:
         return [self._witness.key.vkey] if self._witness else []
 
     async def look(self, stream: str) -> Checkpoint | None:
-        """Sign the stream's log if it is due, and return what was signed.
+        """Sign the stream's log if it is due, and return what was signed; what was published and is gone is due at once.
 
         Raises HistoryRewritten and LogIncomplete where nothing may be signed, InvalidInput where what is published cannot be
         read, Unavailable.
@@ -95,6 +95,8 @@ class Signer:
         turn = self._turns.get(stream)
         if turn is None or turn.created != created:
             turn = await self._begin(stream, last, created)
+        elif turn.size and (vacant := await vacant_at(self._connection, stream)) is not None:
+            turn.revision, turn.size, turn.signed_at = vacant, 0, self._clock() - SIGN_EVERY_SECONDS
         await self._check_some(stream, last, turn)
         if not self._is_due(turn, state.size - turn.size):
             await self._join_late(stream, last, turn)
@@ -236,12 +238,13 @@ class Signer:
 
     def _is_witnessed(self, note: bytes) -> bool:
         """Whether a checkpoint has the witness's signature, or there is no witness."""
-        return self._witness is None or _is_signed(note, self._witness.key)
+        return self._witness is None or is_signed_by(note, self._witness.key)
 
     async def _begin(self, stream: str, last: Signed, created: datetime | None) -> _Turn:
         """Hold the database against what was published and witnessed, and what was signed against the stream. Raises HistoryRewritten."""
-        published = await read_published(self._connection, stream, leader=True)
-        revision = published.revision if published else await published_revision(self._connection, stream)
+        vacant = await vacant_at(self._connection, stream)
+        published = await read_published(self._connection, stream, leader=True) if vacant is None else None
+        revision = published.revision if published else vacant or 0
         now = self._clock()
         turn = _Turn(signed_at=now - SIGN_EVERY_SECONDS, size=0, revision=revision, created=created, checked_at=now)
         if published is not None:
@@ -252,7 +255,7 @@ class Signer:
                     "an old copy, or another signer has the key. Bring the newest copy back; nothing is signed until then."
                 )
             turn.size = found.size
-            is_mine = _is_signed(published.note, self._key.named(found.origin).verifier)
+            is_mine = is_signed_by(published.note, self._key.named(found.origin).verifier)
             turn.signed_at = now - (SIGN_EVERY_SECONDS if is_mine else SIGN_IDLE_SECONDS)
             turn.is_witnessed = self._is_witnessed(published.note)
         await self._read_again(stream, last)
@@ -265,7 +268,7 @@ class Signer:
     def _renewed(self, last: Signed) -> Signed:
         """What was signed last, by the key of now: a witness that was told this one alone knows no other."""
         key = self._key.named(last.origin)
-        if last.size == 0 or _is_signed(last.note, key.verifier):
+        if last.size == 0 or is_signed_by(last.note, key.verifier):
             return last
         note = sign_checkpoint(Checkpoint(origin=last.origin, size=last.size, root=last.root), key).raw
         renewed = replace(last, note=note)
@@ -290,8 +293,3 @@ class Signer:
         if tree.root() != last.root:
             raise HistoryRewritten(f"What {stream} and its log hold up to {last.size:,} is not what was signed; nothing more is signed.")
         self._copy(stream).take(draft)
-
-
-def _is_signed(note: bytes, key: VerifierKey) -> bool:
-    """Whether a note bears a signature of a key; nothing is said of whether it holds."""
-    return (key.name, key.key_id) in {(one.name, one.key_id) for one in parse_note(note).signatures}

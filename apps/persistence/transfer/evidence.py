@@ -94,7 +94,10 @@ async def covering(connection: Connection, stream: str, trust: Trust = NO_TRUST)
     """What the log of a stream was last signed for. Raises InvalidInput where it is not signed, no more, or by another log."""
     published, keys = await read_published(connection, stream), await trusted_keys(connection, trust)
     if published is None or keys is None:
-        raise InvalidInput(f"The log of {stream} has no signed checkpoint, so nothing proves where its events lie; start the signer.")
+        raise InvalidInput(
+            f"No checkpoint of the log of {stream} is published, so nothing proves where its events lie. A signer that runs publishes its "
+            "newest within seconds, also where somebody removed it."
+        )
     return Covered(stream=stream, note=published.note, signed=open_published(published, keys), keys=keys)
 
 

@@ -37,5 +37,7 @@ async def _newest(stream: str, trust: Trust) -> bytes:
     async with open_connection(ConnectionSettings(name="home", **settings.CIM_HOME)) as connection:
         keys, published = await trusted_keys(connection, trust), await read_published(connection, stream)
         if keys is None or published is None:
-            raise NotFound(f"No checkpoint of {stream} is published; a signer does that within seconds of its first event.")
+            raise NotFound(
+                f"No checkpoint of {stream} is published; a running signer publishes its newest within seconds, also where it was removed."
+            )
         return open_published(published, keys).note.raw
