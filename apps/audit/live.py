@@ -25,8 +25,9 @@ async def audit(store: Store, argument: str) -> AsyncGenerator[Sequence[Frame], 
     """Every stream with chains, with the buttons of the role that the argument names."""
     while True:
         cards = [card(proof, role=argument) for proof in await read_proofs(store)]
-        drift = render("audit/_drift.html", id="audit-drift", drift=await read_drift(store), user=holder_of(argument))
-        schedules = render("audit/_schedules.html", id="audit-schedules", schedules=await read_schedules(store), user=holder_of(argument))
+        found, holder = await read_drift(store), holder_of(argument)
+        drift = render("audit/_drift.html", id="audit-drift", drift=found, user=holder)
+        schedules = render("audit/_schedules.html", id="audit-schedules", schedules=await read_schedules(store), drift=found, user=holder)
         yield [*cards, drift, schedules, render("audit/_trail.html", id="audit-trail", deeds=await read_newest(store))]
         await asyncio.sleep(LOOK_SECONDS)
 

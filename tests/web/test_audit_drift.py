@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from apps.persistence.drift import look
+import pytest
+
+from apps.persistence.drift import look, watching
 from apps.persistence.drift.record import ensure_drift
-from apps.persistence.store import CONSOLE, EVENTS, Store, ensure_home, get_stream
+from apps.persistence.events import now
+from apps.persistence.store import CONSOLE, EVENTS, Store, ensure_home, get_stream, kv_delete
+from apps.persistence.work.schedules import SCHEDULES_BUCKET, Schedule, set_schedule
 
 from .conftest import Home, Visitor
 from .working_console import read
@@ -47,3 +52,30 @@ def test_pages_show_the_drift_and_lead_to_accepting_it(home: Home, operator: Vis
     assert "As accepted" in other
     assert "Accept 1 change of CIM-EVENTS" in plan
     assert "As accepted" in read(operator, "/audit/CIM-EVENTS/")
+
+
+async def lose_schedule(store: Store) -> None:
+    """As somebody does who wants nobody to look; the watch looks before and after."""
+    at = now()
+    schedule = Schedule(
+        name="nightly", operation="verify", parameters={"scope": "everything"}, every_seconds=600, by="olga", set_at=at, next_at=at
+    )
+    await set_schedule(store.connection, schedule)
+    await look_at(store)
+    await kv_delete(store.connection, SCHEDULES_BUCKET, "nightly")
+    await look_at(store)
+    await look_at(store)
+
+
+def test_pages_say_that_a_schedule_was_removed_by_nobody_known(
+    home: Home, operator: Visitor, viewer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "RUNNING", timedelta(0))
+    home.run(lose_schedule)
+
+    audit, overview = operator.get("/audit/").content.decode(), read(viewer, "/")
+
+    assert "The schedule nightly was removed by nobody known." in audit
+    assert "what=verify&amp;parameters=scope%3Deverything&amp;every=10%20minutes&amp;name=nightly" in audit
+    assert "The schedule nightly was removed by nobody known" in overview
+    assert "Set it again" not in viewer.get("/audit/").content.decode()

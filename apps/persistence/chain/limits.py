@@ -47,7 +47,7 @@ class Limits:
 
 
 def drift_key(what: str) -> str:
-    """The key of a watched thing in DRIFT_BUCKET; `what` is stream/NAME or server/NAME."""
+    """The key of a watched thing in DRIFT_BUCKET; `what` is stream/NAME, server/NAME or schedule/NAME."""
     kind, _, name = what.partition("/")
     return f"{kind}.{_NOT_IN_KEYS.sub('-', name)}"
 

@@ -20,9 +20,10 @@ from .facts import CREATED, DELETED, EXISTS, FIRST, Facts, config_facts
 from .record import Explained
 
 CHANGING, SEALING, DELETING = "change-stream", "seal", "delete-stream"
+SETTING, REMOVING = "set-schedule", "remove-schedule"
 _CLOSING = frozenset({"migrate", "archive", "roll-back-archive"})
 _DROPPING = _CLOSING | {"restore", "restore-archive"}
-_EXPLAINING = _DROPPING | {CHANGING, SEALING, DELETING}
+_EXPLAINING = _DROPPING | {CHANGING, SEALING, DELETING, SETTING, REMOVING}
 _SEALED_WITH = frozenset({"sealed", "deny_delete", "deny_purge", "allow_rollup_hdrs", "max_age", "discard", "allow_msg_ttl"})
 _MAX_SIZES = (1, None)
 _LOOKED_AT_RUNS = 50
@@ -66,6 +67,15 @@ class Explaining:
                 return Answer(found=self._explained(field, before, after, run.id, run.operation, run.requested_by))
             is_running = is_running or run.state is RunState.RUNNING
         return Answer(is_running=is_running)
+
+    async def explain_schedule(self, name: str, accepted: Facts, facts: Facts, field: str) -> Answer:
+        """Why `field` of a schedule is as it is now; what no run explains yet waits, as a short run may not be listed for a moment."""
+        wanted = SETTING if facts.get(EXISTS) else REMOVING
+        made = (run for run in await self._near() if run.operation == wanted and run.target == f"schedule/{name}")
+        run = next((run for run in made if run.state is RunState.FINISHED), None)
+        if run is None:
+            return Answer(is_running=True)
+        return Answer(found=self._explained(field, accepted.get(field), facts.get(field), run.id, run.operation, run.requested_by))
 
     def _explained(self, field: str, before: Any, after: Any, run: str, operation: str, by: str) -> Explained:
         return Explained(field=field, before=before, after=after, run=run, operation=operation, by=by, at=self._at)

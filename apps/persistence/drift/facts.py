@@ -12,6 +12,7 @@ from typing import Any, cast
 from ..chain.removals import stream_key
 from ..encoding import Value
 from ..store import StreamInfo
+from ..work.schedules import Schedule
 
 Facts = Mapping[str, Value]
 
@@ -36,6 +37,16 @@ def stream_facts(info: StreamInfo, *, is_chained: bool) -> Facts:
 def config_facts(config: Mapping[str, Any]) -> dict[str, Value]:
     """The settings that say anything; lists in an order of their own, as the server's order means nothing."""
     return {key: _plain(value) for key, value in config.items() if key not in _UNWATCHED and value not in _NOTHING}
+
+
+def schedule_facts(schedule: Schedule) -> Facts:
+    """What a schedule asks for, and how often."""
+    return {
+        EXISTS: True,
+        "operation": schedule.operation,
+        "every": schedule.every,
+        **({"parameters": schedule.given} if schedule.given else {}),
+    }
 
 
 def keeps_everything(facts: Facts) -> bool:

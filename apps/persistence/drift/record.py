@@ -1,4 +1,4 @@
-"""This module is what was accepted of each watched stream and server, and how it differs: one key each in the bucket `cim-drift`."""
+"""This module is what was accepted of each watched thing, and how it differs: one key each in the bucket `cim-drift`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..encoding import encode
 from ..errors import InvalidInput, StreamNotFound
 from ..events import format_time, now, parse_time
 from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_delete, kv_get, kv_put, of_type, parse_record
-from .facts import RECORD, Facts
+from .facts import EXISTS, RECORD, Facts
 
 LOOK_KEY = "look"
 EXPLAINED_KEPT = 10
@@ -50,7 +50,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRecord:
-    """One watched thing: `what` is stream/NAME or server/NAME. `revision` is that of its key, 0 where it is not kept yet."""
+    """One watched thing: `what` is stream/NAME, server/NAME or schedule/NAME. `revision` is that of its key, 0 where it is not kept yet."""
 
     what: str
     accepted: Facts
@@ -67,6 +67,15 @@ class DriftRecord:
     @property
     def is_stream(self) -> bool:
         return self.what.startswith("stream/")
+
+    @property
+    def is_schedule(self) -> bool:
+        return self.what.startswith("schedule/")
+
+    @property
+    def is_lost_schedule(self) -> bool:
+        """Whether this is a schedule that is gone, and nobody known removed it."""
+        return self.is_schedule and any(one.field == EXISTS and one.after is False for one in self.alarms)
 
     @property
     def alarms(self) -> tuple[Difference, ...]:

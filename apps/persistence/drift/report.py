@@ -9,7 +9,7 @@ from ..chain.limits import drift_key
 from ..events import now
 from ..store import Store
 from .facts import CREATED, EXISTS
-from .record import Difference, DriftRecord, Explained, Unreadable, read_record, read_records
+from .record import Difference, DriftRecord, Explained, Unreadable, read_records
 from .words import title_of, value_words
 
 STALE_SECONDS = 60
@@ -27,6 +27,7 @@ class DriftAlarm:
     after: str
     since: datetime
     is_acceptable: bool = True
+    is_lost_schedule: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,12 @@ class DriftReport:
 
     @property
     def servers(self) -> list[DriftRecord]:
-        return [record for record in self.records if not record.is_stream]
+        return [record for record in self.records if not record.is_stream and not record.is_schedule]
+
+    @property
+    def lost_schedules(self) -> list[DriftRecord]:
+        """Schedules that are gone, and nobody known removed them."""
+        return [record for record in self.records if record.is_lost_schedule]
 
     @property
     def is_stale(self) -> bool:
@@ -98,26 +104,28 @@ async def read_drift(store: Store) -> DriftReport:
 
 async def removed_since(store: Store, stream: str) -> datetime | None:
     """Since when a watched stream is gone or another of its name, which no run explains; None where it is the one of before."""
-    record = await read_record(store.connection, f"stream/{stream}")
+    record = (await read_records(store.connection)).by_what.get(f"stream/{stream}")
     return min((one.since for one in record.alarms if one.field in (EXISTS, CREATED)), default=None) if record else None
 
 
 def _alarm(what: str, one: Difference, *, is_acceptable: bool = True) -> DriftAlarm:
+    kind, _, name = what.partition("/")
     return DriftAlarm(
         what=what,
-        name=what.partition("/")[2] or what,
+        name=f"schedule {name}" if kind == "schedule" else name or what,
         field=one.field,
         title=title_of(one.field),
         before=value_words(one.field, one.before),
         after=value_words(one.field, one.after),
         since=one.since,
         is_acceptable=is_acceptable,
+        is_lost_schedule=kind == "schedule" and one.field == EXISTS and one.after is False,
     )
 
 
 def _change(record: DriftRecord, one: Explained) -> DriftChange:
     return DriftChange(
-        name=record.name,
+        name=f"schedule {record.name}" if record.is_schedule else record.name,
         title=title_of(one.field),
         before=value_words(one.field, one.before),
         after=value_words(one.field, one.after),

@@ -1,4 +1,4 @@
-"""This module is the watch: one worker looks at every stream with chains, the console's own and the servers, again and again.
+"""This module is the watch: one worker looks at streams with chains, the console's own, servers and schedules, again and again.
 
 What differs from what was accepted is explained by a run, or is an alarm, and once an event of the operator trail. It stays one until a
 person accepts it, or the field goes back.
@@ -15,14 +15,16 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from ..chain.limits import drift_key
+from ..chain.marks import MARKS_BUCKET
 from ..chain.removals import REMOVALS_BUCKET
 from ..errors import PersistenceError, RevisionConflict
 from ..events import NewEvent, now
 from ..log.kept import TILES_BUCKET
 from ..log.published import CHECKPOINTS_BUCKET
 from ..store import AGGREGATES_STREAM, COMMANDS_STREAM, Store, StreamInfo, list_streams
+from ..work.schedules import SCHEDULES_BUCKET, find_schedule, list_schedules
 from .explaining import Answer, Explaining
-from .facts import EXISTS, GONE, RECORD, Facts, differing, first_accepted, stream_facts
+from .facts import EXISTS, GONE, RECORD, Facts, differing, first_accepted, schedule_facts, stream_facts
 from .record import Difference, DriftRecord, Explained, Records, drop_record, ensure_drift, read_records, write_look, write_record
 from .servers import SYNC, read_servers
 from .trail import drifted, ended, note
@@ -32,7 +34,8 @@ LOOK_SECONDS = 5.0
 RUNNING = timedelta(seconds=12)
 """So long a change waits for the run that may be its cause; then it is an alarm until the run says so."""
 AT_ONCE = 16
-OWN_STREAMS = (AGGREGATES_STREAM, COMMANDS_STREAM, *(f"KV_{name}" for name in (TILES_BUCKET, CHECKPOINTS_BUCKET, REMOVALS_BUCKET)))
+_OWN_BUCKETS = (TILES_BUCKET, CHECKPOINTS_BUCKET, REMOVALS_BUCKET, MARKS_BUCKET, SCHEDULES_BUCKET)
+OWN_STREAMS = (AGGREGATES_STREAM, COMMANDS_STREAM, *(f"KV_{name}" for name in _OWN_BUCKETS))
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +83,13 @@ async def look(store: Store, chained: list[str]) -> None:
     records = await read_records(connection)
     explaining = Explaining(store, since=records.looked_at, at=at)
     streams = {info.name: info for info in await list_streams(connection)}
-    named = [what.partition("/")[2] for what in [*records.by_what, *(one.what for one in records.unreadable.values())] if _is_stream(what)]
+    named = _names(records, "stream")
     watched = dict.fromkeys([*chained, *OWN_STREAMS, *named])
     comparing = [
         _compare_stream(store, explaining, records, streams.get(name), name, at) for name in watched if name in streams or name in named
     ]
+    schedules = dict.fromkeys([schedule.name for schedule in await list_schedules(connection)] + _names(records, "schedule"))
+    comparing += [_compare_schedule(store, explaining, records, name, at) for name in schedules]
     news = await _some_at_once(comparing)
     servers = await read_servers(connection)
     news += await _some_at_once([_compare_server(store, records, name, servers[name], at) for name in servers])
@@ -117,11 +122,28 @@ async def _compare_stream(
     record = records.by_what.get(what)
     before = record or _taken(records, what, first_accepted(facts), at)
     answers = {field: await explaining.explain(name, info, before.accepted, facts, field) for field in differing(before.accepted, facts)}
+    return await _settle(store, before, facts, answers, at, is_new=record is None)
+
+
+async def _compare_schedule(store: Store, explaining: Explaining, records: Records, name: str, at: datetime) -> _News | None:
+    schedule = await find_schedule(store.connection, name)
+    facts = schedule_facts(schedule) if schedule else GONE
+    what = f"schedule/{name}"
+    record = records.by_what.get(what)
+    before = record or _taken(records, what, facts, at)
+    answers = {field: await explaining.explain_schedule(name, before.accepted, facts, field) for field in differing(before.accepted, facts)}
+    return await _settle(store, before, facts, answers, at, is_new=record is None)
+
+
+async def _settle(
+    store: Store, before: DriftRecord, facts: Facts, answers: dict[str, Answer], at: datetime, *, is_new: bool
+) -> _News | None:
+    """Keep what was found; what a run removed, or somebody set again after that was accepted, is watched anew."""
     explained = [answer.found for answer in answers.values() if answer.found]
     if any(one.field == EXISTS for one in explained):
         await drop_record(store.connection, before.what)
         return None
-    return await _keep(store, before, compare(before, facts, answers, at), explained, is_new=record is None)
+    return await _keep(store, before, compare(before, facts, answers, at), explained, is_new=is_new)
 
 
 def _taken(records: Records, what: str, accepted: Facts, at: datetime) -> DriftRecord:
@@ -169,8 +191,10 @@ def _difference(record: DriftRecord, facts: Facts, field: str, at: datetime, *, 
     return Difference(field=field, before=record.accepted.get(field), after=after, since=since, is_alarm=is_alarm, is_noted=is_noted)
 
 
-def _is_stream(what: str) -> bool:
-    return what.startswith("stream/")
+def _names(records: Records, kind: str) -> list[str]:
+    """What is watched of a kind, such as stream, as far as its records say; also by those that cannot be read."""
+    named = (what.partition("/") for what in [*records.by_what, *(one.what for one in records.unreadable.values())])
+    return [name for found, _, name in named if found == kind]
 
 
 async def _keep(store: Store, before: DriftRecord, after: DriftRecord, explained: list[Explained], *, is_new: bool) -> _News | None:

@@ -22,17 +22,17 @@ async def drifted_things(store: Store, registry: Registry) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptDrift:
-    """Accepts what is different about a stream or a server: what it is now counts as right from then on."""
+    """Accepts what is different about a stream, a server or a schedule: what it is now counts as right from then on."""
 
     title: ClassVar[str] = "Accept drift"
     permission: ClassVar[str] = "operations.accept_drift"
     unit: ClassVar[str] = "fields"
 
-    what: str = field(metadata={"help": "stream/NAME or server/NAME.", "choices": drifted_things})
+    what: str = field(metadata={"help": "stream/NAME, server/NAME or schedule/NAME.", "choices": drifted_things})
 
     @property
     def target(self) -> str:
-        """One at a time for each stream or server."""
+        """One at a time for each stream, server or schedule."""
         return f"drift/{self.what.replace('/', '-', 1)}"
 
     async def plan(self, store: Store, registry: Registry) -> Plan:
@@ -49,7 +49,7 @@ class AcceptDrift:
             changes=changes,
             notes=(
                 "No recorded run of the console is the cause. Find out who is, before you accept.",
-                "Nothing of the stream or server is changed; the alarm ends, and the operator trail keeps who accepted what, and why.",
+                "Nothing of what is watched is changed; the alarm ends, and the operator trail keeps who accepted what, and why.",
             ),
             undo="What was accepted cannot be taken back; where the field changes once more, that is an alarm again.",
         )
