@@ -15,7 +15,7 @@ STREAM = "/audit/CIM-DEMO-TAMPERED/"
 FILL = """() => {
     const more = (all, count) => { for (let i = all.length; all.length && i < count; i++) all[0].after(all[0].cloneNode(true)); };
     for (const list of document.querySelectorAll(".report ul")) more(list.children, 5);
-    for (const item of document.querySelectorAll(".report li")) item.textContent = "Of which nothing is said. ".repeat(14);
+    for (const item of document.querySelectorAll(".report li")) item.textContent = "Of which nothing is said. ".repeat(18);
     for (const [at, rows] of [...document.querySelectorAll(".report tbody")].entries()) more(rows.children, [6, 5, 3][at] || 3);
     for (const key of document.querySelectorAll(".report .tiny")) key.textContent = "cim-0123abcd+01234567+".padEnd(75, "A");
 }"""
