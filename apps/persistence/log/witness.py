@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from ..errors import InvalidInput, PersistenceError
 from .keys import KeyKind, SigningKey, VerifierKey, read_key_file, write_key_file
@@ -29,6 +30,10 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 8 * 1024
 MOST_CLIENTS = 64
 CLIENT_SECONDS = 10.0
+NOTHING_ELSE = Answer(status=404, body="There is only POST /add-checkpoint, and GET /newest?origin=ORIGIN.\n")
+OTHER_METHOD = Answer(status=405, body="There are only the methods GET and POST.\n")
+TOO_LONG = Answer(status=431, body=f"A request has at most {MAX_HEAD_BYTES:,} bytes before its body.\n")
+NO_REQUEST = Answer(status=400, body="This is no request of HTTP/1.0 or HTTP/1.1.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -187,27 +192,57 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.rfile: Any = _Head(self.rfile)
 
+    def parse_request(self) -> bool:
+        """Whether there is a request to answer; an empty first line is answered, too."""
+        is_request = super().parse_request()
+        if not self.requestline.split():
+            self.send_error(HTTPStatus.BAD_REQUEST)
+        return is_request
+
     def do_GET(self) -> None:
         """What it has seen last of the log that is named."""
-        parts = urlsplit(self.path)
-        asked = parse_qs(parts.query).get("origin", [])
-        if parts.path != "/newest" or len(asked) != 1:
-            self._send(Answer(status=404, body="There is only GET /newest?origin=ORIGIN.\n"))
+        path, _, query = self.path.partition("?")
+        asked = parse_qs(query).get("origin", [])
+        if path != "/newest" or len(asked) != 1:
+            self._send(NOTHING_ELSE)
             return
         self._send(self.server.answer(lambda: self.asked.newest(asked[0])))
 
     def do_POST(self) -> None:
         """Answer the one request that there is."""
         if self.path != "/add-checkpoint":
-            self._send(Answer(status=404, body="There is only POST /add-checkpoint, and GET /newest?origin=ORIGIN.\n"))
+            self._send(NOTHING_ELSE)
             return
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > MAX_BODY_BYTES:
-            self._send(Answer(status=413, body=f"A request says its length, of at most {MAX_BODY_BYTES:,} bytes.\n"))
+        length = self._length()
+        if isinstance(length, Answer):
+            self._send(length)
             return
-        body = self.rfile.read(int(length))
-        if len(body) == int(length):
+        body = self.rfile.read(length)
+        if len(body) == length:
             self._send(self.server.answer(lambda: self.asked.add_checkpoint(body)))
+
+    def _length(self) -> int | Answer:
+        """How many bytes the body has, or what is wrong with what the request says of it."""
+        said = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or not said:
+            return Answer(status=411, body="A request says its length in Content-Length, and its body comes in one piece.\n")
+        length = said[0].strip(" \t")
+        if len(said) > 1 or not (length.isascii() and length.isdigit()):
+            return Answer(status=400, body="The Content-Length of a request is one number, in decimal digits.\n")
+        if len(length) > 9 or int(length) > MAX_BODY_BYTES:
+            return Answer(status=413, body=f"A request has at most {MAX_BODY_BYTES:,} bytes.\n")
+        return int(length)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer in plain text what is no request for the methods above."""
+        self.close_connection = True
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            self._send(OTHER_METHOD)
+        else:
+            self._send(TOO_LONG if code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else NO_REQUEST)
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.recv(MAX_BODY_BYTES)  # what lies unread would have the system throw the answer away
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say the answer, if it is one that is to be said."""
@@ -219,12 +254,16 @@ class _Handler(BaseHTTPRequestHandler):
         sys.stderr.write(f"{format % args}\n")
 
     def _send(self, answer: Answer) -> None:
+        self.request_version = "HTTP/1.0"  # so that the answer has a head also where the first line said no version that is one
         body = answer.body.encode()
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(body)))
+        if answer is OTHER_METHOD:
+            self.send_header("Allow", "GET, POST")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
