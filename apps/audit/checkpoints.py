@@ -64,8 +64,13 @@ class Checkpoints:
 
     @property
     def contradicting(self) -> int:
-        """How many do not fit what is here."""
-        return sum(one.standing in ("other_root", "ahead", "refused") for one in self.all)
+        """How many that the log's key signed do not fit what is here; what anybody could put there contradicts nothing."""
+        return sum(one.standing in ("other_root", "ahead") for one in self.all)
+
+    @property
+    def not_counting(self) -> int:
+        """How many are no checkpoints that a known key signed."""
+        return sum(one.standing == "refused" for one in self.all)
 
     def first_over(self, sequence: int) -> KeptCheckpoint | None:
         """The oldest one that is kept here, holds, and covers this sequence."""

@@ -50,11 +50,11 @@ def judge(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _brought(request: HttpRequest) -> bytes:
-    """A file as it is; of pasted text the line ends that browsers change are put right."""
+    """A file as it is; of pasted text the line ends that browsers change are put right, and empty lines around it are left out."""
     file = request.FILES.get("file")
     if file is not None:
         return file.read(MAX_NOTE_BYTES + 1)
-    text = request.POST.get("text", "").replace("\r\n", "\n").strip("\n")
+    text = request.POST.get("text", "").replace("\r\n", "\n").strip(" \t\n")
     return f"{text}\n".encode() if text else b""
 
 

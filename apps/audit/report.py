@@ -35,6 +35,7 @@ class Report:
     checkpoint_count: int
     holding: int
     contradicting: int
+    not_counting: int
     keys: tuple[VerifierKey, ...]
     witnesses: tuple[VerifierKey, ...]
 
@@ -107,6 +108,7 @@ async def read_report(store: Store, name: str) -> Report:
         checkpoint_count=len(checkpoints.all),
         holding=checkpoints.holding,
         contradicting=checkpoints.contradicting,
+        not_counting=checkpoints.not_counting,
         keys=keys.vkeys[-KEYS:] if keys else (),
         witnesses=keys.witnesses[:KEYS] if keys else (),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from apps.persistence.log.keys import KeyKind, SigningKey
 from apps.persistence.log.published import ensure_checkpoints, publish_keys, publish_refusal
 from apps.persistence.log.signer import open_signer_folder
 from apps.persistence.log.signing import Signer
-from apps.persistence.store import Store, append, ensure_home, head_of
+from apps.persistence.store import Store, append, ensure_home, head_of, kv_put
 
 from .conftest import Home, Visitor
 from .working_console import page, read
@@ -177,7 +178,41 @@ def test_what_is_no_checkpoint_is_said_to_be_none(auditor: Visitor, text: str) -
     answer = judged(auditor, text=text)
 
     assert "This checkpoint does not count" in answer
+    assert "Who did it" not in answer
     assert "<script>alert" not in answer
+
+
+@pytest.mark.usefixtures("signed")
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(lambda note: b"\xef\xbb\xbf" + note, "UTF-8 byte order mark (BOM)"), (lambda note: bytes(range(256)), "it is binary")],
+)
+def test_file_that_was_spoiled_is_named_for_what_it_is(auditor: Visitor, spoil: Callable[[bytes], bytes], said: str) -> None:
+    note = auditor.get(f"{AUDIT}checkpoint").content
+
+    assert said in judged(auditor, file=SimpleUploadedFile("kept", spoil(note)))
+
+
+@pytest.mark.usefixtures("signed")
+def test_white_space_around_pasted_text_is_left_out(auditor: Visitor) -> None:
+    note = auditor.get(f"{AUDIT}checkpoint").content.decode()
+
+    assert "Nothing before it was changed" in judged(auditor, text=f"\n \n{note}\n\n  ")
+
+
+@pytest.mark.usefixtures("signed")
+def test_garbage_in_the_place_of_a_checkpoint_does_not_count_and_contradicts_nothing(auditor: Visitor, home: Home, folder: Path) -> None:
+    home.run(lambda store: kv_put(store.connection, "cim-log-checkpoints", "CIM-EVENTS", b"garbage"))
+    now, sheet = read(auditor, AUDIT), read(auditor, f"{AUDIT}report")
+    home.run(write_and_sign, folder)
+    later, sheet_later = read(auditor, AUDIT), read(auditor, f"{AUDIT}report")
+
+    assert "What is published as its checkpoint is none" in now
+    assert "Contradicted" not in now
+    assert "does not count" in later or "Does not count" in later
+    assert "1 published record does not count" in sheet
+    assert "1 published record does not count" in sheet_later
+    assert "not fit what is here" not in sheet_later
 
 
 @pytest.mark.usefixtures("signed")

@@ -66,3 +66,10 @@ def test_a_refusal_ends_with_the_usual_status(demo: Home) -> None:
 def test_the_placeholder_of_a_copied_command_is_no_reason(demo: Home) -> None:
     with pytest.raises(CommandError, match="only a placeholder"):
         call_command("start", "verify", "--yes", "--reason", "…")
+
+
+def test_a_limit_below_nothing_is_refused_before_anything_is_planned(demo: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match=r"The limit is -1; .*Nothing was started"):
+        start("verify", "--stream", "CIM-EVENTS", "--limit", "-1")
+
+    assert "Run " not in capsys.readouterr().out

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ..chain.limits import drift_key
-from ..events import now
+from ..events import now, parse_time
 from ..store import Store
 from .facts import CREATED, EXISTS
 from .record import Difference, DriftRecord, Explained, Unreadable, read_records
@@ -108,6 +109,15 @@ async def removed_since(store: Store, stream: str) -> datetime | None:
     return min((one.since for one in record.alarms if one.field in (EXISTS, CREATED)), default=None) if record else None
 
 
+def _words(field: str, value: Any) -> str:
+    """A value as the pages show it: a time as they show times."""
+    return (
+        f"{parse_time(value):%-d %b %Y %H:%M:%S} UTC"
+        if field == CREATED and isinstance(value, str) and value
+        else value_words(field, value)
+    )
+
+
 def _alarm(what: str, one: Difference, *, is_acceptable: bool = True) -> DriftAlarm:
     kind, _, name = what.partition("/")
     return DriftAlarm(
@@ -115,8 +125,8 @@ def _alarm(what: str, one: Difference, *, is_acceptable: bool = True) -> DriftAl
         name=f"schedule {name}" if kind == "schedule" else name or what,
         field=one.field,
         title=title_of(one.field),
-        before=value_words(one.field, one.before),
-        after=value_words(one.field, one.after),
+        before=_words(one.field, one.before),
+        after=_words(one.field, one.after),
         since=one.since,
         is_acceptable=is_acceptable,
         is_lost_schedule=kind == "schedule" and one.field == EXISTS and one.after is False,
@@ -127,8 +137,8 @@ def _change(record: DriftRecord, one: Explained) -> DriftChange:
     return DriftChange(
         name=f"schedule {record.name}" if record.is_schedule else record.name,
         title=title_of(one.field),
-        before=value_words(one.field, one.before),
-        after=value_words(one.field, one.after),
+        before=_words(one.field, one.before),
+        after=_words(one.field, one.after),
         run=one.run,
         operation=one.operation,
         by=one.by,

@@ -10,7 +10,7 @@ from ..events import now
 from ..store import Connection, get_next, get_stream
 from .checkpoints import SignedCheckpoint, verify_note
 from .kept import LogState, find_log
-from .notes import parse_note
+from .notes import is_note, parse_note
 from .published import LogKeys, Published, open_published, published_before, read_published, read_refusal
 from .trust import NO_TRUST, Trust, trusted_keys
 
@@ -78,8 +78,8 @@ class Coverage:
         """What is wrong, in a few words; empty where nothing is. Where no signer ever was, nothing is late."""
         if self.contradiction or self.kept_problem:
             return self.contradiction or "its kept log cannot be read"
-        if self.is_gone:
-            return "its published checkpoints are gone"
+        if self.is_gone or self.is_garbage:
+            return "its published checkpoints are gone" if self.is_gone else "what is published as its checkpoint is none"
         if self.is_late and self.keys:
             return "newest events not signed"
         return f"no witness since {self.unwitnessed_since:%Y-%m-%d %H:%M} UTC" if self.is_unwitnessed else ""
@@ -93,7 +93,12 @@ class Coverage:
             return "ends before what was signed"
         if self.refusal:
             return "the signer refuses it"
-        return "its checkpoint does not hold" if self.problem else ""
+        return "its checkpoint does not hold" if self.problem and not self.is_garbage else ""
+
+    @property
+    def is_garbage(self) -> bool:
+        """Whether what is published in the place of its checkpoint is no signed note at all: that says nothing of the stream."""
+        return self.published is not None and not is_note(self.published.note)
 
 
 async def read_coverage(connection: Connection, stream: str, trust: Trust = NO_TRUST) -> Coverage:

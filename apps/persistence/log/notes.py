@@ -16,6 +16,7 @@ MAX_NOTE_BYTES = 65_536
 MAX_SIGNATURES = 16
 KEY_ID_BYTES = 4
 _MARK = "— "
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +100,18 @@ def decode_base64(text: str, what: str) -> bytes:
 def _readable(raw: bytes) -> str:
     if len(raw) > MAX_NOTE_BYTES:
         raise InvalidInput(f"A note of {len(raw):,} bytes is not read; a checkpoint has a few hundred, and at most {MAX_NOTE_BYTES:,}.")
+    if raw.startswith(_BYTE_ORDER_MARK):
+        raise InvalidInput(
+            "This is no signed note: it begins with a UTF-8 byte order mark (BOM), which an editor put before it; save it without."
+        )
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"This is no signed note: byte {error.start:,} is not UTF-8; use the file as it was given out.") from error
+        raise InvalidInput(
+            f"This is no signed note: it is binary, byte {error.start:,} is not UTF-8; use the file as it was given out."
+        ) from error
+    if "\0" in text:
+        raise InvalidInput("This is no signed note: it is binary, with the control character 0; use the file as it was given out.")
     if "\r" in text:
         raise InvalidInput("This is no signed note: its lines end in CRLF. Some program changed it; use the file as it was given out.")
     wrong = next((character for character in text if character < " " and character != "\n"), None)

@@ -46,6 +46,10 @@ class Command(BaseCommand):
         name = cast(str, options["operation"])
         if options["reason"].strip("'. …") == "":
             raise CommandError("The reason is only a placeholder; write why, it stays in the receipt.")
+        if options["limit"] < 0:
+            raise CommandError(
+                f"The limit is {options['limit']}; it is a whole number of events a second, 0 for none. Nothing was started."
+            )
         given = {parameter.name: options[parameter.name] or "" for parameter in parameters_of(OPERATIONS[name])}
         asked = {"operation": name, "reason": options["reason"], "limit": options["limit"], "dry_run": options.get("dry_run", False)}
         try:
