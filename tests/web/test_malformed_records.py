@@ -10,6 +10,7 @@ from apps.persistence.log.feeding import LogFeeder
 from apps.persistence.log.kept import ensure_log
 from apps.persistence.store import CONSOLE, EVENTS, Store, ensure_bucket, ensure_home, kv_get, kv_put
 from apps.persistence.store.generations import GENERATIONS_BUCKET
+from apps.persistence.work.heartbeat import ensure_workers
 
 from .conftest import Home, Visitor
 from .working_console import read
@@ -24,6 +25,7 @@ PAGES = (
     "/runs/",
     "/projections/",
     "/evolution/",
+    "/routes/",
 )
 SPOILED = {"text": b"garbage", "empty map": b"\xa0", "a list": b"\x81\x01"}
 
@@ -33,7 +35,9 @@ async def prepare(store: Store) -> None:
     await ensure_home(store.connection)
     await ensure_drift(store.connection)
     await ensure_log(store.connection)
-    await ensure_bucket(store.connection, GENERATIONS_BUCKET)
+    for bucket in (GENERATIONS_BUCKET, "cim-routes", "cim-samples"):
+        await ensure_bucket(store.connection, bucket)
+    await ensure_workers(store.connection)
     await LogFeeder(store.connection, EVENTS.stream).feed()
     await look(store, [EVENTS.stream, CONSOLE.stream])
 
@@ -62,6 +66,9 @@ async def put_back(store: Store, bucket: str, key: str, value: bytes) -> None:
         ("cim-log-tiles", "CIM-EVENTS", "/audit/CIM-EVENTS/"),
         ("cim-drift", "stream.CIM-EVENTS", "/audit/CIM-EVENTS/"),
         ("cim-generations", "CIM-EVENTS", "/evolution/"),
+        ("cim-routes", "router.order-contexts", "/routes/"),
+        ("cim-workers", "somebody", ""),
+        ("cim-samples", "streams", ""),
     ],
 )
 def test_every_page_stays_and_says_which_record_cannot_be_read(
@@ -74,4 +81,5 @@ def test_every_page_stays_and_says_which_record_cannot_be_read(
     finally:
         home.run(put_back, bucket, key, before)
 
-    assert f"What {bucket} holds of {key} cannot be read" in pages[shown]
+    if shown:
+        assert f"What {bucket} holds of {key} cannot be read" in pages[shown]

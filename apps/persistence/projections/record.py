@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from ..encoding import Value, decode, encode
+from ..encoding import Value, encode
 from ..errors import InvalidInput
 from ..events import format_time, parse_time
-from ..store import KvEntry
+from ..store import KvEntry, of_type, parse_record
 
 
 class Wanted(StrEnum):
@@ -200,14 +200,18 @@ def to_bytes(record: ProjectionRecord) -> bytes:
 
 
 def to_record(entry: KvEntry) -> ProjectionRecord:
-    """The record in an entry of the bucket."""
-    given = cast("dict[str, Value]", decode(entry.value))
+    """The record in an entry of the bucket. Raises InvalidInput where it holds none."""
+    remedy = "The bucket keeps its revisions; put the last one back that can be read."
+    return parse_record(entry, lambda given: _to_record(entry, given), remedy=remedy)
+
+
+def _to_record(entry: KvEntry, given: dict[str, Value]) -> ProjectionRecord:
     return ProjectionRecord(
         name=entry.key,
         created=parse_time(cast(str, given["created"])),
-        serving=cast(int, given["serving"]),
+        serving=of_type(given["serving"], int),
         builds=tuple(_to_build(build) for build in cast("list[dict[str, Value]]", given["builds"])),
-        last_build=cast(int, given["last_build"]),
+        last_build=of_type(given["last_build"], int),
         wanted=Wanted(cast(str, given["wanted"])),
         switched_at=_to_time(given["switched_at"]),
         skips=tuple(_to_skip(skip) for skip in cast("list[dict[str, Value]]", given["skips"])),

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from ..encoding import decode, encode
-from ..errors import StreamNotFound
+from ..errors import EncodingError, StreamNotFound
 from ..store import Connection, StreamInfo, kv_get
 from .samples import SAMPLES_BUCKET
 
@@ -80,12 +80,15 @@ class StreamSamples:
 
 
 async def read_stream_samples(connection: Connection) -> StreamSamples:
-    """The recent history of all streams; empty where no worker ever sampled."""
+    """The recent history of all streams; empty where no worker ever sampled, or it cannot be read, until the next sample."""
     try:
         entry = await kv_get(connection, SAMPLES_BUCKET, STREAMS_KEY)
     except StreamNotFound:
         return StreamSamples()
-    return unpack(entry.value) if entry else StreamSamples()
+    try:
+        return unpack(entry.value) if entry else StreamSamples()
+    except (EncodingError, LookupError, OverflowError, TypeError, ValueError, zlib.error):
+        return StreamSamples()
 
 
 def unpack(data: bytes) -> StreamSamples:

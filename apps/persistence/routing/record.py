@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from ..encoding import Value, decode, encode
-from ..errors import StreamNotFound
+from ..encoding import Value, encode
+from ..errors import InvalidInput, StreamNotFound
 from ..events import format_time, parse_time
-from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_get, kv_put
+from ..store import Connection, KvEntry, ensure_bucket, kv_all, kv_get, kv_put, of_type, parse_record
 from .router import RouteStats
 
 ROUTES_BUCKET = "cim-routes"
@@ -75,7 +75,7 @@ async def ensure_routes(connection: Connection) -> None:
 
 
 async def read_router(connection: Connection, name: str) -> RouterRecord:
-    """The record of one router; an empty one where it never ran."""
+    """The record of one router; an empty one where it never ran. Raises InvalidInput where it cannot be read."""
     entry = await kv_get(connection, ROUTES_BUCKET, f"{_PREFIX}.{name}", leader=True)
     return _read(entry) if entry else RouterRecord(name=name)
 
@@ -86,7 +86,7 @@ async def list_routers(connection: Connection) -> dict[str, RouterRecord]:
         entries = await kv_all(connection, ROUTES_BUCKET, prefix=_PREFIX)
     except StreamNotFound:
         return {}
-    found = [_read(entry) for entry in entries]
+    found = [_readable(entry) for entry in entries]
     return {record.name: record for record in found}
 
 
@@ -128,14 +128,27 @@ def _left_value(one: LeftOut) -> dict[str, Value]:
     return {"stream": one.stream, "sequence": one.sequence, "note": one.note, "by": one.by, "at": format_time(one.at)}
 
 
+def _readable(entry: KvEntry) -> RouterRecord:
+    """The record; where it cannot be read, one of a router that is held by that."""
+    try:
+        return _read(entry)
+    except InvalidInput as error:
+        failure = RouterFailure(sequence=0, subject="", reason=str(error), since=entry.time)
+        return RouterRecord(name=entry.key.removeprefix(f"{_PREFIX}."), failure=failure, revision=entry.revision)
+
+
 def _read(entry: KvEntry) -> RouterRecord:
-    value = cast("dict[str, Any]", decode(entry.value))
+    remedy = "The bucket keeps its revisions; put the last one back that can be read, as it says how far the router has passed events on."
+    return parse_record(entry, lambda value: _to_router(entry, value), remedy=remedy)
+
+
+def _to_router(entry: KvEntry, value: Any) -> RouterRecord:
     failure = value["failure"]
     return RouterRecord(
         name=entry.key.removeprefix(f"{_PREFIX}."),
-        stream=value["stream"],
-        position=value["position"],
-        passed=value["passed"],
+        stream=of_type(value["stream"], str),
+        position=of_type(value["position"], int),
+        passed=of_type(value["passed"], int),
         routes={name: _stats(stats) for name, stats in value["routes"].items()},
         failure=RouterFailure(**{**failure, "since": parse_time(failure["since"])}) if failure else None,
         left_out=tuple(LeftOut(**{**one, "at": parse_time(one["at"])}) for one in value.get("left_out", ())),

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
+from typing import Any
 
-from ..encoding import decode, encode
-from ..errors import NotFound, ServerRefused, Unavailable
+from ..encoding import encode
+from ..errors import InvalidInput, NotFound, ServerRefused, Unavailable
 from ..events import format_time, new_id, now, parse_time
-from ..store import Connection, KvEntry, kv_all, kv_put
+from ..store import Connection, KvEntry, kv_all, kv_put, of_type, parse_record
 from .lease import ensure_expiring
 
 WORKERS_BUCKET = "cim-workers"
 BEAT_SECONDS = 5
 FORGOTTEN_AFTER_SECONDS = 15
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,8 @@ async def list_workers(connection: Connection) -> list[WorkerInfo]:
         entries = await kv_all(connection, WORKERS_BUCKET)
     except NotFound:
         return []
-    return sorted((_to_worker(entry) for entry in entries), key=lambda worker: (worker.started, worker.id))
+    found = [worker for entry in entries if (worker := _to_worker(entry))]
+    return sorted(found, key=lambda worker: (worker.started, worker.id))
 
 
 async def _keep_beating(connection: Connection, worker: WorkerInfo, doing: Callable[[], Sequence[str]]) -> None:
@@ -95,13 +99,21 @@ async def _leave(connection: Connection, worker: WorkerInfo) -> None:
         await connection.api(f"STREAM.PURGE.KV_{WORKERS_BUCKET}", {"filter": subject}, stream=f"KV_{WORKERS_BUCKET}", timeout=2)
 
 
-def _to_worker(entry: KvEntry) -> WorkerInfo:
-    fields = cast("dict[str, str]", decode(entry.value))
-    return WorkerInfo(
-        id=fields["id"],
-        host=fields["host"],
-        pid=int(fields["pid"]),
-        started=parse_time(fields["started"]),
-        seen=entry.time,
-        doing=tuple(fields["doing"]),
-    )
+def _to_worker(entry: KvEntry) -> WorkerInfo | None:
+    """None where another program wrote something else there: it is no worker, and is forgotten as one that falls silent."""
+
+    def parse(fields: Any) -> WorkerInfo:
+        return WorkerInfo(
+            id=of_type(fields["id"], str),
+            host=of_type(fields["host"], str),
+            pid=int(fields["pid"]),
+            started=parse_time(fields["started"]),
+            seen=entry.time,
+            doing=tuple(of_type(one, str) for one in fields["doing"]),
+        )
+
+    try:
+        return parse_record(entry, parse, remedy="It is no worker, and is forgotten by itself.")
+    except InvalidInput as error:
+        log.warning("%s", error)
+        return None
