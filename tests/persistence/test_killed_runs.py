@@ -82,7 +82,7 @@ async def verdict_left(stage: Stage, run: Run) -> Bytes:
     """The receipt's figures and the mark, but for times."""
     mark = await read_mark(stage.store, "CIM-EVENTS")
     assert mark is not None
-    figures = {name: value for name, value in run.figures.items() if name != "seconds"}
+    figures = {name: value for name, value in run.figures.items() if name not in ("seconds", "mark", "marked")}
     marked: dict[str, Value] = {"sequence": mark.sequence, "intact": mark.intact, "findings": mark.findings, "checked": mark.checked}
     return {"outcome": run.outcome.encode(), "figures": encode(figures), "mark": encode(marked)}
 
