@@ -38,9 +38,9 @@ TEST_LOCK = "requirements-test.lock"
 
 # Sync Playwright and pytest-asyncio cannot share a process, and the persistence module must work without Django: one run of pytest each.
 SUITES = {
-    "domain": ["tests/domain", "-p", "no:django", "-p", "no:playwright"],
     "attacks": ["tests/attacks", "-p", "no:django", "-p", "no:playwright"],
     "web": ["tests/web", "-p", "no:playwright"],
+    "domain": ["tests/domain", "-p", "no:django", "-p", "no:playwright"],
     "persistence": ["tests/persistence", "-p", "no:django", "-p", "no:playwright", "-n", "2", "--dist", "loadfile"],  # the longest
     "browser": ["tests/browser", "-p", "no:asyncio"],
 }
