@@ -15,6 +15,7 @@ from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.operation import Plan, build_operation
 from apps.persistence.work.run import Run
 from tests.persistence.engine_stage import Stage
+from tests.persistence.raw_stream import RawStream, create_raw_stream, three_chains
 
 ALLOWED = StreamChanges(are_allowed=True, protected=("KEPT-*",))
 
@@ -24,6 +25,14 @@ async def open_stage(server: EmbeddedServer, changes: StreamChanges = ALLOWED) -
     async with open_store(server.settings()) as store:
         await ensure_home(store.connection)
         yield Stage(store=store, operations=OPERATIONS, registry=load_registry([], stream_changes=changes))
+
+
+async def three_known_chains(stage: Stage) -> RawStream:
+    """Three chains of eight versions in turn, 24 events, in a stream that the registry knows."""
+    stream = await create_raw_stream(stage.store)
+    stage.registry.layouts = (*stage.registry.layouts, stream.layout)
+    await stream.write(*three_chains())
+    return stream
 
 
 async def make_stream(store: Store, *, name: str = "", **config: Any) -> str:

@@ -12,9 +12,9 @@ from apps.persistence.drift import look, value_words
 from apps.persistence.drift.record import ensure_drift
 from apps.persistence.store import get_stream
 from apps.persistence.store.embedded import EmbeddedServer
-from tests.persistence.changing_streams import ALLOWED, carry_out, open_stage
+from tests.persistence.changing_streams import ALLOWED, carry_out, open_stage, three_known_chains
 from tests.persistence.engine_stage import Stage
-from tests.persistence.raw_stream import ORDER, RawStream, create_raw_stream, facts, three_chains
+from tests.persistence.raw_stream import ORDER, RawStream, facts, three_chains
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,7 @@ async def stage(server: EmbeddedServer) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def raw(stage: Stage) -> RawStream:
     """Three chains of eight versions in turn, 24 events; the registry knows the stream."""
-    stream = await create_raw_stream(stage.store)
-    stage.registry.layouts = (*stage.registry.layouts, stream.layout)
-    await stream.write(*three_chains())
-    return stream
+    return await three_known_chains(stage)
 
 
 async def set_limits(raw: RawStream, **limits: int) -> None:

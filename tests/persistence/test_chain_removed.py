@@ -16,9 +16,9 @@ from apps.persistence.events import AggregateRef, Head, NewEvent, new_id, now
 from apps.persistence.operations import OPERATIONS
 from apps.persistence.store import CONSOLE, append, get_stream, open_store
 from apps.persistence.store.embedded import EmbeddedServer
-from tests.persistence.changing_streams import carry_out, one_of, open_stage, plan
+from tests.persistence.changing_streams import carry_out, one_of, open_stage, plan, three_known_chains
 from tests.persistence.engine_stage import Stage
-from tests.persistence.raw_stream import ORDER, OTHER, RawStream, create_raw_stream, facts, three_chains
+from tests.persistence.raw_stream import ORDER, OTHER, RawStream, facts, three_chains
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,7 @@ async def stage(server: EmbeddedServer) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def raw(stage: Stage) -> RawStream:
     """Three chains of eight versions in turn: version v of ORDER at 3v-2, of OTHER at 3v-1. The registry knows the stream."""
-    stream = await create_raw_stream(stage.store)
-    stage.registry.layouts = (*stage.registry.layouts, stream.layout)
-    await stream.write(*three_chains())
-    return stream
+    return await three_known_chains(stage)
 
 
 async def test_purged_beginning_is_explained_by_its_run(stage: Stage, raw: RawStream) -> None:

@@ -20,7 +20,7 @@ from apps.persistence.heads import (
 from apps.persistence.heads.manifest import Heading, HeadRow, ManifestReader, manifest_parts
 from apps.persistence.store import CONSOLE, Outgoing, delete_object, load, store_message
 from apps.persistence.store.embedded import EmbeddedServer
-from tests.persistence.changing_streams import open_stage
+from tests.persistence.changing_streams import open_stage, three_known_chains
 from tests.persistence.engine_stage import Stage
 from tests.persistence.heads_stage import manifest_of, record, replace_bytes, rows_of, stored_block
 from tests.persistence.raw_stream import (
@@ -30,7 +30,6 @@ from tests.persistence.raw_stream import (
     RawStream,
     create_raw_stream,
     make_chain,
-    three_chains,
 )
 
 HEADING = Heading(stream="S", sequence=9, at="2026-11-21T10:00:00.000000Z")
@@ -51,10 +50,7 @@ async def stage(server: EmbeddedServer) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def raw(stage: Stage) -> RawStream:
     """Three chains of eight versions in turn: the heads of ORDER, OTHER and THIRD lie at 22, 23 and 24. The registry knows the stream."""
-    stream = await create_raw_stream(stage.store)
-    stage.registry.layouts = (*stage.registry.layouts, stream.layout)
-    await stream.write(*three_chains())
-    return stream
+    return await three_known_chains(stage)
 
 
 # -- the manifest ----------------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from apps.persistence.store import ensure_stream
 from apps.persistence.store.embedded import EmbeddedServer
 from apps.persistence.work.operation import RunInterrupted
 from tests.persistence.changing_streams import carry_out as carry_out_run
-from tests.persistence.changing_streams import open_stage
+from tests.persistence.changing_streams import open_stage, three_known_chains
 from tests.persistence.engine_stage import Stage
 from tests.persistence.heads_stage import events_of, manifest_of, omissions, record, recreate, rows_of
 from tests.persistence.operating import Noted
@@ -26,12 +26,10 @@ from tests.persistence.raw_stream import (
     OTHER,
     THIRD,
     RawStream,
-    create_raw_stream,
     edited,
     make_chain,
     outgoing,
     renamed,
-    three_chains,
     with_bytes,
 )
 from tests.persistence.snapshotting import Cut
@@ -52,10 +50,7 @@ async def stage(server: EmbeddedServer) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def raw(stage: Stage) -> RawStream:
     """Three chains of eight versions in turn: the heads of ORDER, OTHER and THIRD lie at 22, 23 and 24. The registry knows the stream."""
-    stream = await create_raw_stream(stage.store)
-    stage.registry.layouts = (*stage.registry.layouts, stream.layout)
-    await stream.write(*three_chains())
-    return stream
+    return await three_known_chains(stage)
 
 
 async def test_stream_that_only_grew_holds(stage: Stage, raw: RawStream) -> None:
